@@ -1,0 +1,1 @@
+"""Finding, checking, decoding, changing and batching labelled images."""

@@ -1,0 +1,91 @@
+"""From files to tensors, exactly: images in [-1, 1] and labels as train ids."""
+
+import io
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
+from hrs_keras.recipe import Crop, Dataset
+
+
+def decode_image(path: tf.Tensor | str) -> tf.Tensor:
+    """Read a PNG or JPEG file: scalar string -> [h, w, 3] uint8, before the crop."""
+    image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def decode_raw_label(path: tf.Tensor, dataset: Dataset) -> tf.Tensor:
+    """Read a label PNG without interpreting its values: scalar string -> [h, w] int32, before the crop.
+
+    With ``encoding: colours`` a value is R * 65536 + G * 256 + B.
+    """
+    contents = tf.io.read_file(path)
+    if dataset.encoding == "palette":
+        # tf.io.decode_png would expand the palette to colours; Pillow keeps the index.
+        raw = tf.numpy_function(_palette_index, [contents], tf.uint8, stateful=False)
+        raw.set_shape([None, None])
+        return tf.cast(raw, tf.int32)
+    if dataset.encoding == "colours":
+        rgb = tf.cast(tf.io.decode_png(contents, channels=3), tf.int32)
+        return tf.tensordot(rgb, tf.constant([65536, 256, 1]), 1)
+    pixels = tf.io.decode_png(contents, dtype=tf.uint16 if dataset.bits == 16 else tf.uint8)
+    return tf.cast(pixels[..., dataset.channel], tf.int32)
+
+
+def _palette_index(contents: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(contents)) as image:
+        if image.mode != "P":
+            raise ValueError(f"wants a palette PNG, found mode {image.mode}")
+        return np.asarray(image)
+
+
+class IdMap:
+    """A data set's id table as a lookup from raw values to train ids.
+
+    Args:
+        dataset: its ``table()`` maps raw values to class names.
+        space: the label space that holds those classes.
+    """
+
+    def __init__(self, dataset: Dataset, space: LabelSpace):
+        train_ids = {name: train_id for train_id, name in enumerate(space.classes)} | {IGNORE: IGNORE_LABEL}
+        table = {_raw_value(raw): train_ids[name] for raw, name in dataset.table().items()}
+        self.raw = np.array(sorted(table), np.int32)
+        self.train_ids = np.array([table[raw] for raw in self.raw], np.int32)
+
+    def __call__(self, raw: tf.Tensor) -> tf.Tensor:
+        """[h, w] int32 raw values -> [h, w] int32 train ids; 255 for values in no table (the audit reports those)."""
+        flat = tf.reshape(raw, [-1])
+        position = tf.minimum(tf.searchsorted(self.raw, flat), len(self.raw) - 1)
+        known = tf.gather(self.raw, position) == flat
+        return tf.reshape(tf.where(known, tf.gather(self.train_ids, position), IGNORE_LABEL), tf.shape(raw))
+
+
+def _raw_value(raw: int | str) -> int:
+    if isinstance(raw, int):
+        return raw
+    red, green, blue = (int(part) for part in raw.split(","))
+    return red * 65536 + green * 256 + blue
+
+
+def apply_crop(pixels: tf.Tensor, crop: Crop) -> tf.Tensor:
+    """Cut ``crop`` out of [h, w, ...]."""
+    rows, columns = crop.rows or (0, None), crop.columns or (0, None)
+    return pixels[rows[0] : rows[1], columns[0] : columns[1]]
+
+
+def decode_label(path: tf.Tensor, dataset: Dataset, ids: IdMap) -> tf.Tensor:
+    """Read a label PNG as train ids: scalar string -> [h, w] int32, 255 = ignore."""
+    return ids(apply_crop(decode_raw_label(path, dataset), dataset.crop))
+
+
+def resize_image(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """[..., h, w, 3] uint8 -> [..., H, W, 3] float32 in [-1, 1], bilinear."""
+    return tf.image.resize(image, size, method="bilinear") / 127.5 - 1.0
+
+
+def resize_label(label: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """[h, w] int32 -> [H, W] int32, nearest neighbour."""
+    return tf.image.resize(label[..., tf.newaxis], size, method="nearest")[..., 0]

@@ -1,0 +1,146 @@
+"""``tf.data`` pipelines: training batches as a pure function of (seed, position), and validation images.
+
+Sample ``i`` of a domain is fixed by the seed and ``i`` alone: epoch ``i // n`` has a permutation of its own, of
+which it takes entry ``i % n``, and all random changes are drawn from (seed, i). A run that starts at step k
+therefore sees exactly what an uninterrupted one would, without any iterator state to save.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label, resize_image, resize_label
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.recipe import Augment, Recipe
+
+# Random numbers of the two domains must not coincide.
+_SOURCE, _TARGET, _STREAMS = 0, 1, 2
+
+
+def training_batches(
+    recipe: Recipe, source: Sequence[Pairs], target: Sequence[Pairs], first_step: int = 0
+) -> tf.data.Dataset:
+    """Batches for steps ``first_step`` to ``train.steps``.
+
+    Returns:
+        ``{"target": (images, labels), "source": (images, labels)}`` with images [B, H, W, 3] float32 in [-1, 1]
+        and labels [B, H, W] int32, 255 = ignore. Without ``"source"`` if the method reads none.
+    """
+    domains = {"target": (target, _TARGET)}
+    if recipe.method.source_weighting != "none":
+        domains["source"] = (source, _SOURCE)
+    batch, train = recipe.train.batch_size, recipe.train
+    streams = {
+        name: _samples(recipe, pairs, stream, first_step * batch, train.steps * batch).batch(batch, drop_remainder=True)
+        for name, (pairs, stream) in domains.items()
+    }
+    return tf.data.Dataset.zip(streams).prefetch(tf.data.AUTOTUNE)
+
+
+def _samples(recipe: Recipe, pairs: Sequence[Pairs], stream: int, start: int, stop: int) -> tf.data.Dataset:
+    load = _loader(recipe, pairs)
+    augment = recipe.data.augment
+    size = recipe.data.size
+    key = recipe.seed * _STREAMS + stream
+    count = sum(map(len, pairs))
+
+    def sample(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        number = sample_number(position, count, key)
+        seed = tf.stack([tf.constant(key, tf.int64), position])
+        image, label = change(*load(number), size, augment, seed)
+        return tf.ensure_shape(image, [*size, 3]), tf.ensure_shape(label, list(size))
+
+    return tf.data.Dataset.range(start, stop).map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def sample_number(position: tf.Tensor, count: int, key: int) -> tf.Tensor:
+    """Which of ``count`` samples stands at ``position`` of an endless, epoch-wise shuffled sequence (int64 scalars)."""
+    epoch, entry = position // count, position % count
+    seed = tf.stack([tf.constant(key, tf.int64), epoch])
+    return tf.random.experimental.index_shuffle(entry, seed, tf.constant(count - 1, tf.int64))
+
+
+def _loader(recipe: Recipe, sets: Sequence[Pairs]):
+    """A function from a sample's number, counted through all sets, to its full-size image and label."""
+    starts = np.cumsum([0, *map(len, sets)])
+    branches = []
+    for pairs, start in zip(sets, starts, strict=False):
+        files = [tf.constant([str(path) for path in paths]) for paths in (pairs.images, pairs.labels)]
+        ids = IdMap(pairs.dataset, recipe.data.label_space)
+
+        def read(number, start=start, files=files, pairs=pairs, ids=ids):
+            image = apply_crop(decode_image(files[0][number - start]), pairs.dataset.crop)
+            return image, decode_label(files[1][number - start], pairs.dataset, ids)
+
+        branches.append(read)
+    if len(branches) == 1:
+        return branches[0]
+    bounds = tf.constant(starts[1:], tf.int64)
+
+    def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        which = tf.searchsorted(bounds, [number], side="right")[0]
+        return tf.switch_case(which, [lambda read=read: read(number) for read in branches])
+
+    return load
+
+
+def change(
+    image: tf.Tensor, label: tf.Tensor, size: tuple[int, int], augment: Augment, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Resize to ``size``, with the random changes of ``augment``.
+
+    Args:
+        image: [h, w, 3] uint8; label: [h, w] int32.
+        seed: [2] int64; the same seed makes the same changes.
+
+    Returns:
+        [H, W, 3] float32 in [-1, 1] and [H, W] int32.
+    """
+    scale_seed, row_seed, column_seed, flip_seed, colour_seed = tf.unstack(
+        tf.random.split(tf.cast(seed, tf.int32), 5), num=5
+    )
+    low, high = augment.scale
+    enlarged = size
+    if high > 1:
+        factor = tf.random.stateless_uniform([], scale_seed, low, high)
+        enlarged = tf.cast(tf.round(tf.constant(size, tf.float32) * factor), tf.int32)
+    image, label = resize_image(image, enlarged), resize_label(label, enlarged)
+    if high > 1:
+        top, left = (
+            tf.random.stateless_uniform([], s, 0, side - wanted + 1, tf.int32)
+            for s, side, wanted in zip((row_seed, column_seed), tf.unstack(enlarged), size, strict=True)
+        )
+        window = slice(top, top + size[0]), slice(left, left + size[1])
+        image, label = image[window], label[window]
+    if augment.flip:
+        mirror = tf.random.stateless_uniform([], flip_seed) < 0.5
+        image = tf.where(mirror, image[:, ::-1], image)
+        label = tf.where(mirror, label[:, ::-1], label)
+    if augment.colour:
+        image = _jitter(image, augment.colour, colour_seed)
+    return image, label
+
+
+def _jitter(image: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
+    """Brightness, contrast and saturation, each by a factor in [1 - strength, 1 + strength]."""
+    brightness, contrast, saturation = tf.unstack(
+        tf.random.stateless_uniform([3], seed, 1 - strength, 1 + strength), num=3
+    )
+    unit = (image + 1) / 2 * brightness
+    unit = (unit - tf.reduce_mean(unit)) * contrast + tf.reduce_mean(unit)
+    grey = tf.image.rgb_to_grayscale(unit)
+    unit = (unit - grey) * saturation + grey
+    return tf.clip_by_value(unit * 2 - 1, -1.0, 1.0)
+
+
+def validation_images(recipe: Recipe, sets: Sequence[Pairs]) -> tf.data.Dataset:
+    """All images once, in order: (resized image [H, W, 3] float32, native label [h, w] int32)."""
+    load = _loader(recipe, sets)
+
+    def sample(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image, label = load(number)
+        return tf.ensure_shape(resize_image(image, recipe.data.size), [*recipe.data.size, 3]), label
+
+    count = sum(map(len, sets))
+    return tf.data.Dataset.range(count).map(sample, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,35 @@
+"""What can go wrong by the user's hand, as one family of exceptions.
+
+The command line prints such an error as one message and exits with code 2; everything else is a bug and
+keeps its traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class HRSError(Exception):
+    """An error the user can mend: the message says what was found, where, and what to do."""
+
+
+class RecipeError(HRSError, ValueError):
+    """A recipe that cannot be used: unknown key, wrong type, contradicting settings."""
+
+
+class DataError(HRSError, ValueError):
+    """Data on disk that cannot be trained or evaluated on."""
+
+
+class CheckpointError(HRSError, ValueError):
+    """A run folder, checkpoint or weights file that does not fit."""
+
+
+class NonFiniteError(HRSError, ArithmeticError):
+    """A loss or a weight became NaN or infinite."""
+
+
+def did_you_mean(found: str, valid: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` for the nearest valid name, else the list of what is valid."""
+    valid = sorted(map(str, valid))
+    near = difflib.get_close_matches(found, valid, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else f" Valid: {', '.join(valid)}."

@@ -1,0 +1,136 @@
+"""Class tables, palettes and id tables: facts about label spaces, no code that acts on them.
+
+A *label space* is the ordered list of classes a model predicts; the position in it is the train id.
+An *id table* maps the raw values found in a data set's label files to class names (or to ``IGNORE``).
+"""
+
+from dataclasses import dataclass
+
+IGNORE_LABEL = 255
+"""Train id of pixels that count nowhere: not in a loss, not in a metric."""
+
+IGNORE = "ignore"
+"""What an id table gives for raw values whose pixels are to be ignored."""
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes a model predicts.
+
+    Attributes:
+        name: how recipes call it.
+        classes: class names; the index is the train id.
+        palette: one (R, G, B) in 0..255 per class.
+        subsets: named selections of classes over which a mean IoU is reported.
+        raw_ids: train id -> id in the label files of the benchmark (for submission), or None.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    subsets: dict[str, tuple[str, ...]]
+    raw_ids: tuple[int, ...] | None = None
+
+
+# Cityscapes: https://github.com/mcordts/cityscapesScripts, helpers/labels.py
+CITYSCAPES_IDS: dict[str, int] = {
+    name: label_id
+    for label_id, name in enumerate(
+        (
+            "unlabeled", "ego vehicle", "rectification border", "out of roi", "static", "dynamic", "ground",
+            "road", "sidewalk", "parking", "rail track", "building", "wall", "fence", "guard rail", "bridge",
+            "tunnel", "pole", "polegroup", "traffic light", "traffic sign", "vegetation", "terrain", "sky",
+            "person", "rider", "car", "truck", "bus", "caravan", "trailer", "train", "motorcycle", "bicycle",
+        )
+    )
+}  # fmt: skip
+"""Class name -> label id in Cityscapes and GTAV files."""
+
+CITYSCAPES_PALETTE: dict[int, tuple[int, int, int]] = dict(
+    enumerate(
+        (
+            (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (111, 74, 0), (81, 0, 81), (128, 64, 128),
+            (244, 35, 232), (250, 170, 160), (230, 150, 140), (70, 70, 70), (102, 102, 156), (190, 153, 153),
+            (180, 165, 180), (150, 100, 100), (150, 120, 90), (153, 153, 153), (153, 153, 153), (250, 170, 30),
+            (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0),
+            (0, 0, 142), (0, 0, 70), (0, 60, 100), (0, 0, 90), (0, 0, 110), (0, 80, 100), (0, 0, 230),
+            (119, 11, 32),
+        )
+    )
+)  # fmt: skip
+"""Label id -> (R, G, B)."""
+
+_CITYSCAPES_CLASSES = (
+    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+    "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+)  # fmt: skip
+# SYNTHIA has no terrain, truck or train; papers report 16 classes, or 13 without the three hardest.
+_NOT_IN_SYNTHIA = ("terrain", "truck", "train")
+_HARDEST_OF_SYNTHIA = ("wall", "fence", "pole")
+_CITYSCAPES_16 = tuple(c for c in _CITYSCAPES_CLASSES if c not in _NOT_IN_SYNTHIA)
+
+CITYSCAPES = LabelSpace(
+    name="cityscapes",
+    classes=_CITYSCAPES_CLASSES,
+    palette=tuple(CITYSCAPES_PALETTE[CITYSCAPES_IDS[c]] for c in _CITYSCAPES_CLASSES),
+    subsets={
+        "19": _CITYSCAPES_CLASSES,
+        "16": _CITYSCAPES_16,
+        "13": tuple(c for c in _CITYSCAPES_16 if c not in _HARDEST_OF_SYNTHIA),
+    },
+    raw_ids=tuple(CITYSCAPES_IDS[c] for c in _CITYSCAPES_CLASSES),
+)
+
+_CAMVID_CLASSES = (
+    "sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian",
+    "bicyclist",
+)  # fmt: skip
+CAMVID = LabelSpace(
+    name="camvid",
+    classes=_CAMVID_CLASSES,
+    palette=(
+        (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
+        (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+    ),
+    subsets={"11": _CAMVID_CLASSES},
+    raw_ids=tuple(range(11)),
+)  # fmt: skip
+
+LABEL_SPACES: dict[str, LabelSpace] = {space.name: space for space in (CITYSCAPES, CAMVID)}
+
+SYNTHIA_IDS: dict[str, int] = {
+    name: label_id
+    for label_id, name in enumerate(
+        (
+            "void", "sky", "building", "road", "sidewalk", "fence", "vegetation", "pole", "car", "traffic sign",
+            "person", "bicycle", "motorcycle", "parking-slot", "road-work", "traffic light", "terrain", "rider",
+            "truck", "bus", "train", "wall", "lanemarking",
+        )
+    )
+}  # fmt: skip
+"""Class name -> id in the first channel of SYNTHIA-RAND-CITYSCAPES label files (Cityscapes names)."""
+
+
+def _train_classes_only(ids: dict[str, int]) -> dict[int, str]:
+    return {raw: name if name in _CITYSCAPES_CLASSES else IGNORE for name, raw in ids.items()}
+
+
+ID_TABLES: dict[str, dict[int, str]] = {
+    "cityscapes": _train_classes_only(CITYSCAPES_IDS),
+    # GTAV uses the Cityscapes ids; 34 stands where Cityscapes has the licence plate's -1.
+    "gtav": _train_classes_only(CITYSCAPES_IDS) | {34: IGNORE},
+    "synthia": _train_classes_only(SYNTHIA_IDS),
+    "camvid": dict(enumerate(_CAMVID_CLASSES)) | {11: IGNORE},
+    # CARLA 0.8 to the CamVid classes. Id 0 is "none": sky in all but 1.5 % of its pixels. 3 (other street
+    # furniture) and 11 (walls) have no counterpart.
+    "carla_camvid": {
+        0: "sky", 1: "building", 2: "fence", 3: IGNORE, 4: "pedestrian", 5: "pole", 6: "road", 7: "road",
+        8: "pavement", 9: "tree", 10: "car", 11: IGNORE, 12: "sign symbol",
+    },
+    # CARLA 0.8 to the Cityscapes classes.
+    "carla_cityscapes": {
+        0: "sky", 1: "building", 2: "fence", 3: IGNORE, 4: "person", 5: "pole", 6: "road", 7: "road",
+        8: "sidewalk", 9: "vegetation", 10: "car", 11: "wall", 12: "traffic sign",
+    },
+}  # fmt: skip
+"""Name -> {raw value in the label file: class name or IGNORE}."""

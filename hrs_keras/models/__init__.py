@@ -1,0 +1,72 @@
+"""The networks, and the one place that builds them from a recipe."""
+
+from dataclasses import dataclass
+
+import keras
+
+from hrs_keras.models import encoders
+from hrs_keras.models.discriminator import discriminator
+from hrs_keras.models.fcn8s import fcn8s
+from hrs_keras.models.generator import generator
+from hrs_keras.models.weighting import weighting_network
+from hrs_keras.recipe import Encoder, Recipe
+
+__all__ = ["Networks", "build_networks", "build_segmenter", "discriminator", "fcn8s", "generator", "weighting_network"]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The players' networks; those a recipe does not ask for are absent."""
+
+    segmenter: keras.Model
+    weighting: dict[str, keras.Model]
+    generator: keras.Model | None
+    discriminator: keras.Model | None
+
+
+def build_segmenter(recipe: Recipe, *, pretrained: bool = False) -> keras.Model:
+    """E+S of a recipe, with fresh weights.
+
+    Args:
+        pretrained: also load ``encoder.weights``.
+    """
+    encoder = _build_encoder(recipe.encoder)
+    if pretrained and recipe.encoder.weights is not None:
+        encoders.load_vgg16_classifier(encoder, recipe.encoder.weights)
+    return fcn8s(encoder, len(recipe.data.label_space.classes))
+
+
+def build_networks(recipe: Recipe, *, pretrained: bool = True) -> Networks:
+    """Every network that a recipe's method trains.
+
+    Initial weights depend on ``recipe.seed`` alone.
+
+    Raises:
+        CheckpointError: ``encoder.weights`` cannot be loaded.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    method, num_classes = recipe.method, len(recipe.data.label_space.classes)
+    segmenter = build_segmenter(recipe, pretrained=pretrained)
+    learned = method.source_weighting == "learned"
+    channels = num_classes if method.channels == "per_class" else 1
+    return Networks(
+        segmenter=segmenter,
+        weighting={
+            level: weighting_network(level, num_classes, channels, method.weighting_width, method.activation)
+            for level in (method.levels if learned else ())
+        },
+        generator=generator(
+            segmenter.output["features"].shape[-1],
+            encoders.DEEPEST_STRIDE[recipe.encoder.family],
+            method.generator_channels,
+        )
+        if method.gan
+        else None,
+        discriminator=discriminator(method.discriminator_channels) if method.gan else None,
+    )
+
+
+def _build_encoder(spec: Encoder) -> keras.Model:
+    if spec.family == "vgg16":
+        return encoders.vgg16(spec.width, spec.fc, spec.dropout, spec.preprocessing)
+    return encoders.resnet(spec.width, tuple(spec.blocks), spec.preprocessing)

@@ -1,0 +1,84 @@
+"""Which source pixels teach: from the weighting networks' scores to the hierarchical map (Eq. 3 and 4).
+
+Nothing here carries a gradient.
+"""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+IMAGE_THRESHOLD = 0.5
+"""Section 3.1: the image level has one score an image, whose mean would be itself."""
+
+
+def binary_map(scores: tf.Tensor, level: str, threshold: str = "mean") -> tf.Tensor:
+    """``H_k = 1[M_k > threshold]`` (Eq. 3).
+
+    Args:
+        scores: [B, h, w, K] float32, the output M_k of a weighting network; K = 1 or the number of classes.
+        level: ``"pixel"``, ``"region"`` or ``"image"``; the last is compared with 0.5.
+        threshold: ``"mean"`` or ``"median"`` over the positions of one image and one channel.
+
+    Returns:
+        [B, h, w, K] float32 in {0, 1}.
+    """
+    if threshold not in ("mean", "median"):
+        raise ValueError(f"threshold must be 'mean' or 'median', found {threshold!r}")
+    if level == "image":
+        limit = IMAGE_THRESHOLD
+    elif threshold == "median":
+        limit = _median(scores)
+    else:
+        # In float32 the mean of a constant map can round below the constant, which would select all of it.
+        scores = tf.cast(scores, tf.float64)
+        limit = tf.reduce_mean(scores, axis=[1, 2], keepdims=True)
+    return tf.stop_gradient(tf.cast(scores > limit, tf.float32))
+
+
+def _median(scores: tf.Tensor) -> tf.Tensor:
+    shape = tf.shape(scores)
+    positions = tf.transpose(tf.reshape(scores, [shape[0], -1, shape[3]]), [0, 2, 1])
+    ordered = tf.sort(positions, axis=-1)
+    count = tf.shape(ordered)[-1]
+    middle = (ordered[..., (count - 1) // 2] + ordered[..., count // 2]) / 2
+    return middle[:, tf.newaxis, tf.newaxis, :]
+
+
+def hierarchical_map(scores: Mapping[str, tf.Tensor], size: tuple[int, int], threshold: str = "mean") -> tf.Tensor:
+    """``H``: the mean of the levels' binary maps (Eq. 4).
+
+    Args:
+        scores: level -> [B, h, w, K] float32; every level of one or more.
+        size: (H, W) in pixels; the maps are enlarged to it by nearest neighbour.
+        threshold: see :func:`binary_map`.
+
+    Returns:
+        [B, H, W, K] float32; with three levels its values are 0, 1/3, 2/3 and 1.
+    """
+    maps = [enlarge(binary_map(score, level, threshold), size) for level, score in scores.items()]
+    return tf.add_n(maps) / len(maps)
+
+
+def enlarge(binary: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """[B, h, w, K] -> [B, H, W, K] by nearest neighbour; a tensor of that size already is returned as it is."""
+    if tuple(binary.shape[1:3]) == tuple(size):
+        return binary
+    return tf.image.resize(binary, size, method="nearest")
+
+
+def class_channel(selection: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """The weight of each pixel: that of the only channel, or of its own class (Eq. 5, W^1 and W^19).
+
+    Args:
+        selection: [B, H, W, K] float32, K = 1 or the number of classes.
+        labels: [B, H, W] int32, 255 = ignore.
+
+    Returns:
+        [B, H, W] float32; 0 for an ignored pixel when K > 1.
+    """
+    channels = selection.shape[-1]
+    if channels == 1:
+        return selection[..., 0]
+    known = labels < channels
+    own = tf.gather(selection, tf.where(known, labels, 0), batch_dims=3)
+    return tf.where(known, own, 0.0)
