@@ -1,0 +1,40 @@
+"""Semantic segmentation from few real and many synthetic labels, by hierarchical region selection.
+
+Whatever the command line does is here as a function::
+
+    import hrs_keras
+
+    recipe = hrs_keras.load_recipe("recipes/toy_city.yaml", ["train.steps=500"])
+    result = hrs_keras.train(recipe)
+    print(result.miou, result.saved_model)
+
+Names are imported when first used: TensorFlow takes seconds.
+"""
+
+import importlib
+import os
+
+# On CPUs without AVX-512 TensorFlow leaves its faster convolutions off unless told so before its import.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Its C++ side otherwise prints notices about absent GPUs on every start. Errors are still shown.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Recipe": "recipe",
+    "load_recipe": "recipe",
+    "audit": "data.audit",
+    "train": "training",
+    "evaluate_run": "training",
+    "export_run": "training",
+    "predict_run": "predict",
+    "HRSError": "errors",
+}
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -8,21 +8,43 @@ one value last. ``recipes/base.yaml`` documents every key.
 import hashlib
 import json
 import re
+import reprlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from hrs_keras.data.formats import FORMATS
 from hrs_keras.errors import RecipeError, did_you_mean
 from hrs_keras.labels import ID_TABLES, IGNORE, LABEL_SPACES, LabelSpace
 
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"wants a number, found {value!r}")
+    return value
+
+
 Level = Literal["pixel", "region", "image"]
-PositiveInt = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Number = BeforeValidator(_no_bool)  # pydantic would take true for 1
+Index = Annotated[int, Field(ge=0), _Number]
+PositiveInt = Annotated[int, Field(gt=0), _Number]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _Number]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _Number]
+# Twice a seed must still fit into the 32 bits that TensorFlow's stateless random numbers are keyed by.
+Seed = Annotated[int, Field(ge=0, lt=2**31), _Number]
 
 
 class Section(BaseModel):
@@ -34,14 +56,14 @@ class Section(BaseModel):
 class Crop(Section):
     """The part of image and label that is used, in pixels of the file; ``[start, stop)``, null = to the border."""
 
-    rows: tuple[int, int] | None = None
-    columns: tuple[int, int] | None = None
+    rows: tuple[Index, Index] | None = None
+    columns: tuple[Index, Index] | None = None
 
     @field_validator("rows", "columns")
     @classmethod
     def _ascending(cls, bounds: tuple[int, int] | None) -> tuple[int, int] | None:
-        if bounds and not 0 <= bounds[0] < bounds[1]:
-            raise ValueError(f"wants [start, stop) with 0 <= start < stop, found {list(bounds)}")
+        if bounds and bounds[0] >= bounds[1]:
+            raise ValueError(f"wants [start, stop] with start < stop, found {list(bounds)}, which leaves nothing")
         return bounds
 
 
@@ -55,10 +77,10 @@ class Dataset(Section):
     labels: str
     encoding: Literal["values", "palette", "colours"] = "values"
     bits: Literal[8, 16] = 8
-    channel: Annotated[int, Field(ge=0, le=3)] = 0
+    channel: Annotated[int, Field(ge=0, le=3), _Number] = 0
     ids: str | dict[int, str] | dict[str, str]
     crop: Crop = Crop()
-    subset: Annotated[int | float | None, Field(gt=0)] = None
+    subset: int | float | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -66,35 +88,86 @@ class Dataset(Section):
         if not isinstance(given, dict):
             return given
         name = given.get("format", "folder")
-        if name != "folder" and name not in FORMATS:
+        if not isinstance(name, str) or name not in {"folder", *FORMATS}:
             raise ValueError(f"unknown data set format {name!r}." + did_you_mean(str(name), ["folder", *FORMATS]))
         return FORMATS.get(name, {}) | given
 
-    @field_validator("ids")
+    @field_validator("images", "labels")
     @classmethod
-    def _known_table(cls, ids: str | dict) -> str | dict:
-        if isinstance(ids, str) and ids not in ID_TABLES:
-            raise ValueError(f"unknown id table {ids!r}." + did_you_mean(ids, ID_TABLES))
-        return ids
+    def _below_root(cls, pattern: str, info: ValidationInfo) -> str:
+        for field in re.findall(r"{[^{}]*}", pattern):
+            if field != "{split}":
+                raise ValueError(f"{pattern!r} has {field}, but only {{split}} is filled in")
+        if "**" in pattern:
+            raise ValueError(f"{pattern!r}: '**' is not supported; write one '*' for each folder level")
+        path = PurePosixPath(pattern.replace("{split}", info.data.get("split", "train")))
+        if path.is_absolute() or not path.parts:
+            raise ValueError(f"wants a file pattern below the data set's root, found {pattern!r}")
+        return pattern
 
-    @field_validator("subset")
+    @field_validator("ids", mode="plain")
     @classmethod
-    def _fraction_or_count(cls, subset: int | float | None) -> int | float | None:
-        if isinstance(subset, float) and subset > 1:
-            raise ValueError(f"wants a fraction in (0, 1] or a whole count, found {subset}")
+    def _id_table(cls, ids: Any, info: ValidationInfo) -> str | dict[int, str] | dict[str, str]:
+        colours = info.data.get("encoding") == "colours"
+        if isinstance(ids, str) and not colours:
+            if ids not in ID_TABLES:
+                raise ValueError(f"unknown id table {ids!r}." + did_you_mean(ids, ID_TABLES))
+            return ids
+        if not isinstance(ids, dict) or not ids:
+            form = '{"R,G,B": class name}' if colours else "the name of an id table or {raw id: class name}"
+            raise ValueError(f"wants {form}, found {ids!r}")
+        table: dict[Any, str] = {}
+        for raw, name in ids.items():
+            key = _colour_key(raw) if colours else _raw_id(raw, 2 ** info.data.get("bits", 16) - 1)
+            if key in table:
+                raise ValueError(f"names {key!r} twice")
+            if not isinstance(name, str):
+                raise ValueError(f"gives {raw!r} {name!r}; wants a class name (in quotes if YAML mistakes it)")
+            table[key] = name
+        return table
+
+    @field_validator("subset", mode="plain")
+    @classmethod
+    def _fraction_or_count(cls, subset: Any) -> int | float | None:
+        whole = isinstance(subset, int) and not isinstance(subset, bool) and subset > 0
+        fraction = isinstance(subset, float) and 0 < subset <= 1
+        if subset is not None and not whole and not fraction:
+            raise ValueError(f"wants a fraction in (0, 1] or a whole count of at least 1, found {subset!r}")
         return subset
+
+    @model_validator(mode="after")
+    def _one_channel(self) -> "Dataset":
+        if self.encoding != "values" and (self.bits != 8 or self.channel != 0):
+            raise ValueError(f"bits and channel belong to encoding: values, not to encoding: {self.encoding}")
+        return self
 
     def table(self) -> dict[int, str] | dict[str, str]:
         """Raw value (or ``"R,G,B"`` for ``encoding: colours``) -> class name or ``"ignore"``."""
         return ID_TABLES[self.ids] if isinstance(self.ids, str) else self.ids
 
 
+def _raw_id(raw: Any, largest: int) -> int:
+    # Keys come as strings from the command line and from JSON.
+    if isinstance(raw, str) and re.fullmatch("[0-9]{1,9}", raw.strip()):
+        raw = int(raw)
+    if not isinstance(raw, int) or isinstance(raw, bool) or not 0 <= raw <= largest:
+        raise ValueError(f"has the key {raw!r}; wants whole numbers from 0 to {largest}")
+    return raw
+
+
+def _colour_key(raw: Any) -> str:
+    parts = [part.strip() for part in raw.split(",")] if isinstance(raw, str) else []
+    if len(parts) != 3 or not all(re.fullmatch("[0-9]{1,3}", part) and int(part) <= 255 for part in parts):
+        raise ValueError(f'has the key {raw!r}; wants "R,G,B" in quotes, each from 0 to 255')
+    return ",".join(str(int(part)) for part in parts)
+
+
 class Augment(Section):
     """Random changes to a training sample."""
 
     scale: tuple[Positive, Positive] = (1.0, 1.0)
-    flip: bool = False
-    colour: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    flip: StrictBool = False
+    colour: Annotated[float, Field(ge=0, lt=1), _Number] = 0.0
 
     @field_validator("scale")
     @classmethod
@@ -113,7 +186,7 @@ class Data(Section):
     source: list[Dataset]
     target: Annotated[list[Dataset], Field(min_length=1)]
     validation: Annotated[list[Dataset], Field(min_length=1)]
-    subset_seed: int
+    subset_seed: Seed
     augment: Augment
     on_bad: Literal["error", "skip"]
 
@@ -135,14 +208,19 @@ class Data(Section):
     @model_validator(mode="after")
     def _known_classes(self) -> "Data":
         valid = {*self.label_space.classes, IGNORE}
+        fitting = [name for name, table in ID_TABLES.items() if valid.issuperset(table.values())]
         for role in ("source", "target", "validation"):
             for position, dataset in enumerate(getattr(self, role)):
-                for raw, name in dataset.table().items():
-                    if name not in valid:
-                        raise ValueError(
-                            f"{role}.{position}.ids gives {raw!r} the class {name!r}, which is not in the label space"
-                            f" {self.classes!r}." + did_you_mean(name, valid)
-                        )
+                foreign = {name: raw for raw, name in dataset.table().items() if name not in valid}
+                if not foreign:
+                    continue
+                name, raw = next(iter(foreign.items()))
+                what = f"{role}.{position}.ids{f' ({dataset.ids})' if isinstance(dataset.ids, str) else ''}"
+                mend = f" Id tables that fit: {', '.join(fitting)}." if isinstance(dataset.ids, str) else ""
+                raise ValueError(
+                    f"{what} gives {raw!r} the class {name!r}, which is not in the label space {self.classes!r}."
+                    + (mend or did_you_mean(name, valid))
+                )
         return self
 
     @property
@@ -157,7 +235,7 @@ class Encoder(Section):
     family: Literal["vgg16", "resnet"]
     width: Positive
     fc: PositiveInt
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1), _Number]
     blocks: Annotated[list[PositiveInt], Field(min_length=4, max_length=4)]
     weights: str | None
     preprocessing: Literal["caffe", "unit"]
@@ -186,10 +264,10 @@ class Method(Section):
     channels: Literal["shared", "per_class"]
     activation: Literal["sigmoid", "linear"]
     threshold: Literal["mean", "median"]
-    gan: bool
+    gan: StrictBool
     lambda_adv: NonNegative
     lambda_rec: NonNegative
-    label_noise: Annotated[float, Field(ge=0, lt=0.5)]
+    label_noise: Annotated[float, Field(ge=0, lt=0.5), _Number]
     weighting_width: PositiveInt
     generator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
     discriminator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
@@ -233,9 +311,9 @@ class Train(Section):
 class Recipe(Section):
     """A run, fully resolved. Build one with :func:`load_recipe`."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
-    seed: int
-    deterministic: bool
+    name: str
+    seed: Seed
+    deterministic: StrictBool
     precision: Literal["float32", "mixed_bfloat16"]
     runs: str
     saved_models: str
@@ -243,6 +321,15 @@ class Recipe(Section):
     encoder: Encoder
     method: Method
     train: Train
+
+    @field_validator("name")
+    @classmethod
+    def _folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
+            raise ValueError(
+                f"names a folder: wants letters, digits, '_', '-' and (not first) '.', found {name!r}; set name=NAME"
+            )
+        return name
 
     @model_validator(mode="after")
     def _source_present(self) -> "Recipe":
@@ -271,7 +358,17 @@ class Recipe(Section):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-4 as a string; recipes mean a number."""
+    """YAML 1.1 reads 1e-4 as a string and lets a key's second value win; recipes want a number and an error."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} again", problem_mark=key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
 
 
 _Loader.add_implicit_resolver(
@@ -279,6 +376,25 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)[eE][-+]?\d+$"),
     list("-+0123456789."),
 )
+
+
+def _parse_yaml(text: str, what: str) -> Any:
+    try:
+        return _unshared(yaml.load(text, _Loader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise RecipeError(f"{what} is not valid YAML{where}: {error.problem or error.context}") from None
+    # ValueError: such as the date 2024-13-01. RecursionError: an alias inside of its own anchor.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise RecipeError(f"{what} is not valid YAML: {error}") from None
+
+
+def _unshared(tree: Any) -> Any:
+    """A copy in which no two places are the same object (as YAML aliases are), so that one can be overridden."""
+    if isinstance(tree, dict):
+        return {key: _unshared(value) for key, value in tree.items()}
+    return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -325,19 +441,22 @@ def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    resolved = path.resolve()
-    if resolved in seen:
-        raise RecipeError(f"{path}: recipes extend each other in a circle: {' -> '.join(p.name for p in seen)}")
+    by = f" (extended by {seen[-1]})" if seen else ""
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from None
+        resolved = path.resolve()
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise RecipeError(f"{path} is not a text file; a recipe is YAML in UTF-8") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from None
+    # ValueError: a name that no file can have. RuntimeError: symbolic links in a circle.
+    except (OSError, ValueError, RuntimeError) as error:
+        raise RecipeError(f"cannot read the recipe {path}{by}: {getattr(error, 'strerror', None) or error}") from None
+    if resolved in seen:
+        circle = [*seen[seen.index(resolved) :], resolved]
+        raise RecipeError(f"{path}: recipes extend each other in a circle: {' -> '.join(p.name for p in circle)}")
+    tree = _parse_yaml(text, str(path))
     if not isinstance(tree, dict):
-        raise RecipeError(f"{path} holds {type(tree).__name__}, a recipe is a mapping of keys to values")
+        found = "is empty" if tree is None else f"holds {reprlib.repr(tree)}"
+        raise RecipeError(f"{path} {found}; a recipe is a mapping of keys to values")
     parent = tree.pop("extends", None)
     if parent is None:
         return tree
@@ -356,10 +475,7 @@ def _override(tree: dict[str, Any], text: str) -> None:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise RecipeError(f"override {text!r} wants the form key=value, for example train.steps=1000")
-    try:
-        parsed = yaml.load(value, _Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"override {text!r}: the value is not valid YAML: {error}") from None
+    parsed = _parse_yaml(value, f"override {text!r}: the value")
     *parents, last = key.split(".")
     node: Any = tree
     for part in parents:
@@ -370,24 +486,33 @@ def _override(tree: dict[str, Any], text: str) -> None:
 
 
 def _index(node: Any, part: str, text: str) -> Any:
+    number = int(part) if re.fullmatch("[0-9]{1,9}", part) else None
     if isinstance(node, dict):
-        return part
+        return number if part not in node and number in node else part  # the keys of `ids` are numbers
     if isinstance(node, list):
-        if part.isdigit() and int(part) < len(node):
-            return int(part)
-        raise RecipeError(f"override {text!r}: {part!r} is no position in a list of {len(node)} items")
+        if number is not None and number < len(node):
+            return number
+        raise RecipeError(f"override {text!r}: {part!r} is no position in a list of {len(node)} items (0 is the first)")
     raise RecipeError(f"override {text!r}: {part!r} lies below a plain value ({node!r})")
 
 
 def _explain(problem: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "recipe"
-    if problem["type"] == "extra_forbidden":
-        *parents, key = problem["loc"]
-        return f"{where}: unknown key." + did_you_mean(str(key), _keys_at(parents))
-    if problem["type"] == "missing":
-        return f"{where}: missing. Extend recipes/base.yaml or give a value."
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" + ("" if problem["type"] == "value_error" else f" (found {problem['input']!r})")
+    """One problem that pydantic found, in a recipe's terms."""
+    *parents, last = problem["loc"] or ("recipe",)
+    where = ".".join(map(str, (*parents, last)))
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{where}: unknown key." + did_you_mean(str(last), _keys_at(parents))
+        case "missing" if isinstance(last, int):
+            return f"{where}: missing; the list has too few items."
+        case "missing":
+            return f"{where}: missing. Extend recipes/base.yaml or give a value."
+        case "value_error":
+            return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+        case "model_type":
+            return f"{where}: wants a mapping of keys to values, found {reprlib.repr(problem['input'])}"
+        case _:
+            return f"{where}: {problem['msg']} (found {reprlib.repr(problem['input'])})"
 
 
 def _keys_at(path: Sequence[str | int]) -> list[str]:
@@ -397,5 +522,5 @@ def _keys_at(path: Sequence[str | int]) -> list[str]:
         if isinstance(part, int):
             continue  # a list's items share one schema
         annotation = section.model_fields[part].annotation
-        section = annotation if isinstance(annotation, type) else get_args(annotation)[0]
+        section = get_args(annotation)[0] if get_origin(annotation) else annotation
     return list(section.model_fields)

@@ -34,7 +34,9 @@ def decode_raw_label(path: tf.Tensor, dataset: Dataset) -> tf.Tensor:
     return tf.cast(pixels[..., dataset.channel], tf.int32)
 
 
-def _palette_index(contents: bytes) -> np.ndarray:
+def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
+    # Inside a graph TensorFlow hands over bytes, outside an array that holds them.
+    contents = contents.item() if isinstance(contents, np.ndarray) else contents
     with Image.open(io.BytesIO(contents)) as image:
         if image.mode != "P":
             raise ValueError(f"wants a palette PNG, found mode {image.mode}")

@@ -134,13 +134,20 @@ def _jitter(image: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(unit * 2 - 1, -1.0, 1.0)
 
 
-def validation_images(recipe: Recipe, sets: Sequence[Pairs]) -> tf.data.Dataset:
-    """All images once, in order: (resized image [H, W, 3] float32, native label [h, w] int32)."""
+def validation_images(
+    recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int] | None = None
+) -> tf.data.Dataset:
+    """Images in order: (resized image [H, W, 3] float32 in [-1, 1], native label [h, w] int32).
+
+    Args:
+        numbers: which, counted through all sets; None for each once.
+    """
     load = _loader(recipe, sets)
 
     def sample(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image, label = load(number)
         return tf.ensure_shape(resize_image(image, recipe.data.size), [*recipe.data.size, 3]), label
 
-    count = sum(map(len, sets))
-    return tf.data.Dataset.range(count).map(sample, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    wanted = range(sum(map(len, sets))) if numbers is None else numbers
+    positions = tf.data.Dataset.from_tensor_slices(np.asarray(wanted, np.int64))
+    return positions.map(sample, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,108 @@
+"""What ``make bench`` runs: this package's training step beside its own ceiling and a PyTorch peer's.
+
+python benchmarks/compare.py --rounds 5 --peer '/path/to/python torch_hrs.py'
+
+Every measurement is a process of its own, and the systems take turns (A B C A B C ...), so that a machine whose speed
+drifts slows all of them alike. Ratios are taken within a round; the table has their medians. Prints Markdown.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SIZES = ("128x256", "256x512")
+LIMITS = {"full / peer shared": 1.0, "full / peer naive": 0.8, "full / joint, time over FLOPs": 1.1}
+# The paper's layer list, written as the peer's options.
+PEER_LAYERS = (
+    "--batch 1 --vgg-width 64 --classes 19 --w-out 1 --w-width 64"
+    " --gen [256,128,64,32] --gen-flat [32,32] --disc [64,128,256,512,512,512]"
+)
+
+
+def run(command: list[str]) -> dict:
+    """Run one measurement and read the JSON on its last line."""
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if result.returncode:
+        raise SystemExit(f"{shlex.join(command)}\nfailed with code {result.returncode}:\n{result.stderr[-2000:]}")
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def commands(size: str, options: argparse.Namespace) -> dict[str, list[str]]:
+    """System -> the command that measures it, in the order of a round."""
+    height, width = size.split("x")
+    shape = ["--height", height, "--width", width, "--fc", str(options.fc)]
+    shape += ["--steps", str(options.steps), "--threads", str(options.threads)]
+    ours = {name: [sys.executable, str(HERE / "step.py"), "--system", name, *shape] for name in ("full", "joint")}
+    ceiling = [sys.executable, str(HERE / "convolution_ceiling.py"), "--threads", str(options.threads)]
+    peer = {}
+    if options.peer:
+        layers = shlex.split(PEER_LAYERS)
+        for schedule in ("shared", "naive"):
+            peer[f"peer {schedule}"] = [*shlex.split(options.peer), "--schedule", schedule, *shape, *layers]
+    return ours | peer | {"ceiling": ceiling}
+
+
+def ratios(measured: dict[str, dict]) -> dict[str, float]:
+    """What one round says, by name; the names in ``LIMITS`` are to stay at or below their limit."""
+    full, joint = measured["full"], measured["joint"]
+    result = {f"full / {name}": full["ms"] / measured[name]["ms"] for name in measured if name.startswith("peer")}
+    result["full / joint, time over FLOPs"] = full["ms"] / joint["ms"] / (full["gflop"] / joint["gflop"])
+    result["GFLOP/s over ceiling"] = full["gflops_per_s"] / measured["ceiling"]["gflops_per_s"]
+    return result
+
+
+def report(size: str, fc: int, rounds: list[dict[str, dict]]) -> str:
+    """Two Markdown tables: the systems, and the ratios with their limits and their spread over the rounds."""
+
+    def median(system: str, key: str) -> str:
+        found = [measured[system][key] for measured in rounds if key in measured[system]]
+        return f"{statistics.median(found):.0f}" if found else ""
+
+    def row(*cells: object) -> str:
+        return "| " + " | ".join(map(str, cells)) + " |"
+
+    columns = {"ms": "ms/step", "gflop": "GFLOP/step", "gflops_per_s": "GFLOP/s", "rss_mib": "peak MiB"}
+    lines = [f"### {size.replace('x', ' x ')}, batch 1, fc {fc}: median of {len(rounds)} rounds", ""]
+    lines += [row("system", *columns.values()), row("---", *["---:"] * len(columns))]
+    lines += [row(system, *(median(system, key) for key in columns)) for system in rounds[0]]
+    lines += ["", row("ratio", "median", "least to most", "limit"), row("---", "---:", "---:", "---:")]
+    by_round = [ratios(measured) for measured in rounds]
+    for name in by_round[0]:
+        values = [one[name] for one in by_round]
+        spread = f"{min(values):.2f} to {max(values):.2f}"
+        lines.append(row(name, f"{statistics.median(values):.2f}", spread, LIMITS.get(name, "")))
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Parse the command line, measure round by round, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer", default=os.environ.get("HRS_PEER"), help="'PYTHON torch_hrs.py'; default: $HRS_PEER")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=6, help="timed steps of a measurement")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--fc", type=int, default=1024, help="channels of fc6 and fc7")
+    parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="HEIGHTxWIDTH")
+    options = parser.parse_args()
+    print(f"{platform.processor() or platform.machine()}, {options.threads} threads, {options.steps} steps each\n")
+    if not options.peer:
+        print("The PyTorch peer was left out: no --peer 'PYTHON torch_hrs.py' and no HRS_PEER.\n")
+    for size in options.sizes:
+        rounds = []
+        for number in range(1, options.rounds + 1):
+            rounds.append({name: run(command) for name, command in commands(size, options).items()})
+            times = ", ".join(f"{name} {one['ms']:.0f}" for name, one in rounds[-1].items() if "ms" in one)
+            print(f"{size} round {number} of {options.rounds}, ms: {times}", file=sys.stderr)
+        print(report(size, options.fc, rounds), flush=True)
+
+
+if __name__ == "__main__":
+    main()

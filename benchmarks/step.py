@@ -1,0 +1,87 @@
+"""Time one training step in a process of its own, on random data; prints one line of JSON.
+
+python benchmarks/step.py --system full --height 128 --width 256 --fc 1024 --steps 6 --threads 2
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # read when TensorFlow is imported
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import flops
+import tensorflow as tf
+
+from hrs_keras.models import build_networks
+from hrs_keras.recipe import Recipe, load_recipe
+from hrs_keras.trainer import JointTrainer
+
+BASE = Path(__file__).parents[1] / "recipes" / "base.yaml"
+SYSTEMS = {"full": [], "joint": ["method.source_weighting=plain", "method.gan=false"]}
+WARM_UP = 2
+
+
+def recipe_of(system: str, fc: int) -> Recipe:
+    """The paper's networks with ``fc`` channels in fc6 and fc7, from scratch and without dropout."""
+    unread = "[{images: a/*, labels: b/*, ids: {0: road}}]"
+    data = [f"data.{role}={unread}" for role in ("source", "target", "validation")]
+    encoder = [f"encoder.fc={fc}", "encoder.dropout=0", "encoder.weights=null", "encoder.preprocessing=unit"]
+    return load_recipe(BASE, [*data, *encoder, *SYSTEMS[system]])
+
+
+def random_batch(height: int, width: int, batch: int) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+    """``batch`` images of each domain and their labels, as the trainer takes them."""
+
+    def domain():
+        images = tf.random.uniform((batch, height, width, 3), -1, 1)
+        return images, tf.random.uniform((batch, height, width), 0, 19, tf.int32)
+
+    return {"target": domain(), "source": domain()}
+
+
+def measure(system: str, height: int, width: int, fc: int, batch: int, steps: int) -> dict[str, object]:
+    """Median and least time of a step, its floating-point operations and the process's peak memory."""
+    recipe = recipe_of(system, fc)
+    step = tf.function(JointTrainer(recipe, build_networks(recipe)).train_step)
+    batches = [random_batch(height, width, batch) for _ in range(3)]
+    operations = flops.total(step, batches[0])
+    seconds = []
+    for number in range(WARM_UP + steps):
+        start = time.perf_counter()
+        float(step(batches[number % len(batches)])["loss/target"])  # waits for the step's end
+        seconds.append(time.perf_counter() - start)
+    median = statistics.median(seconds[WARM_UP:])
+    return {
+        "system": system,
+        "ms": round(median * 1e3, 1),
+        "min_ms": round(min(seconds[WARM_UP:]) * 1e3, 1),
+        "gflop": round(operations / 1e9, 3),
+        "gflops_per_s": round(operations / median / 1e9, 1),
+        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def main() -> None:
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--system", choices=SYSTEMS, default="full")
+    parser.add_argument("--height", type=int, default=128)
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--fc", type=int, default=1024)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--inter-op", type=int, default=1)
+    options = vars(parser.parse_args())
+    tf.config.threading.set_intra_op_parallelism_threads(options.pop("threads"))
+    tf.config.threading.set_inter_op_parallelism_threads(options.pop("inter_op"))
+    print(json.dumps(measure(**options)))
+
+
+if __name__ == "__main__":
+    main()

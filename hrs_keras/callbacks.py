@@ -1,0 +1,178 @@
+"""What happens around the steps: logging, checkpoints, validation with pictures.
+
+All of them count *steps*: Keras sees a run as one epoch of the steps that remain.
+"""
+
+import csv
+import math
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from hrs_keras.checkpoints import Checkpoints
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.errors import NonFiniteError
+from hrs_keras.evaluation import evaluate
+from hrs_keras.pictures import Pictures
+from hrs_keras.recipe import Recipe
+from hrs_keras.run_folder import RunFolder, write_json
+
+
+class StepCallback(keras.callbacks.Callback):
+    """A callback told of each finished step by its number in the whole run."""
+
+    def __init__(self, first_step: int):
+        super().__init__()
+        self._taken = first_step
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Keras' hook."""
+        self._taken += 1
+        self.on_step(self._taken, logs)
+
+    def on_step(self, step: int, logs: dict) -> None:
+        """``step`` steps of the run have been taken; ``logs`` are the last one's."""
+        raise NotImplementedError
+
+
+class StopOnNonFinite(StepCallback):
+    """Ends the run at the first loss that is NaN or infinite, before a checkpoint could keep it."""
+
+    def __init__(self, first_step: int, checkpoints: Checkpoints):
+        super().__init__(first_step)
+        self._checkpoints = checkpoints
+
+    def on_step(self, step, logs):
+        """Look at every value of the step."""
+        broken = [name for name, value in logs.items() if not math.isfinite(float(value))]
+        if broken:
+            raise NonFiniteError(
+                f"step {step}: {', '.join(broken)} is not finite. The last good checkpoint is"
+                f" {self._checkpoints.latest or '(none yet)'}; rerunning goes on from there. Lower the"
+                " train.learning_rate of this player, or look at the data of this step"
+            )
+
+
+class Log(StepCallback):
+    """A line on the terminal, a row in ``log.csv`` and TensorBoard scalars every ``train.log_every`` steps."""
+
+    def __init__(self, first_step: int, recipe: Recipe, run: RunFolder, writer: tf.summary.SummaryWriter):
+        super().__init__(first_step)
+        self._recipe, self._file, self._writer = recipe, run.log_file, writer
+        self._sums: dict[str, float] = defaultdict(float)
+        self._steps, self._since = 0, time.perf_counter()
+        keep_rows_until(run.log_file, first_step)
+
+    def on_step(self, step, logs):
+        """Average over the interval and write it out at its end."""
+        for name, value in logs.items():
+            self._sums[name] += float(value)
+        self._steps += 1
+        if self._steps == 1:  # the first step includes tracing the graph
+            self._since = time.perf_counter()
+        if step % self._recipe.train.log_every == 0 or step == self._recipe.train.steps:
+            self._write(step)
+
+    def _write(self, step: int) -> None:
+        values = {name: total / self._steps for name, total in self._sums.items()}
+        if "selected" in values:
+            selected = self.model.selected
+            values["selected"] = float(selected.result())
+            shares = zip(self._recipe.data.label_space.classes, selected.per_class().numpy(), strict=True)
+            values |= {f"selected/{name}": float(share) for name, share in shares}
+            selected.reset_state()
+        for player in self.model.players:
+            values[f"learning_rate/{player.name}"] = float(player.optimizer.learning_rate)
+        timed = self._steps - 1
+        values["seconds_per_step"] = (time.perf_counter() - self._since) / timed if timed else math.nan
+        self._append(step, values)
+        with self._writer.as_default(step):
+            for name, value in values.items():
+                if math.isfinite(value):  # a class without a pixel has no share
+                    tf.summary.scalar(name, value)
+        print(self._line(step, values), flush=True)
+        self._sums.clear()
+        self._steps = 0
+
+    def _line(self, step: int, values: dict[str, float]) -> str:
+        total = self._recipe.train.steps
+        parts = [f"step {step}/{total}"]
+        parts += [
+            f"{name.removeprefix('loss/')} {value:.3f}" for name, value in values.items() if name.startswith("loss/")
+        ]
+        if "selected" in values:
+            parts.append(f"selected {100 * values['selected']:.0f} %")
+        parts.append(f"lr {values['learning_rate/encoder']:.2e}")
+        seconds = values["seconds_per_step"]
+        if math.isfinite(seconds):
+            left = round(seconds * (total - step))
+            parts.append(f"{seconds:.2f} s/step  {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left")
+        return "  ".join(parts)
+
+    def _append(self, step: int, values: dict[str, float]) -> None:
+        new = not self._file.is_file()
+        with open(self._file, "a", newline="") as file:
+            writer = csv.DictWriter(file, ["step", *values])
+            if new:
+                writer.writeheader()
+            writer.writerow({"step": step, **values})
+
+
+def keep_rows_until(file: Path, step: int) -> None:
+    """Drop a log's rows after ``step``: the steps that a killed run took after its last checkpoint are taken again."""
+    if not file.is_file():
+        return
+    header, *rows = file.read_text().splitlines(keepends=True)
+    kept = [row for row in rows if row.endswith("\n") and int(row.split(",", 1)[0]) <= step]
+    file.write_text("".join([header, *kept]))
+
+
+class Validate(StepCallback):
+    """Every ``train.validate_every`` steps and at the end: mIoU on the validation set, pictures, best checkpoint."""
+
+    def __init__(
+        self,
+        first_step: int,
+        recipe: Recipe,
+        run: RunFolder,
+        sets: list[Pairs],
+        checkpoints: Checkpoints,
+        pictures: Pictures,
+        writer: tf.summary.SummaryWriter,
+    ):
+        super().__init__(first_step)
+        self._recipe, self._run, self._sets = recipe, run, sets
+        self._checkpoints, self._pictures, self._writer = checkpoints, pictures, writer
+
+    def on_step(self, step, logs):
+        """Validate when it is time."""
+        if step % self._recipe.train.validate_every and step != self._recipe.train.steps:
+            return
+        result = evaluate(self._recipe, self.model.segmenter, self._sets)
+        write_json(self._run.evaluations / f"step_{step:07d}.json", {"step": step, **result.to_dict()})
+        best = self._checkpoints.save_if_best(step, result.miou)
+        means = "  ".join(f"mIoU({name}) {100 * mean:.2f} %" for name, mean in result.means.items())
+        accuracy = f"pixel accuracy {100 * result.pixel_accuracy:.2f} %"
+        print(f"validation at step {step}: {means}  {accuracy}{'  (best so far)' if best else ''}", flush=True)
+        figures = self._pictures.draw(self.model, step)
+        with self._writer.as_default(step):
+            for name, mean in result.means.items():
+                tf.summary.scalar(f"validation/miou_{name}", mean)
+            for figure in figures:
+                tf.summary.image(figure.parent.name, tf.io.decode_png(tf.io.read_file(str(figure)))[tf.newaxis])
+
+
+class Save(StepCallback):
+    """A checkpoint every ``train.checkpoint_every`` steps and at the end."""
+
+    def __init__(self, first_step: int, recipe: Recipe, checkpoints: Checkpoints):
+        super().__init__(first_step)
+        self._train, self._checkpoints = recipe.train, checkpoints
+
+    def on_step(self, step, logs):
+        """Save when it is time."""
+        if step % self._train.checkpoint_every == 0 or step == self._train.steps:
+            self._checkpoints.save(step)

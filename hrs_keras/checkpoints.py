@@ -1,0 +1,136 @@
+"""Checkpoints: every network, every optimizer and the step, so that a killed run goes on as if it had not been.
+
+Layout of a run's ``checkpoints`` folder: ``last/`` holds the newest few, ``best/`` the one with the best
+validation mIoU and ``best.json`` that says which. TensorFlow writes a checkpoint under another name first and
+renames it, and names it the newest only then: a kill at any moment leaves a complete one behind.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from hrs_keras.errors import CheckpointError, NonFiniteError
+from hrs_keras.trainer import JointTrainer
+
+
+def _by_path(variables: Sequence[keras.Variable]) -> dict[str, tf.Variable]:
+    """Names that another process gives too: Keras counts seed generators through, so their place stands in."""
+    paths = (re.sub(r"seed_generator_\d+", "seed_generator", variable.path) for variable in variables)
+    return {f"{place}:{path}": v.value for place, (path, v) in enumerate(zip(paths, variables, strict=True))}
+
+
+class Checkpoints:
+    """Saves and restores a trainer.
+
+    Args:
+        trainer: what is saved.
+        folder: where; made when missing.
+        keep: how many of the newest to keep.
+    """
+
+    def __init__(self, trainer: JointTrainer, folder: Path, keep: int):
+        self._state = {
+            player.name: {
+                "network": _by_path(player.network.variables),
+                "optimizer": _by_path(player.optimizer.variables),
+            }
+            for player in trainer.players
+        }
+        checkpoint = tf.train.Checkpoint(players=self._state, selected=_by_path(trainer.selected.variables))
+        self._last, self._best = (
+            tf.train.CheckpointManager(checkpoint, str(folder / name), max_to_keep=count, checkpoint_name="step")
+            for name, count in (("last", keep), ("best", 1))
+        )
+        self._record = folder / "best.json"
+
+    @property
+    def latest(self) -> str | None:
+        """Path of the newest complete checkpoint."""
+        return self._last.latest_checkpoint
+
+    def restore(self) -> bool:
+        """Go back to the newest checkpoint; False if there is none.
+
+        Raises:
+            CheckpointError: it belongs to other networks.
+        """
+        path = self.latest
+        if path is None:
+            return False
+        try:
+            self._last.checkpoint.restore(path).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise CheckpointError(
+                f"the checkpoint {path} does not fit this recipe's networks: {_first_line(error)}."
+                " Use the recipe that made it, or start over with --fresh"
+            ) from None
+        return True
+
+    def save(self, step: int) -> None:
+        """Write the newest checkpoint.
+
+        Raises:
+            NonFiniteError: a variable is NaN or infinite; nothing is written.
+        """
+        self._refuse_non_finite(step)
+        self._last.save(checkpoint_number=step)
+
+    def save_if_best(self, step: int, miou: float) -> bool:
+        """Write the best checkpoint if ``miou`` beats the one on record."""
+        self._refuse_non_finite(step)
+        if not miou > self.best().get("miou", -1.0):
+            return False
+        self._best.save(checkpoint_number=step)
+        partial = self._record.with_suffix(".partial")
+        partial.write_text(json.dumps({"step": step, "miou": miou}))
+        partial.replace(self._record)
+        return True
+
+    def best(self) -> dict:
+        """``{"step": ..., "miou": ...}`` of the best checkpoint; empty before the first."""
+        return json.loads(self._record.read_text()) if self._record.is_file() else {}
+
+    def _refuse_non_finite(self, step: int) -> None:
+        for player, parts in self._state.items():
+            for path, variable in (item for part in parts.values() for item in part.items()):
+                if variable.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(variable)):
+                    raise NonFiniteError(
+                        f"step {step}: the variable {path} of player {player!r} is not finite; no checkpoint was"
+                        f" written. The last good one is {self.latest or '(none yet)'}. A lower"
+                        " train.learning_rate for this player is the usual remedy"
+                    )
+
+
+def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
+    """Load E+S from a run's checkpoints.
+
+    Args:
+        segmenter: built from the run's recipe.
+        folder: the run's ``checkpoints`` folder.
+        which: ``"best"`` or ``"last"``.
+
+    Returns:
+        The step at which the weights were saved.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it belongs to another network.
+    """
+    path = tf.train.latest_checkpoint(str(folder / which))
+    if path is None:
+        raise CheckpointError(f"{folder / which} holds no checkpoint: the run has not come to its first one")
+    state = {"encoder": {"network": _by_path(segmenter.variables)}}
+    try:
+        tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise CheckpointError(
+            f"the checkpoint {path} does not fit the network of the run's recipe: {_first_line(error)}"
+        ) from None
+    return int(path.rsplit("-", 1)[1])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]

@@ -1,0 +1,159 @@
+"""Evaluation on real labelled images: one integer confusion matrix, at the labels' own resolution."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tabulate import tabulate
+
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.pipeline import validation_images
+from hrs_keras.errors import HRSError
+from hrs_keras.labels import IGNORE_LABEL, LabelSpace
+from hrs_keras.recipe import Recipe
+
+ABSENT_RULE = "a class in neither the labels nor the predictions has no IoU (-) and is left out of the means"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of an evaluation.
+
+    Attributes:
+        matrix: [C, C] int64, pixels; row = label, column = prediction. Ignored pixels are in neither.
+        space: the classes.
+        images: how many were evaluated.
+    """
+
+    matrix: np.ndarray
+    space: LabelSpace
+    images: int
+
+    @property
+    def iou(self) -> np.ndarray:
+        """[C] float64 in [0, 1], intersection over union; NaN for a class absent from labels and predictions."""
+        hit = np.diag(self.matrix).astype(np.float64)
+        union = self.matrix.sum(0) + self.matrix.sum(1) - np.diag(self.matrix)
+        return np.divide(hit, union, out=np.full(len(hit), np.nan), where=union > 0)
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Mean IoU over each named subset of the label space, the whole space first; absent classes left out."""
+        iou = dict(zip(self.space.classes, self.iou, strict=True))
+        present = {
+            name: [iou[c] for c in subset if not np.isnan(iou[c])] for name, subset in self.space.subsets.items()
+        }
+        return {name: float(np.mean(values)) if values else float("nan") for name, values in present.items()}
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU over all classes of the label space, in [0, 1]."""
+        return next(iter(self.means.values()))
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """Share of the valid pixels whose class is right, in [0, 1]; NaN without any."""
+        total = self.matrix.sum()
+        return float(np.trace(self.matrix) / total) if total else float("nan")
+
+    def to_dict(self) -> dict:
+        """Plain data for JSON; a class without IoU has None."""
+        iou = {c: None if np.isnan(v) else float(v) for c, v in zip(self.space.classes, self.iou, strict=True)}
+        return {
+            "images": self.images,
+            "mean_iou": self.means,
+            "pixel_accuracy": self.pixel_accuracy,
+            "iou": iou,
+            "rule": ABSENT_RULE,
+            "confusion_matrix": self.matrix.tolist(),
+        }
+
+    def table(self) -> str:
+        """Per-class IoU, the named means and the pixel accuracy, in per cent."""
+        rows = [
+            [c, "-" if np.isnan(v) else f"{100 * v:.2f}"] for c, v in zip(self.space.classes, self.iou, strict=True)
+        ]
+        rows += [[f"mean IoU, {name} classes", f"{100 * mean:.2f}"] for name, mean in self.means.items()]
+        rows.append(["pixel accuracy", f"{100 * self.pixel_accuracy:.2f}"])
+        table = tabulate(rows, ["class", "IoU %"], colalign=("left", "right"), disable_numparse=True)
+        return f"{table}\n{self.images} images; {ABSENT_RULE}"
+
+
+def confusion_matrix(labels: tf.Tensor, predictions: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Count (label, prediction) pairs.
+
+    Args:
+        labels: any shape, int32 train ids, 255 = ignore.
+        predictions: the same shape, int32 in [0, num_classes).
+
+    Returns:
+        [C, C] int64; row = label.
+    """
+    valid = labels != IGNORE_LABEL
+    return tf.math.confusion_matrix(
+        tf.boolean_mask(labels, valid), tf.boolean_mask(predictions, valid), num_classes, dtype=tf.int64
+    )
+
+
+def class_ids(logits: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """[B, H, W, C] float32 logits -> [B, h, w] int32 classes at ``size``: enlarged first, decided then."""
+    return tf.argmax(tf.image.resize(logits, size, method="bilinear"), axis=-1, output_type=tf.int32)
+
+
+def prediction_function(segmenter: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A graph function (images [B, H, W, 3] float32 in [-1, 1], size [2]) -> class ids [B, h, w] int32."""
+
+    @tf.function(reduce_retracing=True)
+    def predict(images: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        return class_ids(segmenter(images, training=False)["logits"], size)
+
+    return predict
+
+
+def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_ids: Path | None = None) -> Evaluation:
+    """Evaluate a segmenter on validation sets.
+
+    Args:
+        sets: from the audit.
+        write_ids: a folder to write predictions to as 8-bit PNGs of the label space's file ids, one an image
+            under the image's name, as the Cityscapes script wants them.
+
+    Raises:
+        HRSError: predictions cannot be written, or the label space has no file ids.
+    """
+    space = recipe.data.label_space
+    writer = IdWriter(space, write_ids) if write_ids else None
+    names = [path for pairs in sets for path in pairs.images]
+    predict = prediction_function(segmenter)
+    count = tf.function(lambda label, ids: confusion_matrix(label, ids, len(space.classes)), reduce_retracing=True)
+    matrix = np.zeros((len(space.classes),) * 2, np.int64)
+    for path, (image, label) in zip(names, validation_images(recipe, sets), strict=True):
+        ids = predict(image[tf.newaxis], tf.shape(label))[0]
+        matrix += count(label, ids).numpy()
+        if writer:
+            writer.write(path.stem, ids.numpy())
+    return Evaluation(matrix, space, len(names))
+
+
+class IdWriter:
+    """Writes predicted train ids as PNGs of the ids that the data set's own files use."""
+
+    def __init__(self, space: LabelSpace, folder: Path):
+        if space.raw_ids is None:
+            raise HRSError(f"the label space {space.name!r} has no file ids to write predictions with")
+        self.raw_ids = np.array(space.raw_ids, np.uint8)
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HRSError(f"cannot write predictions to {folder}: {error.strerror}") from None
+
+    def write(self, stem: str, ids: np.ndarray) -> Path:
+        """Write [h, w] train ids to ``STEM.png``."""
+        path = self.folder / f"{stem}.png"
+        Image.fromarray(self.raw_ids[ids]).save(path)
+        return path

@@ -1,0 +1,160 @@
+"""A whole run: audit, train, evaluate, export. Running it again resumes it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from hrs_keras.callbacks import Log, Save, StopOnNonFinite, Validate
+from hrs_keras.checkpoints import Checkpoints, restore_segmenter
+from hrs_keras.data.audit import Audit, audit
+from hrs_keras.data.pipeline import training_batches
+from hrs_keras.errors import RecipeError
+from hrs_keras.evaluation import Evaluation, evaluate
+from hrs_keras.export import export_saved_model
+from hrs_keras.models import build_networks, build_segmenter
+from hrs_keras.pictures import Pictures
+from hrs_keras.recipe import Recipe
+from hrs_keras.run_folder import RunFolder, read_result, write_json
+from hrs_keras.trainer import JointTrainer
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a finished run leaves.
+
+    Attributes:
+        run_dir: its folder.
+        step: the step whose weights were best on the validation set.
+        miou: their mean IoU over the whole label space, in [0, 1].
+        saved_model: the exported version's folder.
+    """
+
+    run_dir: Path
+    step: int
+    miou: float
+    saved_model: Path
+
+
+def train(recipe: Recipe, *, fresh: bool = False) -> TrainResult:
+    """Run a recipe from its data to an evaluated, exported model; take up where an earlier call was cut off.
+
+    Args:
+        recipe: from :func:`hrs_keras.load_recipe`.
+        fresh: remove an earlier run of this name first.
+
+    Raises:
+        HRSError: something the user can mend; nothing already saved is lost.
+    """
+    configure(recipe)
+    run = RunFolder.open(recipe, fresh=fresh)
+    checked = audit(recipe)
+    write_json(run.audit_file, checked.to_dict())
+    print(checked.table(), flush=True)
+    strategy = default_strategy(recipe)
+    with strategy.scope():
+        trainer = JointTrainer(recipe, build_networks(recipe))
+    checkpoints = Checkpoints(trainer, run.checkpoints, recipe.train.keep_checkpoints)
+    if checkpoints.restore():
+        print(f"resuming {run.path} at step {int(trainer.step)} of {recipe.train.steps}", flush=True)
+    _fit(recipe, run, trainer, checkpoints, checked)
+    return _finish(recipe, run, checked)
+
+
+def configure(recipe: Recipe) -> None:
+    """Set what is global in Keras and TensorFlow: precision and determinism."""
+    keras.config.set_dtype_policy(recipe.precision)
+    if recipe.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def default_strategy(recipe: Recipe) -> tf.distribute.Strategy:
+    """All visible GPUs of this machine, or its one device.
+
+    Raises:
+        RecipeError: the batch cannot be shared out evenly.
+    """
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    strategy = tf.distribute.MirroredStrategy() if gpus > 1 else tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    if recipe.train.batch_size % replicas:
+        raise RecipeError(
+            f"train.batch_size: {recipe.train.batch_size} cannot be shared by {replicas} GPUs; use a multiple of"
+            f" {replicas}, or hide some with CUDA_VISIBLE_DEVICES"
+        )
+    return strategy
+
+
+def _fit(recipe: Recipe, run: RunFolder, trainer: JointTrainer, checkpoints: Checkpoints, checked: Audit) -> None:
+    first = int(trainer.step)
+    if first >= recipe.train.steps:
+        return
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    validation = checked.sets["validation"]
+    pictures = Pictures(recipe, checked.sets["source"], validation, run.figures)
+    # In this order: nothing is saved or validated after a step that broke; the best checkpoint exists before the
+    # newest one says that its step is done.
+    callbacks = [
+        StopOnNonFinite(first, checkpoints),
+        Log(first, recipe, run, writer),
+        Validate(first, recipe, run, validation, checkpoints, pictures, writer),
+        Save(first, recipe, checkpoints),
+    ]
+    batches = training_batches(recipe, checked.sets["source"], checked.sets["target"], first)
+    trainer.fit(batches, epochs=1, steps_per_epoch=recipe.train.steps - first, callbacks=callbacks, shuffle=False, verbose=0)
+    writer.close()
+
+
+def _finish(recipe: Recipe, run: RunFolder, checked: Audit) -> TrainResult:
+    """Evaluate and export the best weights, unless an earlier call got that far."""
+    done = read_result(run)
+    if done is None or not Path(done["saved_model"]).is_dir():
+        segmenter, step = load_segmenter(run)
+        result = evaluate(recipe, segmenter, checked.sets["validation"])
+        print(f"best checkpoint, step {step}:\n{result.table()}", flush=True)
+        folder = export_saved_model(segmenter, recipe.data.size, Path(recipe.saved_models) / recipe.name)
+        done = {"step": step, "miou": result.miou, "saved_model": str(folder), **result.to_dict()}
+        write_json(run.result_file, done)
+    print(f"run folder {run.path}\nSavedModel {done['saved_model']}", flush=True)
+    return TrainResult(run.path, done["step"], done["miou"], Path(done["saved_model"]))
+
+
+def load_segmenter(run: RunFolder, which: str = "best") -> tuple[keras.Model, int]:
+    """E+S of a run, and the step its weights are of.
+
+    Args:
+        which: ``"best"`` (by validation mIoU) or ``"last"``.
+
+    Raises:
+        CheckpointError: no run folder, or no checkpoint in it yet.
+    """
+    recipe = run.recipe()
+    keras.config.set_dtype_policy(recipe.precision)
+    segmenter = build_segmenter(recipe)
+    return segmenter, restore_segmenter(segmenter, run.checkpoints, which)
+
+
+def evaluate_run(
+    run_dir: str | Path, *, which: str = "best", overrides: list[str] | None = None, write_ids: str | Path | None = None
+) -> Evaluation:
+    """Evaluate a run's weights on its validation set.
+
+    Args:
+        which: ``"best"`` or ``"last"``.
+        overrides: ``key=value`` changes to the recipe's data, such as ``data.root=...``.
+        write_ids: a folder for the predictions as label-id PNGs.
+    """
+    run = RunFolder(Path(run_dir))
+    recipe = run.recipe(overrides)
+    segmenter, _ = load_segmenter(run, which)
+    sets = audit(recipe, roles=["validation"]).sets["validation"]
+    return evaluate(recipe, segmenter, sets, Path(write_ids) if write_ids else None)
+
+
+def export_run(run_dir: str | Path, *, which: str = "best", version: int | None = None) -> Path:
+    """Export a run's weights as a SavedModel; returns its folder ``SAVED_MODELS/NAME/VERSION``."""
+    run = RunFolder(Path(run_dir))
+    recipe = run.recipe()
+    segmenter, _ = load_segmenter(run, which)
+    return export_saved_model(segmenter, recipe.data.size, Path(recipe.saved_models) / recipe.name, version)

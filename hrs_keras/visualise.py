@@ -1,0 +1,118 @@
+"""Pictures of a run: what was selected (the paper's Fig. 4) and what was predicted (Fig. 5)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from hrs_keras.labels import IGNORE_LABEL, LabelSpace
+
+SELECTED_COLOUR = np.array([255, 40, 40])
+IGNORED_COLOUR = (0, 0, 0)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """[..., 3] float in [-1, 1] -> uint8 in [0, 255]."""
+    return np.clip((np.asarray(image) + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
+
+
+def colourise(ids: np.ndarray, space: LabelSpace) -> np.ndarray:
+    """[h, w] train ids (255 = ignore) -> [h, w, 3] uint8 in the label space's palette, ignored pixels black."""
+    table = np.full((IGNORE_LABEL + 1, 3), IGNORED_COLOUR, np.uint8)
+    table[: len(space.palette)] = space.palette
+    return table[ids]
+
+
+def blend(image: np.ndarray, colour: np.ndarray, share: np.ndarray | float) -> np.ndarray:
+    """Paint ``colour`` over ``image`` ([h, w, 3] uint8) with opacity ``share`` (scalar or [h, w], 0..1)."""
+    share = np.asarray(share, np.float32)[..., None] if np.ndim(share) else share
+    return np.round(image * (1 - share) + colour * share).astype(np.uint8)
+
+
+def selection_panel(
+    path: Path, images: np.ndarray, maps: dict[str, np.ndarray], titles: Sequence[str], heading: str
+) -> None:
+    """Fig. 4: each source image beside its maps, painted red where selected and dimmed where not.
+
+    Args:
+        path: the PNG to write.
+        images: [N, H, W, 3] uint8.
+        maps: column title -> [N, H, W] float in [0, 1]; the share of levels that select the pixel.
+        titles: a name for each row.
+        heading: above the picture.
+    """
+    columns = ["image", *maps]
+    rows = []
+    for i, image in enumerate(images):
+        dimmed = [(image * (0.35 + 0.65 * chosen[i][..., None])).astype(np.uint8) for chosen in maps.values()]
+        painted = [
+            blend(dim, SELECTED_COLOUR, 0.45 * chosen[i]) for dim, chosen in zip(dimmed, maps.values(), strict=True)
+        ]
+        means = [f"mean {chosen[i].mean():.2f}" for chosen in maps.values()]
+        rows.append((titles[i], [image, *painted], ["", *means]))
+    note = [Patch(color=SELECTED_COLOUR / 255, label="selected (strength = share of levels); dark = not selected")]
+    _panel(path, columns, rows, note, heading)
+
+
+def prediction_panel(
+    path: Path,
+    images: np.ndarray,
+    labels: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    space: LabelSpace,
+    titles: Sequence[str],
+    heading: str,
+) -> None:
+    """Fig. 5: each real image, its ground truth and predictions, with the class legend.
+
+    Args:
+        images: [N, H, W, 3] uint8.
+        labels: [N, H, W] train ids, 255 = ignore.
+        predictions: column title -> [N, H, W] train ids.
+        titles: a name for each row.
+        heading: above the picture.
+    """
+    rows = []
+    for i, image in enumerate(images):
+        painted = [colourise(labels[i], space), *(colourise(p[i], space) for p in predictions.values())]
+        right = [_agreement(labels[i], p[i]) for p in predictions.values()]
+        rows.append((titles[i], [image, *painted], ["", "", *right]))
+    legend = [Patch(color=np.array(c) / 255, label=n) for n, c in zip(space.classes, space.palette, strict=True)]
+    legend.append(Patch(color=np.array(IGNORED_COLOUR) / 255, label="ignored"))
+    _panel(path, ["image", "ground truth", *predictions], rows, legend, heading)
+
+
+def _agreement(label: np.ndarray, prediction: np.ndarray) -> str:
+    valid = label != IGNORE_LABEL
+    return f"{100 * (label == prediction)[valid].mean():.0f} % of pixels right" if valid.any() else "nothing labelled"
+
+
+def _panel(path: Path, columns: Sequence[str], rows: Sequence[tuple], legend: list[Patch], heading: str) -> None:
+    """A grid of pictures: (row title, pictures, captions) for each row."""
+    height, width = rows[0][1][0].shape[:2]
+    cell = 2.6  # inches wide
+    legend_columns = 6
+    legend_rows = -(-len(legend) // legend_columns)
+    figure = Figure(
+        figsize=(cell * len(columns) + 0.4, (cell * height / width + 0.3) * len(rows) + 0.7 + 0.24 * legend_rows),
+        layout="constrained",
+    )
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    for r, (title, pictures, captions) in enumerate(rows):
+        for c, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+            axis = axes[r, c]
+            axis.imshow(picture, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.set_xlabel(caption, fontsize=7)
+            if r == 0:
+                axis.set_title(columns[c], fontsize=9)
+            if c == 0:
+                axis.set_ylabel(title, fontsize=7)
+    figure.suptitle(heading, fontsize=10)
+    figure.legend(handles=legend, loc="outside lower center", ncols=min(legend_columns, len(legend)), fontsize=7)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
