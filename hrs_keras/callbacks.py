@@ -131,7 +131,9 @@ def keep_rows_until(file: Path, step: int) -> None:
 
 
 class Validate(StepCallback):
-    """Every ``train.validate_every`` steps and at the end: mIoU on the validation set, pictures, best checkpoint."""
+    """mIoU on the validation set and pictures: before the first step (what an untrained network scores), every
+    ``train.validate_every`` steps and at the end. The best so far is checkpointed.
+    """
 
     def __init__(
         self,
@@ -147,13 +149,20 @@ class Validate(StepCallback):
         self._recipe, self._run, self._sets = recipe, run, sets
         self._checkpoints, self._pictures, self._writer = checkpoints, pictures, writer
 
+    def on_train_begin(self, logs=None):
+        """Keras' hook."""
+        if self._taken == 0:
+            self._validate(0)
+
     def on_step(self, step, logs):
         """Validate when it is time."""
-        if step % self._recipe.train.validate_every and step != self._recipe.train.steps:
-            return
+        if step % self._recipe.train.validate_every == 0 or step == self._recipe.train.steps:
+            self._validate(step)
+
+    def _validate(self, step: int) -> None:
         result = evaluate(self._recipe, self.model.segmenter, self._sets)
-        write_json(self._run.evaluations / f"step_{step:07d}.json", {"step": step, **result.to_dict()})
-        best = self._checkpoints.save_if_best(step, result.miou)
+        write_json(self._run.evaluation_file(step), {"step": step, **result.to_dict()})
+        best = step > 0 and self._checkpoints.save_if_best(step, result.miou)
         means = "  ".join(f"mIoU({name}) {100 * mean:.2f} %" for name, mean in result.means.items())
         accuracy = f"pixel accuracy {100 * result.pixel_accuracy:.2f} %"
         print(f"validation at step {step}: {means}  {accuracy}{'  (best so far)' if best else ''}", flush=True)

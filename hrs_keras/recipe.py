@@ -39,8 +39,8 @@ def _no_bool(value: Any) -> Any:
 
 Level = Literal["pixel", "region", "image"]
 _Number = BeforeValidator(_no_bool)  # pydantic would take true for 1
-Index = Annotated[int, Field(ge=0), _Number]
-PositiveInt = Annotated[int, Field(gt=0), _Number]
+Index = Annotated[int, Field(ge=0, lt=2**31), _Number]
+PositiveInt = Annotated[int, Field(gt=0, lt=2**31), _Number]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _Number]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _Number]
 # Twice a seed must still fit into the 32 bits that TensorFlow's stateless random numbers are keyed by.

@@ -67,6 +67,10 @@ class RunFolder:
         write_text(self.recipe_file, recipe.to_yaml())
         write_json(self.environment_file, environment())
 
+    def evaluation_file(self, step: int) -> Path:
+        """Where the validation after ``step`` steps is recorded."""
+        return self.evaluations / f"step_{step:07d}.json"
+
     def recipe(self, overrides: list[str] | None = None) -> Recipe:
         """The recipe that the run was made with.
 
@@ -126,6 +130,6 @@ def _git_state() -> dict[str, object] | None:
         return None
 
 
-def read_result(run: RunFolder) -> dict | None:
-    """What a finished run reported, or None while it is not finished."""
-    return json.loads(run.result_file.read_text()) if run.result_file.is_file() else None
+def read_json(path: Path) -> dict | None:
+    """What :func:`write_json` wrote, or None if there is no such file."""
+    return json.loads(path.read_text()) if path.is_file() else None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from hrs_keras.callbacks import Log, Save, StopOnNonFinite, Validate
@@ -16,7 +17,7 @@ from hrs_keras.export import export_saved_model
 from hrs_keras.models import build_networks, build_segmenter
 from hrs_keras.pictures import Pictures
 from hrs_keras.recipe import Recipe
-from hrs_keras.run_folder import RunFolder, read_result, write_json
+from hrs_keras.run_folder import RunFolder, read_json, write_json
 from hrs_keras.trainer import JointTrainer
 
 
@@ -108,16 +109,36 @@ def _fit(recipe: Recipe, run: RunFolder, trainer: JointTrainer, checkpoints: Che
 
 def _finish(recipe: Recipe, run: RunFolder, checked: Audit) -> TrainResult:
     """Evaluate and export the best weights, unless an earlier call got that far."""
-    done = read_result(run)
+    done = read_json(run.result_file)
     if done is None or not Path(done["saved_model"]).is_dir():
         segmenter, step = load_segmenter(run)
         result = evaluate(recipe, segmenter, checked.sets["validation"])
         print(f"best checkpoint, step {step}:\n{result.table()}", flush=True)
         folder = export_saved_model(segmenter, recipe.data.size, Path(recipe.saved_models) / recipe.name)
         done = {"step": step, "miou": result.miou, "saved_model": str(folder), **result.to_dict()}
+        done["baselines"] = _baselines(recipe, run, checked)
         write_json(run.result_file, done)
+    others = "".join(f", {name} {100 * miou:.2f} %" for name, miou in done["baselines"].items())
+    print(f"mean IoU over {len(done['iou'])} classes: trained {100 * done['miou']:.2f} %{others}")
     print(f"run folder {run.path}\nSavedModel {done['saved_model']}", flush=True)
     return TrainResult(run.path, done["step"], done["miou"], Path(done["saved_model"]))
+
+
+def _baselines(recipe: Recipe, run: RunFolder, checked: Audit) -> dict[str, float]:
+    """Mean IoU of what knows nothing of the images: an untrained network, and the commonest target class everywhere."""
+    space = recipe.data.label_space
+    pixels = {
+        role: np.array([[d.pixels[name] for name in space.classes] for d in checked.datasets if d.role == role]).sum(0)
+        for role in ("target", "validation")
+    }
+    commonest = int(pixels["target"].argmax())
+    matrix = np.zeros((len(space.classes),) * 2, np.int64)
+    matrix[:, commonest] = pixels["validation"]
+    untrained = read_json(run.evaluation_file(0))
+    return {
+        "untrained": next(iter(untrained["mean_iou"].values())),
+        f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, 0).miou,
+    }
 
 
 def load_segmenter(run: RunFolder, which: str = "best") -> tuple[keras.Model, int]:

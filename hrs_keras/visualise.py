@@ -52,7 +52,7 @@ def selection_panel(
             blend(dim, SELECTED_COLOUR, 0.45 * chosen[i]) for dim, chosen in zip(dimmed, maps.values(), strict=True)
         ]
         means = [f"mean {chosen[i].mean():.2f}" for chosen in maps.values()]
-        rows.append((titles[i], [image, *painted], ["", *means]))
+        rows.append(([image, *painted], [titles[i], *means]))
     note = [Patch(color=SELECTED_COLOUR / 255, label="selected (strength = share of levels); dark = not selected")]
     _panel(path, columns, rows, note, heading)
 
@@ -79,7 +79,7 @@ def prediction_panel(
     for i, image in enumerate(images):
         painted = [colourise(labels[i], space), *(colourise(p[i], space) for p in predictions.values())]
         right = [_agreement(labels[i], p[i]) for p in predictions.values()]
-        rows.append((titles[i], [image, *painted], ["", "", *right]))
+        rows.append(([image, *painted], [titles[i], "", *right]))
     legend = [Patch(color=np.array(c) / 255, label=n) for n, c in zip(space.classes, space.palette, strict=True)]
     legend.append(Patch(color=np.array(IGNORED_COLOUR) / 255, label="ignored"))
     _panel(path, ["image", "ground truth", *predictions], rows, legend, heading)
@@ -91,8 +91,8 @@ def _agreement(label: np.ndarray, prediction: np.ndarray) -> str:
 
 
 def _panel(path: Path, columns: Sequence[str], rows: Sequence[tuple], legend: list[Patch], heading: str) -> None:
-    """A grid of pictures: (row title, pictures, captions) for each row."""
-    height, width = rows[0][1][0].shape[:2]
+    """A grid of pictures: (pictures, captions below them) for each row."""
+    height, width = rows[0][0][0].shape[:2]
     cell = 2.6  # inches wide
     legend_columns = 6
     legend_rows = -(-len(legend) // legend_columns)
@@ -102,16 +102,14 @@ def _panel(path: Path, columns: Sequence[str], rows: Sequence[tuple], legend: li
     )
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
-    for r, (title, pictures, captions) in enumerate(rows):
+    for r, (pictures, captions) in enumerate(rows):
         for c, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
             axis = axes[r, c]
             axis.imshow(picture, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
-            axis.set_xlabel(caption, fontsize=7)
+            axis.set_xlabel(caption, fontsize=6)
             if r == 0:
                 axis.set_title(columns[c], fontsize=9)
-            if c == 0:
-                axis.set_ylabel(title, fontsize=7)
     figure.suptitle(heading, fontsize=10)
     figure.legend(handles=legend, loc="outside lower center", ncols=min(legend_columns, len(legend)), fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,15 +11,22 @@ from hrs_keras.recipe import Crop, Dataset
 
 
 def decode_image(path: tf.Tensor | str) -> tf.Tensor:
-    """Read a PNG or JPEG file: scalar string -> [h, w, 3] uint8, before the crop."""
+    """Read a PNG or JPEG file: scalar string -> [h, w, 3] uint8, before the crop.
+
+    Raises:
+        tf.errors.OpError: the file cannot be read or decoded.
+    """
     image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
 
 
-def decode_raw_label(path: tf.Tensor, dataset: Dataset) -> tf.Tensor:
+def decode_raw_label(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
     """Read a label PNG without interpreting its values: scalar string -> [h, w] int32, before the crop.
 
     With ``encoding: colours`` a value is R * 65536 + G * 256 + B.
+
+    Raises:
+        tf.errors.OpError, ValueError: the file cannot be read or decoded.
     """
     contents = tf.io.read_file(path)
     if dataset.encoding == "palette":
@@ -35,12 +42,17 @@ def decode_raw_label(path: tf.Tensor, dataset: Dataset) -> tf.Tensor:
 
 
 def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
-    # Inside a graph TensorFlow hands over bytes, outside an array that holds them.
+    # Inside a graph TensorFlow hands over bytes, outside of one an array that holds them.
     contents = contents.item() if isinstance(contents, np.ndarray) else contents
-    with Image.open(io.BytesIO(contents)) as image:
-        if image.mode != "P":
-            raise ValueError(f"wants a palette PNG, found mode {image.mode}")
-        return np.asarray(image)
+    try:
+        with Image.open(io.BytesIO(contents)) as image:
+            mode, index = image.mode, np.asarray(image)
+    # Pillow has no common base for what it raises on a broken file: OSError, SyntaxError, struct.error, ...
+    except Exception as error:
+        raise ValueError(str(error)) from error
+    if mode != "P":
+        raise ValueError(f"wants a palette PNG, found mode {mode}")
+    return index
 
 
 class IdMap:
@@ -49,11 +61,15 @@ class IdMap:
     Args:
         dataset: its ``table()`` maps raw values to class names.
         space: the label space that holds those classes.
+
+    Attributes:
+        raw: [n] int32, the raw values that the table maps, ascending.
+        train_ids: [n] int32, what it maps them to.
     """
 
     def __init__(self, dataset: Dataset, space: LabelSpace):
-        train_ids = {name: train_id for train_id, name in enumerate(space.classes)} | {IGNORE: IGNORE_LABEL}
-        table = {_raw_value(raw): train_ids[name] for raw, name in dataset.table().items()}
+        known = {name: train_id for train_id, name in enumerate(space.classes)} | {IGNORE: IGNORE_LABEL}
+        table = {_raw_value(raw): known[name] for raw, name in dataset.table().items()}
         self.raw = np.array(sorted(table), np.int32)
         self.train_ids = np.array([table[raw] for raw in self.raw], np.int32)
 
@@ -78,7 +94,7 @@ def apply_crop(pixels: tf.Tensor, crop: Crop) -> tf.Tensor:
     return pixels[rows[0] : rows[1], columns[0] : columns[1]]
 
 
-def decode_label(path: tf.Tensor, dataset: Dataset, ids: IdMap) -> tf.Tensor:
+def decode_label(path: tf.Tensor | str, dataset: Dataset, ids: IdMap) -> tf.Tensor:
     """Read a label PNG as train ids: scalar string -> [h, w] int32, 255 = ignore."""
     return ids(apply_crop(decode_raw_label(path, dataset), dataset.crop))
 

@@ -1,8 +1,10 @@
 """Finding images and the labels that belong to them."""
 
+import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -64,15 +66,16 @@ def find_pairs(dataset: Dataset, root: Path) -> Pairs:
         root: the folder that ``dataset.root`` is relative to.
 
     Raises:
-        DataError: the folder does not exist, or no image has a label.
+        DataError: a folder does not exist or cannot be listed, two files stand for one sample, or no image has a
+            label.
     """
     folder = root / dataset.root
     name = f"{dataset.format} {folder} ({dataset.split})"
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(
             f"the data set folder {folder} does not exist; set data.root (now {root}) or the data set's root"
         )
-    patterns = [pattern.format(split=dataset.split) for pattern in (dataset.images, dataset.labels)]
+    patterns = [pattern.replace("{split}", dataset.split) for pattern in (dataset.images, dataset.labels)]
     images, labels = (_by_key(folder, pattern) for pattern in patterns)
     common = sorted(images.keys() & labels.keys())
     if not common:
@@ -94,19 +97,35 @@ def find_pairs(dataset: Dataset, root: Path) -> Pairs:
 
 def _by_key(folder: Path, pattern: str) -> dict[str, Path]:
     """Key of a sample -> its file. The key is what the ``*`` matched, less a suffix the pattern leaves open."""
-    regex = re.compile("([^/]*)".join(re.escape(part) for part in pattern.split("*")))
     found: dict[str, Path] = {}
-    for path in sorted(folder.glob(pattern)):
-        match = regex.fullmatch(path.relative_to(folder).as_posix())
-        key = "/".join(match.groups())
-        if pattern.endswith("*"):
-            key = key.removesuffix(path.suffix)
-        if key in found:
-            raise DataError(
-                f"{found[key]} and {path} stand for the same sample; keep one or narrow the pattern {pattern!r}"
-            )
-        found[key] = path
+    try:
+        for path, matched in _matches(folder, PurePosixPath(pattern).parts):
+            key = "/".join(matched)
+            if pattern.endswith("*"):
+                key = key.removesuffix(path.suffix)
+            if key in found:
+                raise DataError(
+                    f"{found[key]} and {path} stand for the same sample; keep one or narrow the pattern {pattern!r}"
+                )
+            found[key] = path
+    except OSError as error:
+        raise DataError(f"cannot list {error.filename}: {error.strerror}") from None
     return found
+
+
+def _matches(folder: Path, parts: Sequence[str]) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Files below ``folder`` and what each ``*`` stands for in them.
+
+    Own code because ``Path.glob`` passes over folders that it cannot read, and gives ``?`` and ``[`` a meaning.
+    """
+    part, *rest = parts
+    regex = re.compile("(.*)".join(map(re.escape, part.split("*"))), re.DOTALL)
+    for name in sorted(os.listdir(folder)) if "*" in part else [part]:
+        match, path = regex.fullmatch(name), folder / name
+        if match and rest and path.is_dir():
+            yield from ((file, (*match.groups(), *deeper)) for file, deeper in _matches(path, rest))
+        elif match and not rest and os.path.lexists(path):
+            yield path, match.groups()
 
 
 def _example(images: dict[str, Path], labels: dict[str, Path]) -> str:

@@ -134,9 +134,7 @@ def _jitter(image: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(unit * 2 - 1, -1.0, 1.0)
 
 
-def validation_images(
-    recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int] | None = None
-) -> tf.data.Dataset:
+def validation_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int] | None = None) -> tf.data.Dataset:
     """Images in order: (resized image [H, W, 3] float32 in [-1, 1], native label [h, w] int32).
 
     Args:

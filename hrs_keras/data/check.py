@@ -1,0 +1,128 @@
+"""Whether one image-label pair can be trained and evaluated on, and which classes it holds."""
+
+import os
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_raw_label
+from hrs_keras.labels import IGNORE_LABEL
+from hrs_keras.recipe import Dataset
+
+# https://www.w3.org/TR/png/#11IHDR: colour type -> channels
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PALETTE = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one file; an ``error`` keeps the sample from being used, a warning does not."""
+
+    file: str
+    what: str
+    error: bool = True
+
+
+class _UnusableError(Exception):
+    def __init__(self, path: Path, what: str):
+        self.problem = Problem(printable(path), what)
+
+
+def printable(path: Path) -> str:
+    """A path as text that every terminal and JSON file takes, also where the name is not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def check_sample(image: Path, label: Path, dataset: Dataset, ids: IdMap) -> tuple[np.ndarray, list[Problem]]:
+    """Decode a sample as training does.
+
+    Returns:
+        Pixels of each train id after the crop, [256] int64, zero if the sample cannot be used; what is wrong with it.
+    """
+    try:
+        histogram = _histogram(image, label, dataset, ids)
+    except _UnusableError as error:
+        return np.zeros(IGNORE_LABEL + 1, np.int64), [error.problem]
+    if histogram[IGNORE_LABEL] == histogram.sum():
+        return histogram, [Problem(printable(label), "is wholly ignored: it will teach nothing", error=False)]
+    return histogram, []
+
+
+def _histogram(image: Path, label: Path, dataset: Dataset, ids: IdMap) -> np.ndarray:
+    _check_encoding(label, dataset)
+    pixels = _decoded(image, decode_image)
+    raw = _decoded(label, lambda path: decode_raw_label(path, dataset))
+    if pixels.shape[:2] != raw.shape:
+        (h, w), (height, width) = raw.shape, pixels.shape[:2]
+        raise _UnusableError(label, f"is {h}x{w} (height x width), its image {image.name} is {height}x{width}")
+    bounds = (dataset.crop.rows, dataset.crop.columns)
+    for side, bound, length in zip(("rows", "columns"), bounds, raw.shape, strict=True):
+        if bound and bound[1] > length:
+            raise _UnusableError(label, f"has {length} {side}, crop.{side} wants {list(bound)}")
+    values, counts = _distinct(apply_crop(raw, dataset.crop).numpy())
+    unknown = ~np.isin(values, ids.raw)
+    if unknown.any():
+        shown = ", ".join(_shown(value, dataset) for value in values[unknown][:8])
+        more = ", ..." if unknown.sum() > 8 else ""
+        raise _UnusableError(
+            label, f"{counts[unknown].sum()} pixels have ids that the id table does not map: {shown}{more}"
+        )
+    histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
+    np.add.at(histogram, ids(tf.constant(values, tf.int32)).numpy(), counts)
+    return histogram
+
+
+def _decoded(path: Path, decode: Callable[[str], tf.Tensor]) -> tf.Tensor:
+    try:
+        return decode(str(path))
+    except (tf.errors.OpError, OSError, ValueError) as error:
+        # TensorFlow wraps the reason in the names of its operations.
+        reason = re.sub(r"{{.*?}}\s*|\s*\[Op:.*", "", str(error), flags=re.DOTALL).strip()
+        raise _UnusableError(path, f"cannot be decoded ({reason[:200] or type(error).__name__})") from None
+
+
+def _distinct(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values that occur, and how often. Counting is several times faster than sorting where the values allow it."""
+    if raw.max() < 2**16:
+        counts = np.bincount(raw.ravel())
+        values = np.flatnonzero(counts)
+        return values, counts[values]
+    return np.unique(raw, return_counts=True)
+
+
+def _shown(value: int, dataset: Dataset) -> str:
+    return ",".join(map(str, int(value).to_bytes(3, "big"))) if dataset.encoding == "colours" else str(value)
+
+
+def _check_encoding(path: Path, dataset: Dataset) -> None:
+    """Is a label stored as its data set says? A wrong guess would read wrong ids silently."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(26)
+    except OSError as error:
+        raise _UnusableError(path, f"cannot be read ({error.strerror})") from None
+    if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n":
+        raise _UnusableError(path, "is not a PNG file" if header else "is empty")
+    bits, colour_type = struct.unpack(">BB", header[24:26])
+    channels = _PNG_CHANNELS.get(colour_type, 0)
+    is_palette = colour_type == _PALETTE
+    if dataset.encoding == "palette":
+        wrong = not is_palette and "is no palette PNG; encoding: palette does not fit"
+    elif is_palette:
+        wrong = "is a palette PNG, whose indices would be lost; set encoding: palette"
+    elif bits != dataset.bits:
+        mend = f"set bits: {bits}" if bits in (8, 16) and dataset.encoding == "values" else "convert it"
+        wrong = f"has {bits} bits a channel, bits: {dataset.bits} was expected; {mend}"
+    elif dataset.encoding == "colours":
+        wrong = channels < 3 and "is a greyscale PNG; encoding: colours does not fit"
+    else:
+        wrong = dataset.channel >= channels and (
+            f"has {channels} channels, channel: {dataset.channel} was expected (0 is the first)"
+        )
+    if wrong:
+        raise _UnusableError(path, wrong)
