@@ -67,6 +67,10 @@ def _with_shapes(optimised: tf.compat.v1.GraphDef, concrete: Any) -> tf.Graph:
     """The optimised graph again with the shapes that it has lost, inferred anew from the function's inputs."""
     body = tf.compat.v1.GraphDef(versions=optimised.versions, library=optimised.library)
     body.node.extend(node for node in optimised.node if node.op not in ("_Arg", "_Retval"))
+    for node in body.node:  # control inputs say in which order, and would name inputs that are gone
+        data = [name for name in node.input if not name.startswith("^")]
+        del node.input[:]
+        node.input.extend(data)
     graph = tf.Graph()
     with graph.as_default():
         inputs = {}

@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from hrs_keras.checkpoints import Checkpoints
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.errors import NonFiniteError
-from hrs_keras.evaluation import evaluate
+from hrs_keras.errors import DataError, NonFiniteError
+from hrs_keras.evaluation import Evaluation, evaluate, percent
 from hrs_keras.pictures import Pictures
 from hrs_keras.recipe import Recipe
-from hrs_keras.run_folder import RunFolder, write_json
+from hrs_keras.run_folder import RunFolder, write_json, write_text, writing
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -38,6 +38,10 @@ class StepCallback(keras.callbacks.Callback):
         raise NotImplementedError
 
 
+# Loss -> the key of its player's learning rate; weighting/LEVEL and discriminator bear that name themselves.
+_PLAYERS = {"target": "encoder", "source": "encoder", "reconstruction": "generator", "adversarial": "generator"}
+
+
 class StopOnNonFinite(StepCallback):
     """Ends the run at the first loss that is NaN or infinite, before a checkpoint could keep it."""
 
@@ -47,12 +51,13 @@ class StopOnNonFinite(StepCallback):
 
     def on_step(self, step, logs):
         """Look at every value of the step."""
-        broken = [name for name, value in logs.items() if not math.isfinite(float(value))]
+        broken = [name.removeprefix("loss/") for name, value in logs.items() if not math.isfinite(float(value))]
         if broken:
+            first = _PLAYERS.get(broken[0], broken[0].split("/")[0])
             raise NonFiniteError(
-                f"step {step}: {', '.join(broken)} is not finite. The last good checkpoint is"
-                f" {self._checkpoints.latest or '(none yet)'}; rerunning goes on from there. Lower the"
-                " train.learning_rate of this player, or look at the data of this step"
+                f"step {step}: not finite: the loss of {', '.join(broken)}. The last good checkpoint is"
+                f" {self._checkpoints.latest or '(none yet)'}. Look at the data of this step, or lower"
+                f" train.learning_rate (first of all for {first}) and start over with name=NAME or --fresh"
             )
 
 
@@ -63,16 +68,26 @@ class Log(StepCallback):
         super().__init__(first_step)
         self._recipe, self._file, self._writer = recipe, run.log_file, writer
         self._sums: dict[str, float] = defaultdict(float)
-        self._steps, self._since = 0, time.perf_counter()
-        keep_rows_until(run.log_file, first_step)
+        self._steps = self._timed = 0
+        self._seconds = self._begun = 0.0
+        self._untraced = True
+        with writing(run.log_file):
+            keep_rows_until(run.log_file, first_step)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Keras' hook."""
+        self._begun = time.perf_counter()
 
     def on_step(self, step, logs):
         """Average over the interval and write it out at its end."""
         for name, value in logs.items():
             self._sums[name] += float(value)
         self._steps += 1
-        if self._steps == 1:  # the first step includes tracing the graph
-            self._since = time.perf_counter()
+        if self._untraced:  # the first step includes tracing the graph
+            self._untraced = False
+        else:
+            self._timed += 1
+            self._seconds += time.perf_counter() - self._begun
         if step % self._recipe.train.log_every == 0 or step == self._recipe.train.steps:
             self._write(step)
 
@@ -86,16 +101,17 @@ class Log(StepCallback):
             selected.reset_state()
         for player in self.model.players:
             values[f"learning_rate/{player.name}"] = float(player.optimizer.learning_rate)
-        timed = self._steps - 1
-        values["seconds_per_step"] = (time.perf_counter() - self._since) / timed if timed else math.nan
-        self._append(step, values)
-        with self._writer.as_default(step):
-            for name, value in values.items():
-                if math.isfinite(value):  # a class without a pixel has no share
-                    tf.summary.scalar(name, value)
+        values["seconds_per_step"] = self._seconds / self._timed if self._timed else math.nan
+        with writing(self._file.parent):
+            self._append(step, values)
+            with self._writer.as_default(step):
+                for name, value in values.items():
+                    if math.isfinite(value):  # a class without a pixel has no share
+                        tf.summary.scalar(name, value)
         print(self._line(step, values), flush=True)
         self._sums.clear()
-        self._steps = 0
+        self._steps = self._timed = 0
+        self._seconds = 0.0
 
     def _line(self, step: int, values: dict[str, float]) -> str:
         total = self._recipe.train.steps
@@ -125,9 +141,12 @@ def keep_rows_until(file: Path, step: int) -> None:
     """Drop a log's rows after ``step``: the steps that a killed run took after its last checkpoint are taken again."""
     if not file.is_file():
         return
-    header, *rows = file.read_text().splitlines(keepends=True)
-    kept = [row for row in rows if row.endswith("\n") and int(row.split(",", 1)[0]) <= step]
-    file.write_text("".join([header, *kept]))
+    whole = [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    kept = [row for row in whole[1:] if int(row.split(",", 1)[0]) <= step]
+    if kept:
+        write_text(file, "".join([whole[0], *kept]))
+    else:
+        file.unlink()  # the header may be cut off, too
 
 
 class Validate(StepCallback):
@@ -161,15 +180,23 @@ class Validate(StepCallback):
 
     def _validate(self, step: int) -> None:
         result = evaluate(self._recipe, self.model.segmenter, self._sets)
-        write_json(self._run.evaluation_file(step), {"step": step, **result.to_dict()})
+        if math.isnan(result.miou):
+            raise DataError("the validation images have not one labelled pixel: no checkpoint can be called the best")
+        with writing(self._run.evaluations):
+            write_json(self._run.evaluation_file(step), {"step": step, **result.to_dict()})
         best = step > 0 and self._checkpoints.save_if_best(step, result.miou)
-        means = "  ".join(f"mIoU({name}) {100 * mean:.2f} %" for name, mean in result.means.items())
+        means = "  ".join(f"mIoU({name}) {percent(mean)} %" for name, mean in result.means.items())
         accuracy = f"pixel accuracy {100 * result.pixel_accuracy:.2f} %"
         print(f"validation at step {step}: {means}  {accuracy}{'  (best so far)' if best else ''}", flush=True)
+        with writing(self._run.path):
+            self._draw(step, result)
+
+    def _draw(self, step: int, result: Evaluation) -> None:
         figures = self._pictures.draw(self.model, step)
         with self._writer.as_default(step):
             for name, mean in result.means.items():
-                tf.summary.scalar(f"validation/miou_{name}", mean)
+                if math.isfinite(mean):
+                    tf.summary.scalar(f"validation/miou_{name}", mean)
             for figure in figures:
                 tf.summary.image(figure.parent.name, tf.io.decode_png(tf.io.read_file(str(figure)))[tf.newaxis])
 

@@ -1,19 +1,21 @@
 """Checkpoints: every network, every optimizer and the step, so that a killed run goes on as if it had not been.
 
 Layout of a run's ``checkpoints`` folder: ``last/`` holds the newest few, ``best/`` the one with the best
-validation mIoU and ``best.json`` that says which. TensorFlow writes a checkpoint under another name first and
-renames it, and names it the newest only then: a kill at any moment leaves a complete one behind.
+validation mIoU, ``best.json`` tells people which that is. TensorFlow writes a checkpoint under another name first
+and renames it, and names it the newest only then: a kill at any moment leaves a complete one behind. The best
+checkpoint holds its mIoU itself: two files could disagree after a kill between them.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, NonFiniteError
+from hrs_keras.run_folder import write_json, writing
 from hrs_keras.trainer import JointTrainer
 
 
@@ -40,11 +42,10 @@ class Checkpoints:
             }
             for player in trainer.players
         }
-        checkpoint = tf.train.Checkpoint(players=self._state, selected=_by_path(trainer.selected.variables))
-        self._last, self._best = (
-            tf.train.CheckpointManager(checkpoint, str(folder / name), max_to_keep=count, checkpoint_name="step")
-            for name, count in (("last", keep), ("best", 1))
-        )
+        state = {"players": self._state, "selected": _by_path(trainer.selected.variables)}
+        self._miou = tf.Variable(np.nan, trainable=False, dtype=tf.float64)
+        self._last = _manager(tf.train.Checkpoint(**state), folder / "last", keep)
+        self._best = _manager(tf.train.Checkpoint(**state, miou=self._miou), folder / "best", 1)
         self._record = folder / "best.json"
 
     @property
@@ -65,7 +66,7 @@ class Checkpoints:
             self._last.checkpoint.restore(path).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise CheckpointError(
-                f"the checkpoint {path} does not fit this recipe's networks: {_first_line(error)}."
+                f"the checkpoint {path} is damaged or does not fit this recipe's networks: {_first_line(error)}."
                 " Use the recipe that made it, or start over with --fresh"
             ) from None
         return True
@@ -75,24 +76,41 @@ class Checkpoints:
 
         Raises:
             NonFiniteError: a variable is NaN or infinite; nothing is written.
+            HRSError: the checkpoint cannot be written.
         """
         self._refuse_non_finite(step)
-        self._last.save(checkpoint_number=step)
+        with writing(self._last.directory):
+            self._last.save(checkpoint_number=step)
 
     def save_if_best(self, step: int, miou: float) -> bool:
-        """Write the best checkpoint if ``miou`` beats the one on record."""
+        """Write the best checkpoint if ``miou`` beats that of the one there is; True if so.
+
+        Raises:
+            NonFiniteError, HRSError: see :meth:`save`.
+        """
         self._refuse_non_finite(step)
         if not miou > self.best().get("miou", -1.0):
             return False
-        self._best.save(checkpoint_number=step)
-        partial = self._record.with_suffix(".partial")
-        partial.write_text(json.dumps({"step": step, "miou": miou}))
-        partial.replace(self._record)
+        self._miou.assign(miou)
+        with writing(self._best.directory):
+            self._best.save(checkpoint_number=step)
+            write_json(self._record, {"step": step, "miou": miou})
         return True
 
     def best(self) -> dict:
-        """``{"step": ..., "miou": ...}`` of the best checkpoint; empty before the first."""
-        return json.loads(self._record.read_text()) if self._record.is_file() else {}
+        """``{"step": ..., "miou": ...}`` of the best checkpoint; empty before the first.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        path = self._best.latest_checkpoint
+        if path is None:
+            return {}
+        try:
+            miou = tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE")
+        except (ValueError, tf.errors.OpError) as error:
+            raise CheckpointError(f"the checkpoint {path} cannot be read: {_first_line(error)}") from None
+        return {"step": _step(path), "miou": float(miou)}
 
     def _refuse_non_finite(self, step: int) -> None:
         for player, parts in self._state.items():
@@ -103,6 +121,15 @@ class Checkpoints:
                         f" written. The last good one is {self.latest or '(none yet)'}. A lower"
                         " train.learning_rate for this player is the usual remedy"
                     )
+
+
+def _manager(checkpoint: tf.train.Checkpoint, folder: Path, keep: int) -> tf.train.CheckpointManager:
+    with writing(folder):
+        return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
+
+
+def _step(path: str) -> int:
+    return int(path.rsplit("-", 1)[1])
 
 
 def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
@@ -127,9 +154,9 @@ def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
         tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
         raise CheckpointError(
-            f"the checkpoint {path} does not fit the network of the run's recipe: {_first_line(error)}"
+            f"the checkpoint {path} is damaged or does not fit the network of the run's recipe: {_first_line(error)}"
         ) from None
-    return int(path.rsplit("-", 1)[1])
+    return _step(path)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """The ``hrs`` command: one verb a task.
 
 Exit codes: 0 done, 1 a bug (with traceback), 2 something the user can mend (one message), 3 done but for some
-inputs that were skipped and named.
+inputs that were skipped and named, 130 interrupted.
 """
 
 import argparse
@@ -18,12 +18,28 @@ _Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     try:
         return options.command(options)
     except HRSError as error:
         print(f"hrs: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        resume = "; the same command, without --fresh, goes on from the last checkpoint"
+        print(f"\nhrs: interrupted{resume if options.command is _train else ''}", file=sys.stderr)
+        return 130
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse; argparse alone takes no more of a list (overrides, inputs) once an option stood behind its first part."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    listed = next((getattr(options, name) for name in ("overrides", "inputs") if hasattr(options, name)), None)
+    if rest and (listed is None or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        listed += rest
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

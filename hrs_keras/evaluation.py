@@ -1,6 +1,6 @@
 """Evaluation on real labelled images: one integer confusion matrix, at the labels' own resolution."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from tabulate import tabulate
 
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import validation_images
-from hrs_keras.errors import HRSError
+from hrs_keras.errors import DataError, HRSError
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 from hrs_keras.recipe import Recipe
+from hrs_keras.run_folder import writing
 
 ABSENT_RULE = "a class in neither the labels nor the predictions has no IoU (-) and is left out of the means"
 
@@ -61,26 +62,32 @@ class Evaluation:
         return float(np.trace(self.matrix) / total) if total else float("nan")
 
     def to_dict(self) -> dict:
-        """Plain data for JSON; a class without IoU has None."""
-        iou = {c: None if np.isnan(v) else float(v) for c, v in zip(self.space.classes, self.iou, strict=True)}
+        """Plain data for JSON; what is undefined is None."""
+
+        def plain(values: dict[str, float]) -> dict[str, float | None]:
+            return {name: None if np.isnan(value) else float(value) for name, value in values.items()}
+
         return {
             "images": self.images,
-            "mean_iou": self.means,
-            "pixel_accuracy": self.pixel_accuracy,
-            "iou": iou,
+            "mean_iou": plain(self.means),
+            **plain({"pixel_accuracy": self.pixel_accuracy}),
+            "iou": plain(dict(zip(self.space.classes, self.iou, strict=True))),
             "rule": ABSENT_RULE,
             "confusion_matrix": self.matrix.tolist(),
         }
 
     def table(self) -> str:
         """Per-class IoU, the named means and the pixel accuracy, in per cent."""
-        rows = [
-            [c, "-" if np.isnan(v) else f"{100 * v:.2f}"] for c, v in zip(self.space.classes, self.iou, strict=True)
-        ]
-        rows += [[f"mean IoU, {name} classes", f"{100 * mean:.2f}"] for name, mean in self.means.items()]
-        rows.append(["pixel accuracy", f"{100 * self.pixel_accuracy:.2f}"])
+        rows = [[c, percent(v)] for c, v in zip(self.space.classes, self.iou, strict=True)]
+        rows += [[f"mean IoU, {name} classes", percent(mean)] for name, mean in self.means.items()]
+        rows.append(["pixel accuracy", percent(self.pixel_accuracy)])
         table = tabulate(rows, ["class", "IoU %"], colalign=("left", "right"), disable_numparse=True)
         return f"{table}\n{self.images} images; {ABSENT_RULE}"
+
+
+def percent(share: float) -> str:
+    """0.5 -> ``50.00``; ``-`` for NaN."""
+    return "-" if np.isnan(share) else f"{100 * share:.2f}"
 
 
 def confusion_matrix(labels: tf.Tensor, predictions: tf.Tensor, num_classes: int) -> tf.Tensor:
@@ -123,11 +130,13 @@ def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_id
             under the image's name, as the Cityscapes script wants them.
 
     Raises:
-        HRSError: predictions cannot be written, or the label space has no file ids.
+        HRSError: predictions cannot be written, two would have one name, or the label space has no file ids.
     """
     space = recipe.data.label_space
-    writer = IdWriter(space, write_ids) if write_ids else None
     names = [path for pairs in sets for path in pairs.images]
+    if write_ids:
+        refuse_same_stems(names)
+    writer = IdWriter(space, write_ids) if write_ids else None
     predict = prediction_function(segmenter)
     count = tf.function(lambda label, ids: confusion_matrix(label, ids, len(space.classes)), reduce_retracing=True)
     matrix = np.zeros((len(space.classes),) * 2, np.int64)
@@ -139,6 +148,20 @@ def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_id
     return Evaluation(matrix, space, len(names))
 
 
+def refuse_same_stems(images: Iterable[Path]) -> None:
+    """Refuse images whose predictions would have one name.
+
+    Raises:
+        DataError: naming the first two.
+    """
+    by_stem: dict[str, Path] = {}
+    for path in images:
+        if by_stem.setdefault(path.stem, path) != path:
+            raise DataError(
+                f"{by_stem[path.stem]} and {path} would both be written as {path.stem}.png; take them apart"
+            )
+
+
 class IdWriter:
     """Writes predicted train ids as PNGs of the ids that the data set's own files use."""
 
@@ -147,13 +170,12 @@ class IdWriter:
             raise HRSError(f"the label space {space.name!r} has no file ids to write predictions with")
         self.raw_ids = np.array(space.raw_ids, np.uint8)
         self.folder = folder
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise HRSError(f"cannot write predictions to {folder}: {error.strerror}") from None
 
     def write(self, stem: str, ids: np.ndarray) -> Path:
         """Write [h, w] train ids to ``STEM.png``."""
         path = self.folder / f"{stem}.png"
-        Image.fromarray(self.raw_ids[ids]).save(path)
+        with writing(path):
+            Image.fromarray(self.raw_ids[ids]).save(path)
         return path

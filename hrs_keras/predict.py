@@ -1,5 +1,7 @@
 """Predictions for image files."""
 
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +10,11 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
+from hrs_keras.data.check import printable
 from hrs_keras.data.decode import decode_image, resize_image
 from hrs_keras.errors import DataError
-from hrs_keras.evaluation import IdWriter, prediction_function
-from hrs_keras.run_folder import RunFolder
+from hrs_keras.evaluation import IdWriter, prediction_function, refuse_same_stems
+from hrs_keras.run_folder import RunFolder, writing
 from hrs_keras.training import load_segmenter
 from hrs_keras.visualise import blend, colourise
 
@@ -47,8 +50,9 @@ def predict_run(
     for file in tqdm(files, unit="image"):
         try:
             image = decode_image(str(file))
-        except tf.errors.OpError as error:
-            tqdm.write(f"skipped {file}: cannot be decoded ({error.message.splitlines()[0][:200]})")
+        except (tf.errors.OpError, ValueError) as error:  # ValueError: a name that is not UTF-8
+            reason = re.sub(r"{{.*?}}\s*|\s*\[Op:.*", "", str(error), flags=re.DOTALL)  # without operations' names
+            tqdm.write(f"hrs: skipped {printable(file)}: cannot be decoded ({reason[:200]})", file=sys.stderr)
             unreadable.append(file)
             continue
         ids = predict(resize_image(image, recipe.data.size)[tf.newaxis], tf.shape(image)[:2])[0].numpy()
@@ -60,8 +64,9 @@ def predict_run(
 
 
 def _save(path: Path, picture: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
 
 
 def find_images(inputs: Sequence[str | Path]) -> list[Path]:
@@ -81,10 +86,6 @@ def find_images(inputs: Sequence[str | Path]) -> list[Path]:
             files.append(given)
         else:
             raise DataError(f"{given} does not exist")
-    by_stem: dict[str, Path] = {}
-    for path in files:
-        if by_stem.setdefault(path.stem, path) != path:
-            raise DataError(
-                f"{by_stem[path.stem]} and {path} would both be written as {path.stem}.png; predict them apart"
-            )
+    files = list(dict.fromkeys(files))  # a file given twice is done once
+    refuse_same_stems(files)
     return files

@@ -1,21 +1,26 @@
 """The run folder: what a run is, what it was made with, and what it wrote."""
 
 import json
+import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
-from hrs_keras.errors import CheckpointError
+import tensorflow as tf
+
+from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.recipe import Recipe, differences, load_recipe
 
 _PACKAGES = ("hrs-keras", "tensorflow", "keras", "keras-cv", "numpy", "pillow", "pydantic")
 
 
 class RunFolder:
-    """Paths and records of one run: :meth:`open` a new or resumed one, construct one that is there to be read."""
+    """Paths and records of one run; :meth:`claim` makes it on disk or takes it up."""
 
     def __init__(self, path: Path):
         self.path = Path(path)
@@ -29,43 +34,71 @@ class RunFolder:
         self.environment_file = self.path / "environment.json"
         self.result_file = self.path / "result.json"
 
-    @classmethod
-    def open(cls, recipe: Recipe, *, fresh: bool = False) -> "RunFolder":
+    def check(self, recipe: Recipe, *, fresh: bool = False) -> None:
+        """See that :meth:`claim` will be possible; changes nothing.
+
+        Raises:
+            CheckpointError: the folder belongs to a run of another recipe, is no run folder, or cannot be written.
+        """
+        there = next((p for p in (self.path, *self.path.parents) if os.path.lexists(p)), self.path)
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            reason = "no permission" if there.is_dir() else "not a folder"
+            raise CheckpointError(
+                f"cannot write the run folder {self.path}: {there} is {reason}; set runs=FOLDER to one that can be"
+                " written"
+            )
+        if not self.path.is_dir():
+            return
+        if not self.recipe_file.is_file():
+            if set(os.listdir(self.path)) - {_partial(self.recipe_file).name}:
+                raise CheckpointError(
+                    f"{self.path} is not empty and holds no recipe.yaml: it is no run folder; set name=NAME"
+                )
+        elif fresh:
+            self._check_removable()
+        elif changed := differences(self.recipe(), recipe):
+            raise CheckpointError(
+                f"{self.path} holds a run of another recipe; it differs in\n  "
+                + "\n  ".join(changed)
+                + "\nGive this run its own name=NAME, or start over with --fresh (which removes the old run)"
+            )
+
+    def claim(self, recipe: Recipe, *, fresh: bool = False) -> None:
         """Make the recipe's run folder, or take up the one it left.
 
         Args:
             fresh: remove an earlier run first.
 
         Raises:
-            CheckpointError: the folder belongs to a run of another recipe, is no run folder, or cannot be written.
+            CheckpointError: see :meth:`check`.
+            HRSError: it cannot be written.
         """
-        run = cls(recipe.run_dir)
-        try:
-            if fresh and run.recipe_file.is_file():
-                shutil.rmtree(run.path)
-            run._claim(recipe)
-        except OSError as error:
-            raise CheckpointError(
-                f"cannot write the run folder {run.path}: {error.strerror}; set runs=FOLDER to one that can be written"
-            ) from None
-        return run
+        self.check(recipe, fresh=fresh)
+        with writing(self.path):
+            if fresh and self.recipe_file.is_file():
+                self._remove()
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(self.recipe_file, recipe.to_yaml())
+            write_json(self.environment_file, environment())
 
-    def _claim(self, recipe: Recipe) -> None:
-        if self.recipe_file.is_file():
-            changed = differences(self.recipe(), recipe)
-            if changed:
-                raise CheckpointError(
-                    f"{self.path} holds a run of another recipe; it differs in\n  "
-                    + "\n  ".join(changed)
-                    + "\nGive this run its own name=NAME, or start over with --fresh (which removes the old run)"
-                )
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            raise CheckpointError(
-                f"{self.path} is not empty and holds no recipe.yaml: it is no run folder; set name=NAME"
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.recipe_file, recipe.to_yaml())
-        write_json(self.environment_file, environment())
+    def _own(self) -> list[Path]:
+        """All that a run writes; the recipe, by which a run folder is known, last."""
+        paths = [path for path in vars(self).values() if path not in (self.path, self.recipe_file)]
+        return [*map(_partial, paths), *paths, _partial(self.recipe_file), self.recipe_file]
+
+    def _check_removable(self) -> None:
+        """Only what runs write is ever removed: a wrong ``name`` must not cost anybody their files."""
+        foreign = sorted(set(os.listdir(self.path)) - {path.name for path in self._own()})
+        if self.path.is_symlink() or foreign:
+            what = f"holds {foreign[0]!r}, which no run writes" if foreign else "is a symbolic link"
+            raise CheckpointError(f"{self.path} {what}: it is not removed for --fresh; move it away, or set name=NAME")
+
+    def _remove(self) -> None:
+        for path in self._own():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def evaluation_file(self, step: int) -> Path:
         """Where the validation after ``step`` steps is recorded."""
@@ -85,17 +118,31 @@ class RunFolder:
         return load_recipe(self.recipe_file, overrides or [])
 
 
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Turn failures to write below ``path`` into an :class:`HRSError` that says where and why."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
+        raise HRSError(f"cannot write {path}: {reason}; whatever was saved before is kept") from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
 
 
 def write_json(path: Path, value: object) -> None:
     """Write JSON whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(value, indent=1) + "\n")
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def environment() -> dict[str, object]:

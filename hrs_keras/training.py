@@ -11,13 +11,13 @@ from hrs_keras.callbacks import Log, Save, StopOnNonFinite, Validate
 from hrs_keras.checkpoints import Checkpoints, restore_segmenter
 from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.pipeline import training_batches
-from hrs_keras.errors import RecipeError
+from hrs_keras.errors import DataError, HRSError, RecipeError
 from hrs_keras.evaluation import Evaluation, evaluate
-from hrs_keras.export import export_saved_model
+from hrs_keras.export import export_saved_model, find_export
 from hrs_keras.models import build_networks, build_segmenter
 from hrs_keras.pictures import Pictures
-from hrs_keras.recipe import Recipe
-from hrs_keras.run_folder import RunFolder, read_json, write_json
+from hrs_keras.recipe import Recipe, differences
+from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
 from hrs_keras.trainer import JointTrainer
 
 
@@ -49,15 +49,20 @@ def train(recipe: Recipe, *, fresh: bool = False) -> TrainResult:
         HRSError: something the user can mend; nothing already saved is lost.
     """
     configure(recipe)
-    run = RunFolder.open(recipe, fresh=fresh)
+    run = RunFolder(recipe.run_dir)
+    run.check(recipe, fresh=fresh)
     checked = audit(recipe)
-    write_json(run.audit_file, checked.to_dict())
     print(checked.table(), flush=True)
     strategy = default_strategy(recipe)
     with strategy.scope():
         trainer = JointTrainer(recipe, build_networks(recipe))
+    # Only now, when data and weights are known to be fit: a first try with a wrong key leaves nothing behind that
+    # would refuse the second, and --fresh removes nothing that could not be replaced.
+    run.claim(recipe, fresh=fresh)
+    with writing(run.audit_file):
+        write_json(run.audit_file, checked.to_dict())
     checkpoints = Checkpoints(trainer, run.checkpoints, recipe.train.keep_checkpoints)
-    if checkpoints.restore():
+    if checkpoints.restore() and int(trainer.step) < recipe.train.steps:
         print(f"resuming {run.path} at step {int(trainer.step)} of {recipe.train.steps}", flush=True)
     _fit(recipe, run, trainer, checkpoints, checked)
     return _finish(recipe, run, checked)
@@ -91,9 +96,11 @@ def _fit(recipe: Recipe, run: RunFolder, trainer: JointTrainer, checkpoints: Che
     first = int(trainer.step)
     if first >= recipe.train.steps:
         return
-    writer = tf.summary.create_file_writer(str(run.tensorboard))
     validation = checked.sets["validation"]
     pictures = Pictures(recipe, checked.sets["source"], validation, run.figures)
+    batches = training_batches(recipe, checked.sets["source"], checked.sets["target"], first)
+    with writing(run.tensorboard):
+        writer = tf.summary.create_file_writer(str(run.tensorboard))
     # In this order: nothing is saved or validated after a step that broke; the best checkpoint exists before the
     # newest one says that its step is done.
     callbacks = [
@@ -102,9 +109,19 @@ def _fit(recipe: Recipe, run: RunFolder, trainer: JointTrainer, checkpoints: Che
         Validate(first, recipe, run, validation, checkpoints, pictures, writer),
         Save(first, recipe, checkpoints),
     ]
-    batches = training_batches(recipe, checked.sets["source"], checked.sets["target"], first)
-    trainer.fit(batches, epochs=1, steps_per_epoch=recipe.train.steps - first, callbacks=callbacks, shuffle=False, verbose=0)
-    writer.close()
+    steps = recipe.train.steps - first
+    try:
+        trainer.fit(batches, epochs=1, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
+    except tf.errors.NotFoundError as error:
+        raise DataError(f"a file of the data has gone since the audit: {error.message.splitlines()[0]}") from None
+    except tf.errors.ResourceExhaustedError:
+        raise HRSError(
+            "out of memory: lower train.batch_size or data.size, or set precision: mixed_bfloat16; the last"
+            f" checkpoint is {checkpoints.latest or '(none yet)'}"
+        ) from None
+    finally:
+        with writing(run.tensorboard):
+            writer.close()
 
 
 def _finish(recipe: Recipe, run: RunFolder, checked: Audit) -> TrainResult:
@@ -114,14 +131,26 @@ def _finish(recipe: Recipe, run: RunFolder, checked: Audit) -> TrainResult:
         segmenter, step = load_segmenter(run)
         result = evaluate(recipe, segmenter, checked.sets["validation"])
         print(f"best checkpoint, step {step}:\n{result.table()}", flush=True)
-        folder = export_saved_model(segmenter, recipe.data.size, Path(recipe.saved_models) / recipe.name)
+        # The call that was cut off may have exported, but not have come to note it.
+        folder = find_export(segmenter, _exports(recipe)) or _export(recipe, segmenter, step)
         done = {"step": step, "miou": result.miou, "saved_model": str(folder), **result.to_dict()}
         done["baselines"] = _baselines(recipe, run, checked)
-        write_json(run.result_file, done)
+        with writing(run.result_file):
+            write_json(run.result_file, done)
     others = "".join(f", {name} {100 * miou:.2f} %" for name, miou in done["baselines"].items())
     print(f"mean IoU over {len(done['iou'])} classes: trained {100 * done['miou']:.2f} %{others}")
     print(f"run folder {run.path}\nSavedModel {done['saved_model']}", flush=True)
     return TrainResult(run.path, done["step"], done["miou"], Path(done["saved_model"]))
+
+
+def _exports(recipe: Recipe) -> Path:
+    return Path(recipe.saved_models) / recipe.name
+
+
+def _export(recipe: Recipe, segmenter: keras.Model, step: int, version: int | None = None) -> Path:
+    record = {"name": recipe.name, "recipe": recipe.digest(), "step": step, "size": recipe.data.size}
+    record["classes"] = recipe.data.label_space.classes
+    return export_saved_model(segmenter, recipe.data.size, _exports(recipe), version, record=record)
 
 
 def _baselines(recipe: Recipe, run: RunFolder, checked: Audit) -> dict[str, float]:
@@ -134,11 +163,9 @@ def _baselines(recipe: Recipe, run: RunFolder, checked: Audit) -> dict[str, floa
     commonest = int(pixels["target"].argmax())
     matrix = np.zeros((len(space.classes),) * 2, np.int64)
     matrix[:, commonest] = pixels["validation"]
-    untrained = read_json(run.evaluation_file(0))
-    return {
-        "untrained": next(iter(untrained["mean_iou"].values())),
-        f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, 0).miou,
-    }
+    everywhere = {f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, 0).miou}
+    untrained = read_json(run.evaluation_file(0))  # None if somebody removed it
+    return ({"untrained": next(iter(untrained["mean_iou"].values()))} if untrained else {}) | everywhere
 
 
 def load_segmenter(run: RunFolder, which: str = "best") -> tuple[keras.Model, int]:
@@ -165,9 +192,16 @@ def evaluate_run(
         which: ``"best"`` or ``"last"``.
         overrides: ``key=value`` changes to the recipe's data, such as ``data.root=...``.
         write_ids: a folder for the predictions as label-id PNGs.
+
+    Raises:
+        RecipeError: an override changes more than which data is read.
+        HRSError: see :func:`load_segmenter`, :func:`hrs_keras.audit` and :func:`hrs_keras.evaluation.evaluate`.
     """
     run = RunFolder(Path(run_dir))
     recipe = run.recipe(overrides)
+    for change in differences(run.recipe(), recipe):
+        if not change.startswith("data.") or change.startswith("data.classes:"):
+            raise RecipeError(f"{change}: an evaluation can change the keys below data (but not data.classes) only")
     segmenter, _ = load_segmenter(run, which)
     sets = audit(recipe, roles=["validation"]).sets["validation"]
     return evaluate(recipe, segmenter, sets, Path(write_ids) if write_ids else None)
@@ -177,5 +211,5 @@ def export_run(run_dir: str | Path, *, which: str = "best", version: int | None 
     """Export a run's weights as a SavedModel; returns its folder ``SAVED_MODELS/NAME/VERSION``."""
     run = RunFolder(Path(run_dir))
     recipe = run.recipe()
-    segmenter, _ = load_segmenter(run, which)
-    return export_saved_model(segmenter, recipe.data.size, Path(recipe.saved_models) / recipe.name, version)
+    segmenter, step = load_segmenter(run, which)
+    return _export(recipe, segmenter, step, version)

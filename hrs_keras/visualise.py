@@ -107,7 +107,7 @@ def _panel(path: Path, columns: Sequence[str], rows: Sequence[tuple], legend: li
             axis = axes[r, c]
             axis.imshow(picture, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
-            axis.set_xlabel(caption, fontsize=6)
+            axis.set_xlabel(caption, fontsize=6, parse_math=False)  # a file's name may hold dollar signs
             if r == 0:
                 axis.set_title(columns[c], fontsize=9)
     figure.suptitle(heading, fontsize=10)

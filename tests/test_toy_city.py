@@ -1,7 +1,9 @@
 """The toy city: formats as independent readers see them, classes, reproducibility, layout, domains."""
 
 import json
+import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 
 from hrs_keras import toy_city
+from hrs_keras.cli import main
 from hrs_keras.labels import CITYSCAPES, CITYSCAPES_IDS, CITYSCAPES_PALETTE, SYNTHIA_IDS
 from hrs_keras.toy_city import UNREAL_OPERATIONS, ToyCity, generate
 
@@ -100,15 +103,6 @@ def test_synthia_labels_survive_tensorflow(city: Path) -> None:
         np.testing.assert_array_equal(planes[..., 0], sample.synthia)
         np.testing.assert_array_equal(planes[..., 1], sample.numbers)
         assert not planes[..., 2].any()
-
-
-def test_png16_keeps_both_bytes(tmp_path: Path) -> None:
-    tf = pytest.importorskip("tensorflow")
-    pixels = np.random.default_rng(0).integers(0, 65536, (5, 7, 3)).astype(np.uint16)
-    toy_city._save_png16(tmp_path / "x.png", pixels)
-    np.testing.assert_array_equal(
-        tf.io.decode_png((tmp_path / "x.png").read_bytes(), dtype=tf.uint16).numpy(), pixels
-    )
 
 
 def test_all_classes_occur_in_small_sets(city: Path) -> None:
@@ -207,34 +201,29 @@ def test_colour_alone_does_not_transfer(city: Path) -> None:
         distances = np.stack([((x - centre) ** 2).sum(-1) for centre in centres])
         return float((classes[distances.argmin(0)] == y).mean())
 
-    real = load(
-        "cityscapes/leftImg8bit/train/*/*.png", "cityscapes/gtFine/train/*/*_labelIds.png", [True] * 8
-    )
+    real = load("cityscapes/leftImg8bit/train/*/*.png", "cityscapes/gtFine/train/*/*_labelIds.png", [True] * 8)
     assert accuracy(x, y) > 0.8
     assert 0.08 < accuracy(*real) < 0.5
 
 
 def test_same_seed_same_bytes_and_superset(city: Path, tmp_path: Path) -> None:
-    less = ToyCity(size=(64, 128), gtav=7, synthia=4, train=2, val=1, seed=3)
+    less = replace(SPEC, gtav=7, synthia=4, train=2, val=1)
     small, whole = _bytes(generate(tmp_path / "less", less)), _bytes(city)
     assert len(small) == 2 * 7 + 2 * 4 + 3 * 2 + 3 * 1
     assert all(whole[name] == data for name, data in small.items())
     assert _meta(city / "gtav")[:7] == _meta(tmp_path / "less/gtav")
 
-    other = ToyCity(size=(64, 128), gtav=7, synthia=4, train=2, val=1, seed=4)
-    differing = _bytes(generate(tmp_path / "other", other))
+    differing = _bytes(generate(tmp_path / "other", replace(less, seed=4)))
     assert differing.keys() == small.keys()
     assert not any(differing[name] == data for name, data in small.items())
 
 
 def test_images_of_one_set_and_of_all_sets_differ(city: Path) -> None:
-    images = [
-        data for name, data in _bytes(city).items() if "images" in name or "RGB" in name or "left" in name
-    ]
+    images = [data for name, data in _bytes(city).items() if "images" in name or "RGB" in name or "left" in name]
     assert len(images) == len(set(images)) == 44
 
 
-TINY = ToyCity(size=(32, 64), gtav=1, synthia=1, train=1, val=1)
+TINY = ToyCity(size=(32, 64), gtav=1, synthia=0, train=1, val=1)
 
 
 def test_finished_folder_is_left_alone(tmp_path: Path) -> None:
@@ -247,8 +236,8 @@ def test_finished_folder_is_left_alone(tmp_path: Path) -> None:
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:
     root = generate(tmp_path / "city", TINY)
-    with pytest.raises(FileExistsError, match=r"city holds a toy city made with .*choose another folder"):
-        generate(root, ToyCity(size=(32, 64), gtav=2, synthia=1, train=1, val=1))
+    with pytest.raises(FileExistsError, match=r"another toy city \(gtav 1, not 2\): .*choose another"):
+        generate(root, replace(TINY, gtav=2))
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     generate(foreign, TINY)  # an empty folder is as good as none
@@ -264,10 +253,39 @@ def test_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(toy_city, "_write_cityscapes", fail)
+    monkeypatch.setattr(toy_city, "write_cityscapes", fail)
     with pytest.raises(KeyboardInterrupt):
         generate(tmp_path / "city", TINY)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_record_is_no_toy_city(tmp_path: Path) -> None:
+    (tmp_path / "toy_city.json").write_text("[1")
+    with pytest.raises(FileExistsError, match="not an empty folder"):
+        generate(tmp_path, TINY)
+
+
+@pytest.mark.parametrize(
+    ("folder", "options", "message"),
+    [
+        ("full", [], "full is not an empty folder: delete it or choose another folder"),
+        ("full/note.txt", [], "note.txt is not an empty folder"),
+        ("full/note.txt/city", [], "cannot write .*city: Not a directory"),
+        ("city", ["--seed", "5"], r"holds another toy city \(.*seed 0, not 5\)"),
+        ("new", ["--val", "-1"], "val must not be negative, got -1"),
+    ],
+)
+def test_command_line_says_what_is_wrong_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str, options: list[str], message: str
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/note.txt").write_text("mine")
+    generate(tmp_path / "city", TINY)
+    before = {p for p in tmp_path.rglob("*")}
+    assert main(["toy-city", str(tmp_path / folder), *options]) == 2
+    error = capsys.readouterr().err
+    assert re.fullmatch(f"hrs: .*{message}.*\n", error), error
+    assert {p for p in tmp_path.rglob("*")} == before
 
 
 @pytest.mark.parametrize("bad", [{"size": (16, 64)}, {"gtav": -1}, {"unreal": 1.5}, {"seed": -1}])

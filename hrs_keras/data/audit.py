@@ -144,7 +144,8 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) 
         count = sum(map(len, sets.get(role, [])))
         if sets.get(role) and count < recipe.train.batch_size:
             raise DataError(
-                f"{role}: {count} samples are too few for train.batch_size {recipe.train.batch_size}; lower it or add data"
+                f"{role}: {count} samples are too few for train.batch_size {recipe.train.batch_size};"
+                " lower it or add data"
             )
     return result
 
@@ -155,7 +156,7 @@ def _warn_of_leaks(reports: list[DatasetAudit], sets: dict[str, list[Pairs]]) ->
     for report, pairs in zip(validated, sets.get("validation", []), strict=True):
         shared = [image for image in pairs.images if image in trained]
         if shared:
-            what = f"and {len(shared) - 1} more images are both trained and validated on: scores will be too high"
+            what = f"is trained and validated on, as are {len(shared) - 1} more: scores will be too high"
             report.problems.append(Problem(printable(shared[0]), what, error=False))
 
 

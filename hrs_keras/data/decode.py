@@ -45,6 +45,7 @@ def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
     # Inside a graph TensorFlow hands over bytes, outside of one an array that holds them.
     contents = contents.item() if isinstance(contents, np.ndarray) else contents
     try:
+        Image.open(io.BytesIO(contents)).verify()  # the checksums, which reading the pixels passes over
         with Image.open(io.BytesIO(contents)) as image:
             mode, index = image.mode, np.asarray(image)
     # Pillow has no common base for what it raises on a broken file: OSError, SyntaxError, struct.error, ...

@@ -1,0 +1,432 @@
+"""One step of Algorithm 1: what is logged, who moves whither, and what is computed for it."""
+
+import dataclasses
+import functools
+import math
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+import tiny
+
+from hrs_keras.models import build_networks
+from hrs_keras.trainer import JointTrainer
+
+LAMBDA_ADV, LAMBDA_REC = 0.3, 0.7  # both large enough to be missed
+SYSTEMS = {
+    "target only": ("method.source_weighting=none", "method.gan=false"),
+    "plain": ("method.source_weighting=plain", "method.gan=false"),
+    "plain with gan": ("method.source_weighting=plain", "method.gan=true"),
+    "one level": ("method.levels=[pixel]", "method.gan=false"),
+    "linear median per class": (
+        *("method.levels=[region, image]", "method.channels=per_class", "method.gan=false"),
+        *("method.activation=linear", "method.threshold=median"),
+    ),
+    "full": (),
+    "full per class": ("method.channels=per_class",),
+}
+LEARNED = [name for name in SYSTEMS if name not in ("target only", "plain", "plain with gan")]
+WITH_GAN = ["plain with gan", "full", "full per class"]
+
+
+def build(*overrides):
+    recipe = tiny.recipe(f"method.lambda_adv={LAMBDA_ADV}", f"method.lambda_rec={LAMBDA_REC}", *overrides)
+    return JointTrainer(recipe, build_networks(recipe))
+
+
+def batch_of(source=True, images=2):
+    """Two images a domain, of which the second counts for little: 9 pixels in 10 are ignored."""
+
+    def uneven(seed):
+        x, y = tiny.domain(seed, images)
+        y[-1][np.random.default_rng(seed).random(y[-1].shape) < 0.9] = tiny.IGNORE
+        return tf.constant(x), tf.constant(y)
+
+    return {"target": uneven(1)} | ({"source": uneven(2)} if source else {})
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """A trainer before and after one step whose every player goes down its gradient, by plain descent."""
+
+    trainer: JointTrainer
+    batch: dict
+    before: dict[str, list[np.ndarray]]
+    logs: dict[str, float]
+    moved: dict[str, list[np.ndarray]]
+
+
+def observe(trainer, batch):
+    """Take one step with plain gradient descent in Adam's place: a weight's change is then its gradient."""
+    rate = 1e4  # so that float32 weights show it: the change far exceeds the weight
+    descent = []
+    for player in trainer.players:
+        descent.append(dataclasses.replace(player, optimizer=keras.optimizers.SGD(rate)))
+        descent[-1].optimizer.build(player.network.trainable_variables)
+    trainer.players = tuple(descent)
+    before = {p.name: [v.numpy() for v in p.network.trainable_variables] for p in trainer.players}
+    logs = {name: float(value) for name, value in trainer.train_step(batch).items()}
+    moved = {
+        p.name: [(v.numpy() - b) / -rate for v, b in zip(p.network.trainable_variables, before[p.name], strict=True)]
+        for p in trainer.players
+    }
+    for player in trainer.players:
+        for variable, value in zip(player.network.trainable_variables, before[player.name], strict=True):
+            variable.assign(value)
+    return Observed(trainer, batch, before, logs, moved)
+
+
+@functools.cache
+def observed(system):
+    return observe(build(*SYSTEMS[system]), batch_of(source=system != "target only"))
+
+
+def networks_outputs(trainer, batch):
+    """Every network run once more, by itself."""
+    outputs = {}
+    domains = [d for d in ("source", "target") if d in batch]
+    for domain in domains:
+        prediction = trainer.segmenter(batch[domain][0])
+        logits = prediction["logits"].numpy()
+        outputs[domain] = {"logits": logits, "scores": {}}
+        for level, network in trainer.weighting.items():
+            outputs[domain]["scores"][level] = network(reference.softmax(logits).astype("float32")).numpy()
+        if trainer.generator is not None:
+            rebuilt = trainer.generator(prediction["features"])
+            outputs[domain] |= {
+                "reconstruction": rebuilt.numpy(),
+                "fake": trainer.discriminator(rebuilt).numpy(),
+                "real": trainer.discriminator(batch[domain][0]).numpy(),
+            }
+    return outputs
+
+
+def selection_of(trainer, outputs, labels):
+    """H of the source images, [B, H, W, K], from NumPy."""
+    if not trainer.weighting:
+        return np.ones((*labels.shape, 1))
+    return reference.hierarchical_map(outputs["source"]["scores"], labels.shape[1:], trainer.method.threshold)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_logged_losses_are_the_papers(system):
+    case = observed(system)
+    outputs = networks_outputs(case.trainer, case.batch)
+    x_t, y_t = (value.numpy() for value in case.batch["target"])
+    expected = {"loss/target": reference.target_segmentation_loss(y_t, outputs["target"]["logits"]).mean()}
+    if system != "target only":
+        x_s, y_s = (value.numpy() for value in case.batch["source"])
+        h = selection_of(case.trainer, outputs, y_s)
+        expected["loss/source"] = reference.source_segmentation_loss(y_s, outputs["source"]["logits"], h).mean()
+        chosen = [h[i][min(y, h.shape[-1] - 1)] for i, y in _valid_pixels(y_s)]
+        expected["selected"] = np.mean(chosen)
+        for level in case.trainer.weighting:
+            to_source = reference.weighting_loss(outputs["source"]["scores"][level], 0).mean()
+            to_target = reference.weighting_loss(outputs["target"]["scores"][level], 1).mean()
+            expected[f"loss/weighting/{level}"] = to_source + to_target
+    if system in WITH_GAN:
+        fake = np.concatenate([outputs[d]["fake"] for d in ("source", "target")])
+        rebuilt = [
+            reference.reconstruction_loss(outputs[d]["reconstruction"], x)
+            for d, x in (("source", x_s), ("target", x_t))
+        ]
+        expected["loss/reconstruction"] = np.mean(rebuilt)
+        expected["loss/adversarial"] = reference.adversarial_loss(fake, 1).mean()
+        real = reference.adversarial_loss(outputs["target"]["real"], 1).mean()
+        expected["loss/discriminator"] = real + reference.adversarial_loss(fake, 0).mean()
+    assert case.logs == pytest.approx(expected, rel=1e-5)
+
+
+def _valid_pixels(labels):
+    return [(index, labels[index]) for index in np.ndindex(labels.shape) if labels[index] != tiny.IGNORE]
+
+
+def naive_objective(case, player, h):
+    """What one player minimises, from a forward pass of its own and written out in plain TensorFlow."""
+    trainer, batch = case.trainer, case.batch
+    domains = [d for d in ("source", "target") if d in batch]
+
+    def cross_entropy(domain, logits):
+        labels = batch[domain][1].numpy()
+        onehot = np.eye(tiny.CLASSES, dtype="float32")[np.minimum(labels, tiny.CLASSES - 1)]
+        counted = onehot * (labels != tiny.IGNORE)[..., None]
+        weight = counted * (h if domain == "source" else 1.0)
+        per_image = tf.reduce_sum(-tf.nn.log_softmax(logits) * weight.astype("float32"), axis=[1, 2, 3])
+        return tf.reduce_mean(per_image / counted.sum((1, 2, 3)).astype("float32"))
+
+    def adversarial(verdicts):
+        return tf.reduce_mean(tf.concat([tf.math.softplus(-v) for v in verdicts], 0))
+
+    prediction = {d: trainer.segmenter(batch[d][0]) for d in domains}
+    if player.startswith("weighting/"):
+        network = trainer.weighting[player.removeprefix("weighting/")]
+        score = {d: network(reference.softmax(prediction[d]["logits"].numpy()).astype("float32")) for d in domains}
+        return tf.reduce_mean(tf.abs(score["source"])) + tf.reduce_mean(tf.abs(score["target"] - 1))
+    features = {d: prediction[d]["features"] for d in domains}
+    segmentation = tf.add_n([cross_entropy(d, prediction[d]["logits"]) for d in domains])
+    if trainer.generator is None:
+        return segmentation
+    if player == "encoder":
+        verdicts = [trainer.discriminator(trainer.generator(features[d])) for d in domains]
+        return segmentation + LAMBDA_ADV * adversarial(verdicts)
+    rebuilt = {d: trainer.generator(tf.constant(features[d].numpy())) for d in domains}
+    if player == "generator":
+        difference = tf.add_n([tf.reduce_mean(tf.abs(rebuilt[d] - batch[d][0])) for d in domains]) / len(domains)
+        return LAMBDA_REC * difference + LAMBDA_ADV * adversarial([trainer.discriminator(r) for r in rebuilt.values()])
+    fake = tf.concat([trainer.discriminator(tf.constant(r.numpy())) for r in rebuilt.values()], 0)
+    real = trainer.discriminator(batch["target"][0])
+    return tf.reduce_mean(tf.math.softplus(-real)) + tf.reduce_mean(tf.math.softplus(fake))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_player_follows_the_gradient_of_its_own_objective_alone(system):
+    case = observed(system)
+    h = None
+    if "source" in case.batch:
+        outputs = networks_outputs(case.trainer, case.batch)
+        h = selection_of(case.trainer, outputs, case.batch["source"][1].numpy())
+    for player in case.trainer.players:
+        with tf.GradientTape() as tape:
+            objective = naive_objective(case, player.name, h)
+        gradients = tape.gradient(objective, [v.value for v in player.network.trainable_variables])
+        for variable, moved, gradient in zip(
+            player.network.trainable_variables, case.moved[player.name], gradients, strict=True
+        ):
+            gradient = gradient.numpy()
+            assert np.abs(gradient).max() > 0, f"{player.name}: {variable.path} would not learn"
+            # 2e-8: the last bias of W gathers terms of both domains that all but cancel.
+            tolerance = 2e-4 * np.abs(gradient).max() + 2e-8
+            np.testing.assert_allclose(moved, gradient, 0, tolerance, err_msg=f"{player.name}: {variable.path}")
+
+
+def test_networks_take_part_as_the_method_says():
+    players = {name: [p.name for p in observed(name).trainer.players] for name in SYSTEMS}
+    three = ["weighting/pixel", "weighting/region", "weighting/image"]
+    assert players == {
+        "target only": ["encoder"],
+        "plain": ["encoder"],
+        "plain with gan": ["encoder", "generator", "discriminator"],
+        "one level": ["encoder", "weighting/pixel"],
+        "linear median per class": ["encoder", "weighting/region", "weighting/image"],
+        "full": ["encoder", *three, "generator", "discriminator"],
+        "full per class": ["encoder", *three, "generator", "discriminator"],
+    }
+
+
+def assert_moves(one, other, equal):
+    assert one.moved.keys() == other.moved.keys()
+    for name in one.moved:
+        pairs = zip(one.moved[name], other.moved[name], strict=True)
+        same = all(np.allclose(a, b, rtol=0, atol=1e-4 * np.abs(a).max()) for a, b in pairs)
+        assert same == (name in equal), name
+
+
+def test_reconstruction_loss_reaches_the_generator_only():
+    batch = batch_of()
+    assert_moves(
+        observe(build("method.lambda_rec=0"), batch),
+        observe(build("method.lambda_rec=50"), batch),
+        equal=["encoder", "weighting/pixel", "weighting/region", "weighting/image", "discriminator"],
+    )
+
+
+def test_adversarial_weight_concerns_encoder_and_generator_only():
+    batch = batch_of()
+    assert_moves(
+        observe(build("method.lambda_adv=0"), batch),
+        observe(build("method.lambda_adv=50"), batch),
+        equal=["weighting/pixel", "weighting/region", "weighting/image", "discriminator"],
+    )
+
+
+def test_encoder_is_not_moved_by_the_weighting_loss():
+    """With every label ignored only L_W is left, which must leave E where it is."""
+    batch = {domain: (x, tf.fill(y.shape, tiny.IGNORE)) for domain, (x, y) in batch_of().items()}
+    case = observe(build("method.gan=false"), batch)
+    assert all(np.all(m == 0) for m in case.moved["encoder"])
+    assert all(np.any(m != 0) for m in case.moved["weighting/pixel"])
+
+
+@pytest.mark.parametrize("blank", ["source", "target"])
+def test_images_without_a_valid_pixel_count_nothing(blank):
+    batch = batch_of()
+    batch[blank] = (batch[blank][0], tf.fill(batch[blank][1].shape, tiny.IGNORE))
+    case = observe(build(), batch)
+    assert case.logs[f"loss/{blank}"] == 0
+    assert all(np.isfinite(m).all() for moved in case.moved.values() for m in moved)
+    assert all(math.isfinite(value) for value in case.logs.values())
+    other = {"source": "target", "target": "source"}[blank]
+    assert case.logs[f"loss/{other}"] > 0
+
+
+@pytest.mark.parametrize("channels", ["shared", "per_class"])
+def test_selected_share_overall_and_of_each_class(channels):
+    trainer = build(f"method.channels={channels}", "method.gan=false")
+    weight, pixels = np.zeros(tiny.CLASSES), np.zeros(tiny.CLASSES)
+    for seed in (0, 1):
+        x_s, y_s = tiny.domain(seed, 2)
+        y_s[y_s == 3] = 4  # a class without a pixel
+        batch = {"source": (tf.constant(x_s), tf.constant(y_s)), "target": batch_of()["target"]}
+        h = selection_of(trainer, networks_outputs(trainer, batch), y_s)
+        for index, label in _valid_pixels(y_s):
+            weight[label] += h[index][min(label, h.shape[-1] - 1)]
+            pixels[label] += 1
+        logs = trainer.train_step(batch)
+    assert float(logs["selected"]) == pytest.approx(weight.sum() / pixels.sum(), rel=1e-5)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(trainer.selected.per_class().numpy(), weight / pixels, rtol=1e-5)
+    assert np.isnan(trainer.selected.per_class().numpy()[3])
+    trainer.selected.reset_state()
+    assert float(trainer.selected.result()) == 0
+
+
+def test_label_noise_softens_the_discriminators_labels_alone_and_repeatably():
+    batch = batch_of()
+    logs = [build("method.label_noise=0.4").train_step(batch) for _ in range(2)]
+    assert {k: float(v) for k, v in logs[0].items()} == {k: float(v) for k, v in logs[1].items()}
+    without = observed("full").logs
+    changed = [name for name in without if abs(float(logs[0][name]) / without[name] - 1) > 1e-5]
+    assert changed == ["loss/discriminator"]
+
+
+def test_label_noise_changes_from_step_to_step():
+    trainer = build("method.label_noise=0.4")
+    noise = []
+    for _ in range(2):
+        noise.append(trainer._label_noise(tf.constant([3, 2, 4, 1])).numpy())
+        trainer.train_step(batch_of())
+    assert all(n.min() >= 0 and n.max() <= 0.4 and n.std() > 0.05 for n in noise)
+    assert not np.any(noise[0] == noise[1])
+
+
+def test_same_seed_same_step():
+    logs = [build("encoder.dropout=0.5").train_step(batch_of()) for _ in range(2)]
+    assert {k: float(v) for k, v in logs[0].items()} == {k: float(v) for k, v in logs[1].items()}
+
+
+def test_fit_trains_on_a_dataset_of_batches():
+    trainer = build("train.steps=10", "train.learning_rate.encoder=1e-3")
+    before = [v.numpy() for p in trainer.players for v in p.network.trainable_variables]
+    batches = tf.data.Dataset.from_tensors(batch_of()).repeat(3)
+    history = trainer.fit(batches, epochs=2, shuffle=False, verbose=0).history
+    assert int(trainer.step) == 6
+    assert history["loss/target"][1] < history["loss/target"][0]
+    assert set(history) == set(observed("full").logs)
+    after = [v.numpy() for p in trainer.players for v in p.network.trainable_variables]
+    assert all(np.any(a != b) for a, b in zip(after, before, strict=True))
+
+
+def test_step_counts_every_players_steps():
+    trainer = build()
+    assert int(trainer.step) == 0
+    trainer.train_step(batch_of())
+    assert [int(p.optimizer.iterations) for p in trainer.players] == [1] * 6
+
+
+@pytest.fixture
+def bfloat16():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_mixed_precision_computes_losses_in_float32():
+    trainer = build()
+    batch = batch_of()
+    assert trainer.segmenter.get_layer("score8").compute_dtype == "bfloat16"
+    prediction = trainer.segmenter(batch["source"][0])
+    assert prediction["logits"].dtype == tf.float32
+    assert all(w(tf.nn.softmax(prediction["logits"])).dtype == tf.float32 for w in trainer.weighting.values())
+    rebuilt = trainer.generator(prediction["features"])
+    assert rebuilt.dtype == trainer.discriminator(rebuilt).dtype == tf.float32
+    logs = trainer.train_step(batch)
+    assert all(value.dtype == tf.float32 and math.isfinite(value) for value in logs.values())
+    for player in trainer.players:
+        for variable in player.network.trainable_variables:
+            assert variable.dtype == "float32"
+            assert np.isfinite(variable.numpy()).all()
+    exact = observed("full").logs
+    assert float(logs["loss/target"]) == pytest.approx(exact["loss/target"], rel=0.05)
+
+
+TWO_REPLICAS = """
+import numpy as np, tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from test_trainer import batch_of, build
+
+KINDS = "encoder", "weighting", "generator", "discriminator"
+batches = tf.data.Dataset.from_tensors(batch_of()).repeat(3)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+ends, histories, shares = [], [], []
+for scope in (strategy.scope, tf.distribute.get_strategy().scope):
+    with scope():
+        trainer = build("train.steps=10", *(f"train.learning_rate.{kind}=1" for kind in KINDS))
+    for player in trainer.players:
+        # Adam's steps have one length however small the gradient: where that is rounding error the runs would part.
+        player.optimizer.epsilon = 1.0
+    start = [v.numpy() for p in trainer.players for v in p.network.trainable_variables]
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    histories.append(trainer.fit(batches.with_options(options), shuffle=False, verbose=0).history)
+    assert int(tf.convert_to_tensor(trainer.step)) == 3
+    shares.append([trainer.selected.result().numpy(), *trainer.selected.per_class().numpy()])
+    ends.append([v.numpy() for p in trainer.players for v in p.network.trainable_variables])
+np.testing.assert_allclose(shares[0], shares[1], rtol=1e-5)
+for name, value in histories[1].items():
+    if name != "selected":  # logged as the mean of the replicas' shares, of which each counts its own pixels
+        np.testing.assert_allclose(histories[0][name], value, rtol=1e-5, err_msg=name)
+by_player = np.cumsum([0, *(len(p.network.trainable_variables) for p in trainer.players)])
+for player, a, b in zip(trainer.players, by_player, by_player[1:]):
+    # All of a network's weights as one vector: a single bias may be the sum of terms that all but cancel.
+    two, one, first = (np.concatenate([w.ravel() for w in end[a:b]]) for end in (*ends, start))
+    difference = np.linalg.norm(two - one) / np.linalg.norm(one)
+    move = np.linalg.norm(two - one) / np.linalg.norm(one - first)
+    assert difference < 1e-5 and move < 1e-3, (player.name, difference, move)
+print("equal")
+"""
+
+
+def test_two_replicas_equal_one_with_the_whole_batch():
+    # Logical devices can only be set before TensorFlow starts: hence a process of its own.
+    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=tiny.TESTS, capture_output=True, text=True)
+    assert "equal" in result.stdout, result.stderr
+
+
+# Convolutions in the networks: VGG16 13 + fc6, fc7 + 3 score heads; W; G 2 x 2 residual, 4 transposed, 2, to_rgb; D.
+E, W, G, G_UP, D = 13 + 2 + 3, 5, 2 * 2 + 4 + 2 + 1, 4, 7
+
+
+def test_step_computes_no_forward_pass_or_gradient_that_algorithm_1_does_not_need(monkeypatch):
+    """Counted in the graph that is executed, after pruning and common-subexpression elimination."""
+    monkeypatch.syspath_prepend(tiny.TESTS.parent / "benchmarks")
+    import flops
+
+    found = {}
+    for convolution in flops.convolutions(tf.function(build().train_step), batch_of()):
+        network = next(n for n in ("segmenter", "weighting", "generator", "discriminator") if n in convolution.name)
+        key = (network, convolution.kind)
+        found[key] = found.get(key, 0) + 1
+    # A layer's input gradient is needed where another layer's weights, or another network, lie behind its input. To
+    # TensorFlow a transposed convolution is the gradient of one, and its input gradient a forward convolution.
+    chains_of_g = (G - 1) + G  # of G's own objective down to its second layer; of the adversarial loss, on to E
+    assert found == {
+        ("segmenter", flops.FORWARD): E,
+        ("segmenter", flops.INPUT_GRADIENT): E - 1,  # none to the image
+        ("segmenter", flops.FILTER_GRADIENT): E,
+        ("weighting", flops.FORWARD): 3 * W,
+        ("weighting", flops.INPUT_GRADIENT): 3 * (W - 1),  # none to E
+        ("weighting", flops.FILTER_GRADIENT): 3 * W,
+        ("generator", flops.FORWARD): G - G_UP + 2 * G_UP,
+        ("generator", flops.INPUT_GRADIENT): chains_of_g - 2 * G_UP + G_UP,
+        ("generator", flops.FILTER_GRADIENT): G,
+        ("discriminator", flops.FORWARD): D,
+        ("discriminator", flops.INPUT_GRADIENT): (D - 1) + D,  # D's own loss; the adversarial one, once, on to G
+        ("discriminator", flops.FILTER_GRADIENT): D,
+    }
