@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from hrs_keras.recipe import Train
+from hrs_keras.schema import Train
 
 
 @keras.saving.register_keras_serializable("hrs_keras")

@@ -9,7 +9,7 @@ import tensorflow as tf
 from hrs_keras import losses
 from hrs_keras.models import Networks
 from hrs_keras.optimizer import build_optimizer
-from hrs_keras.recipe import Recipe
+from hrs_keras.schema import Recipe
 from hrs_keras.selection import class_channel, hierarchical_map
 
 SOURCE, TARGET = 0.0, 1.0

@@ -8,7 +8,7 @@ import pytest
 
 from hrs_keras.data.pairs import Pairs, find_pairs
 from hrs_keras.errors import DataError
-from hrs_keras.recipe import Dataset
+from hrs_keras.schema_data import Dataset
 
 
 def dataset(images: str, labels: str, **more) -> Dataset:

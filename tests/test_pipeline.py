@@ -7,7 +7,7 @@ from PIL import Image
 
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import change, sample_number, training_batches, validation_images
-from hrs_keras.recipe import Augment
+from hrs_keras.schema_data import Augment
 
 SIZE = (32, 64)
 

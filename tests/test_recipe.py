@@ -6,7 +6,9 @@ import pytest
 import yaml
 
 from hrs_keras.errors import RecipeError
-from hrs_keras.recipe import Recipe, Section, differences, load_recipe, parse_recipe
+from hrs_keras.recipe import differences, load_recipe, parse_recipe
+from hrs_keras.schema import Recipe
+from hrs_keras.schema_data import Section
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 BASE = RECIPES / "base.yaml"

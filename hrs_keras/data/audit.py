@@ -20,7 +20,8 @@ from hrs_keras.data.decode import IdMap
 from hrs_keras.data.pairs import Pairs, find_pairs
 from hrs_keras.errors import DataError
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
-from hrs_keras.recipe import Dataset, Recipe
+from hrs_keras.schema import Recipe
+from hrs_keras.schema_data import Dataset
 
 ROLES = ("source", "target", "validation")
 _CACHE_VERSION = 2

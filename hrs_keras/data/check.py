@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_raw_label
 from hrs_keras.labels import IGNORE_LABEL
-from hrs_keras.recipe import Dataset
+from hrs_keras.schema_data import Dataset
 
 # https://www.w3.org/TR/png/#11IHDR: colour type -> channels
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from hrs_keras.errors import DataError
-from hrs_keras.recipe import Dataset
+from hrs_keras.schema_data import Dataset
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label, resize_image, resize_label
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.recipe import Augment, Recipe
+from hrs_keras.schema import Recipe
+from hrs_keras.schema_data import Augment
 
 # Random numbers of the two domains must not coincide.
 _SOURCE, _TARGET, _STREAMS = 0, 1, 2

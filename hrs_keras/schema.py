@@ -1,0 +1,142 @@
+"""The schema of a recipe: every key with its type and what it must satisfy. ``recipes/base.yaml`` has the defaults."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import Field, StrictBool, field_validator, model_validator
+
+from hrs_keras.schema_data import Data, NonNegative, Number, Positive, PositiveInt, Section, Seed
+
+Level = Literal["pixel", "region", "image"]
+
+
+class Encoder(Section):
+    """The convolutional part of the segmentation network."""
+
+    family: Literal["vgg16", "resnet"]
+    width: Positive
+    fc: PositiveInt
+    dropout: Annotated[float, Field(ge=0, lt=1), Number]
+    blocks: Annotated[list[PositiveInt], Field(min_length=4, max_length=4)]
+    weights: str | None
+    preprocessing: Literal["caffe", "unit"]
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> "Encoder":
+        if self.weights is None:
+            return self
+        if self.family != "vgg16":
+            raise ValueError(f"weights={self.weights!r}: pretrained weights are read for vgg16 only; set weights: null")
+        if self.width != 1 or self.fc != 4096:
+            raise ValueError(
+                f"weights={self.weights!r} needs the full network (width 1, fc 4096), found width {self.width:g} and"
+                f" fc {self.fc}; set weights: null to train from scratch"
+            )
+        if self.preprocessing != "caffe":
+            raise ValueError(f"weights={self.weights!r} were trained on caffe-style input: set preprocessing: caffe")
+        return self
+
+
+class Method(Section):
+    """How source pixels teach: the choices in which all joint-training systems differ."""
+
+    source_weighting: Literal["none", "plain", "learned"]
+    levels: Annotated[list[Level], Field(min_length=1)]
+    channels: Literal["shared", "per_class"]
+    activation: Literal["sigmoid", "linear"]
+    threshold: Literal["mean", "median"]
+    gan: StrictBool
+    lambda_adv: NonNegative
+    lambda_rec: NonNegative
+    label_noise: Annotated[float, Field(ge=0, lt=0.5), Number]
+    weighting_width: PositiveInt
+    generator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
+    discriminator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
+
+    @field_validator("levels")
+    @classmethod
+    def _distinct(cls, levels: list[str]) -> list[str]:
+        if len(set(levels)) != len(levels):
+            raise ValueError(f"names a level twice: {levels}")
+        return [level for level in get_args(Level) if level in levels]
+
+    @model_validator(mode="after")
+    def _gan_needs_source(self) -> "Method":
+        if self.gan and self.source_weighting == "none":
+            raise ValueError("gan: true aligns two domains, but source_weighting: none reads the target alone")
+        return self
+
+
+class LearningRate(Section):
+    """Initial learning rate of each kind of player."""
+
+    encoder: Positive
+    weighting: Positive
+    generator: Positive
+    discriminator: Positive
+
+
+class Train(Section):
+    """The training loop."""
+
+    steps: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: LearningRate
+    decay_power: NonNegative
+    log_every: PositiveInt
+    validate_every: PositiveInt
+    checkpoint_every: PositiveInt
+    keep_checkpoints: PositiveInt
+
+
+class Recipe(Section):
+    """A run, fully resolved. Build one with :func:`load_recipe`."""
+
+    name: str
+    seed: Seed
+    deterministic: StrictBool
+    precision: Literal["float32", "mixed_bfloat16"]
+    runs: str
+    saved_models: str
+    data: Data
+    encoder: Encoder
+    method: Method
+    train: Train
+
+    @field_validator("name")
+    @classmethod
+    def _folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
+            raise ValueError(
+                f"names a folder: wants letters, digits, '_', '-' and (not first) '.', found {name!r}; set name=NAME"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _source_present(self) -> "Recipe":
+        if self.method.source_weighting != "none" and not self.data.source:
+            raise ValueError(
+                f"method.source_weighting: {self.method.source_weighting} needs at least one data set in data.source"
+            )
+        return self
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the run keeps everything it writes."""
+        return Path(self.runs) / self.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data (str, int, float, bool, None, list, dict), as YAML and JSON take it."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The resolved recipe as YAML text that :func:`load_recipe` reads back to an equal recipe."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    def digest(self) -> str:
+        """12 hexadecimal digits that stand for the resolved recipe."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
