@@ -21,7 +21,7 @@ class Encoder(Section):
     width: Positive
     fc: PositiveInt
     dropout: Annotated[float, Field(ge=0, lt=1), Number]
-    blocks: Annotated[list[PositiveInt], Field(min_length=4, max_length=4)]
+    blocks: Annotated[list[Annotated[PositiveInt, Field(ge=2)]], Field(min_length=4, max_length=4)]
     weights: str | None
     preprocessing: Literal["caffe", "unit"]
 

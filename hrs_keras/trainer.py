@@ -94,7 +94,7 @@ class JointTrainer(keras.Model):
     @property
     def step(self) -> tf.Tensor:
         """Steps taken so far, a scalar integer: all players take each step."""
-        return self.players[0].optimizer.iterations
+        return tf.convert_to_tensor(self.players[0].optimizer.iterations)
 
     def call(self, images, training=False):
         """[B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, C] float32."""

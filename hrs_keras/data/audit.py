@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import PIL
+import tensorflow as tf
 from tabulate import tabulate
 
 from hrs_keras.data.check import Problem, check_sample, printable
@@ -113,8 +115,8 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) 
         The audit; its ``sets`` are free of unusable samples and cut to the recipe's subsets.
 
     Raises:
-        DataError: a folder is missing, no sample of a data set can be used, there is too little data for the batch
-            or the subset, or (strict, and ``on_bad: error``) some sample cannot be used.
+        DataError: a folder is missing, there is too little data for the batch or the subset, or (strict) no sample
+            of a data set can be used, or with ``on_bad: error`` not all of them.
     """
     reports: list[DatasetAudit] = []
     sets: dict[str, list[Pairs]] = {}
@@ -128,10 +130,10 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) 
             report = _audit_dataset(role, found, recipe.data.label_space)
             reports.append(report)
             usable = found.without(set(report.bad))
-            if not len(usable):
+            if strict and not len(usable):
                 summary = _summary(f"{role}.{position}", report, used=0)
                 raise DataError(f"{found.name}: none of its {len(found)} samples can be used:\n{summary}")
-            sets[role].append(usable.subset(dataset.subset, recipe.data.subset_seed))
+            sets[role].append(usable.subset(dataset.subset, recipe.data.subset_seed) if len(usable) else usable)
     _warn_of_leaks(reports, sets)
     result = Audit(reports, sets)
     if strict and result.errors and recipe.data.on_bad == "error":
@@ -197,7 +199,7 @@ def _stored(cache: Path) -> DatasetAudit | None:
 def _cache_file(pairs: Pairs, space: LabelSpace) -> Path | None:
     """Named by everything the audit's outcome depends on; None where there is no place for a cache."""
     subject = {
-        "version": _CACHE_VERSION,
+        "version": [_CACHE_VERSION, tf.__version__, PIL.__version__],  # another decoder may read other things
         "dataset": pairs.dataset.model_dump(mode="json", exclude={"subset"}),
         "ids": list(pairs.dataset.table().items()),
         "classes": space.classes,

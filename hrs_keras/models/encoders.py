@@ -94,8 +94,8 @@ def resnet(width: float = 1.0, blocks: tuple[int, ...] = (2, 2, 2, 2), preproces
     """keras-cv's residual network (v2); the default blocks make it ResNet-18 in depth.
 
     Args:
-        width: multiplies the stages' channels (64 to 512).
-        blocks: residual blocks of each of the four stages.
+        width: multiplies the channels of stages 2 to 4 (128 to 512); keras-cv fixes stem and first stage at 64.
+        blocks: residual blocks of each of the four stages, at least 2.
         preprocessing: ``"caffe"`` or ``"unit"``.
 
     ``deepest`` is the last stage, at stride 32.
@@ -104,7 +104,7 @@ def resnet(width: float = 1.0, blocks: tuple[int, ...] = (2, 2, 2, 2), preproces
 
     image, x = _image_input(preprocessing)
     backbone = ResNetV2Backbone(
-        stackwise_filters=[max(1, round(channels * width)) for channels in (64, 128, 256, 512)],
+        stackwise_filters=[64, *(max(1, round(channels * width)) for channels in (128, 256, 512))],
         stackwise_blocks=list(blocks),
         stackwise_strides=[1, 2, 2, 2],
         include_rescaling=False,

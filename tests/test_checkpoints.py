@@ -1,0 +1,183 @@
+"""Killed and resumed runs, damaged and foreign checkpoints."""
+
+import csv
+import json
+import random
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+from tiny_run import start, write_recipe
+
+from hrs_keras.checkpoints import Checkpoints, restore_segmenter
+from hrs_keras.errors import CheckpointError, NonFiniteError
+from hrs_keras.models import build_networks, build_segmenter
+from hrs_keras.recipe import load_recipe
+from hrs_keras.trainer import JointTrainer
+from hrs_keras.training import load_segmenter
+
+pytest_plugins = ["run_fixtures"]
+
+
+def tensors(folder: Path) -> dict[str, bytes]:
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(folder)))
+    names = [name for name in reader.get_variable_to_shape_map() if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
+    return {name: np.asarray(reader.get_tensor(name)).tobytes() for name in names if "save_counter" not in name}
+
+
+def logged(run: Path) -> list[dict]:
+    with open(run / "log.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def kill_when(process, moment, limit: float = 120) -> None:
+    """SIGKILL as soon as ``moment()`` holds."""
+    end = time.monotonic() + limit
+    while not moment() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.001)
+    assert process.poll() is None, f"ended before the moment came: {process.communicate()[1][-2000:]}"
+    process.kill()
+    process.communicate()
+
+
+def test_killed_and_resumed_equals_uninterrupted(finished, city, tmp_path):
+    recipe, run = write_recipe(tmp_path, city), tmp_path / "runs/tiny"
+    seeded = random.Random(0)
+
+    def writing_a_checkpoint():  # TensorFlow's shards are here until they are renamed
+        return any((run / "checkpoints/last").glob("step-*_temp*")) or (run / "checkpoints/last/step-3.index").exists()
+
+    def some_time_after_step_4():
+        if not (run / "evaluations/step_0000004.json").exists():
+            return False
+        time.sleep(seeded.uniform(0, 0.5))
+        return True
+
+    def exporting():
+        return any((tmp_path / "saved_models/tiny").glob("*"))
+
+    for moment in (writing_a_checkpoint, some_time_after_step_4, exporting):
+        process = start("-m", "hrs_keras.cli", "train", recipe, cache=tmp_path / "cache")
+        kill_when(process, moment)
+    process = start("-m", "hrs_keras.cli", "train", recipe, cache=tmp_path / "cache")
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    for which in ("last", "best"):
+        ours, theirs = tensors(run / "checkpoints" / which), tensors(finished / "checkpoints" / which)
+        assert ours.keys() == theirs.keys() and len(ours) > 100
+        assert [name for name in ours if ours[name] != theirs[name]] == []
+    for file in sorted(path.name for path in (finished / "evaluations").iterdir()):
+        assert json.loads((run / "evaluations" / file).read_text()) == json.loads(
+            (finished / "evaluations" / file).read_text()
+        )
+    assert [row["step"] for row in logged(run)] == [row["step"] for row in logged(finished)] == ["2", "4", "6", "8"]
+    assert [row["loss/target"] for row in logged(run)][-1] == logged(finished)[-1]["loss/target"]
+    assert [p.name for p in (tmp_path / "saved_models/tiny").iterdir() if p.name.isdigit()] == ["1"]
+
+
+def trainer(*overrides: str) -> JointTrainer:
+    recipe = tiny.recipe(*overrides, size=(32, 64))
+    return JointTrainer(recipe, build_networks(recipe))
+
+
+@pytest.fixture(scope="module")
+def joint() -> JointTrainer:
+    return trainer()
+
+
+def test_best_is_the_one_with_the_best_miou(joint, tmp_path):
+    checkpoints = Checkpoints(joint, tmp_path, keep=2)
+    assert checkpoints.best() == {}
+    bias = joint.segmenter.trainable_variables[-1]
+    saved = []
+    for step, miou in ((1, 0.2), (2, 0.1), (3, 0.2), (4, 0.3), (5, 0.25)):
+        bias.assign(tf.fill(bias.shape, float(step)))
+        saved.append(checkpoints.save_if_best(step, miou))
+    assert saved == [True, False, False, True, False]
+    assert checkpoints.best() == {"step": 4, "miou": 0.3} == json.loads((tmp_path / "best.json").read_text())
+    other = build_segmenter(tiny.recipe(size=(32, 64)))
+    assert restore_segmenter(other, tmp_path, "best") == 4
+    assert np.all(other.trainable_variables[-1].numpy() == 4)
+    # Killed before best.json was written, or the file lost: the checkpoint itself knows its mIoU.
+    (tmp_path / "best.json").unlink()
+    again = Checkpoints(joint, tmp_path, keep=2)
+    assert not again.save_if_best(6, 0.29) and again.best()["step"] == 4
+
+
+def test_only_the_newest_are_kept(joint, tmp_path):
+    checkpoints = Checkpoints(joint, tmp_path, keep=2)
+    for step in (1, 2, 3):
+        checkpoints.save(step)
+    assert sorted(path.name for path in (tmp_path / "last").glob("*.index")) == ["step-2.index", "step-3.index"]
+
+
+def test_nothing_that_is_not_finite_is_saved(joint, tmp_path):
+    checkpoints = Checkpoints(joint, tmp_path, keep=2)
+    checkpoints.save(1)
+    slot = joint.players[1].optimizer.variables[-1]
+    before = slot.numpy()
+    slot.assign(np.full_like(before, np.inf))
+    try:
+        with pytest.raises(NonFiniteError, match=r"step 2: .* player 'weighting/pixel' .*step-1"):
+            checkpoints.save(2)
+        with pytest.raises(NonFiniteError):
+            checkpoints.save_if_best(2, 0.5)
+    finally:
+        slot.assign(before)
+    assert not list(tmp_path.glob("*/step-2*"))
+
+
+def test_checkpoint_of_another_network(joint, tmp_path):
+    Checkpoints(joint, tmp_path, keep=1).save(1)
+    for override in ("encoder.fc=16", "method.levels=[pixel]", "method.gan=false", "method.weighting_width=8"):
+        with pytest.raises(CheckpointError, match=r"step-1 is damaged or does not fit"):
+            Checkpoints(trainer(override), tmp_path, keep=1).restore()
+    with pytest.raises(CheckpointError, match="does not fit the network"):
+        restore_segmenter(build_segmenter(tiny.recipe("encoder.fc=16", size=(32, 64))), tmp_path, "last")
+
+
+def test_damaged_and_missing_checkpoints(joint, tmp_path):
+    checkpoints = Checkpoints(joint, tmp_path, keep=1)
+    assert checkpoints.restore() is False
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        restore_segmenter(joint.segmenter, tmp_path, "best")
+    checkpoints.save(1)
+    data = next((tmp_path / "last").glob("*.data*"))
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="damaged"):
+        Checkpoints(joint, tmp_path, keep=1).restore()
+
+
+def test_best_and_last_of_a_run(finished):
+    from hrs_keras.run_folder import RunFolder
+
+    best = json.loads((finished / "checkpoints/best.json").read_text())
+    scores = {}
+    for file in (finished / "evaluations").iterdir():
+        record = json.loads(file.read_text())
+        scores[record["step"]] = record["mean_iou"]["19"]
+    assert set(scores) == {0, 4, 8}
+    del scores[0]  # the untrained network is no candidate
+    assert best == {"step": max(scores, key=scores.get), "miou": max(scores.values())}
+    assert load_segmenter(RunFolder(finished), "best")[1] == best["step"]
+    assert load_segmenter(RunFolder(finished), "last")[1] == 8
+
+
+def test_a_run_whose_recipe_was_edited(copied):
+    text = (copied / "recipe.yaml").read_text()
+    (copied / "recipe.yaml").write_text(text.replace("fc: 16", "fc: 8"))
+    from hrs_keras.training import evaluate_run
+
+    with pytest.raises(CheckpointError, match="does not fit the network of the run's recipe"):
+        evaluate_run(copied)
+    shutil.rmtree(copied / "checkpoints")
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        evaluate_run(copied)
+    (copied / "recipe.yaml").unlink()
+    with pytest.raises(CheckpointError, match="is no run folder"):
+        evaluate_run(copied)
+    assert load_recipe(copied.parents[1] / "tiny.yaml").name == "tiny"

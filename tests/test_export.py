@@ -1,0 +1,116 @@
+"""The SavedModel: what it needs, what it answers, and how it appears on disk."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_run import start
+
+from hrs_keras import export
+from hrs_keras.data.decode import resize_image
+from hrs_keras.errors import HRSError
+from hrs_keras.evaluation import class_ids
+from hrs_keras.export import export_saved_model, find_export
+from hrs_keras.run_folder import RunFolder
+from hrs_keras.training import export_run, load_segmenter
+
+pytest_plugins = ["run_fixtures"]
+
+LOADER = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+folder, *inputs = sys.argv[1:]
+model = tf.saved_model.load(folder)
+assert 'hrs_keras' not in sys.modules
+serve = model.signatures['serving_default']
+for path in inputs:
+    answer = serve(images=tf.constant(np.load(path)))
+    np.savez(path + '.answer.npz', **{name: value.numpy() for name, value in answer.items()})
+"""
+
+
+def test_plain_tensorflow_gives_what_the_evaluation_does(finished, tmp_path):
+    rng = np.random.default_rng(0)
+    batches = [rng.integers(0, 256, shape, np.uint8) for shape in ((2, 64, 128, 3), (1, 50, 70, 3))]
+    paths = []
+    for i, batch in enumerate(batches):
+        paths.append(tmp_path / f"{i}.npy")
+        np.save(paths[-1], batch)
+    (tmp_path / "loader.py").write_text(LOADER)
+    saved = json.loads((finished / "result.json").read_text())["saved_model"]
+    process = start("-P", tmp_path / "loader.py", saved, *paths, cache=tmp_path)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    segmenter, _ = load_segmenter(RunFolder(finished))
+    for batch, path in zip(batches, paths, strict=True):
+        answer = np.load(f"{path}.answer.npz")
+        logits = segmenter(resize_image(tf.constant(batch), (32, 64)), training=False)["logits"]
+        expected = class_ids(logits, tf.shape(batch)[1:3]).numpy()
+        assert answer["class_ids"].dtype == np.uint8 and answer["class_ids"].shape == batch.shape[:3]
+        np.testing.assert_array_equal(answer["class_ids"], expected)
+        assert answer["confidence"].shape == batch.shape[:3]
+        assert np.all(answer["confidence"] >= 1 / 19) and np.all(answer["confidence"] <= 1 + 1e-6)
+
+
+def test_it_holds_the_segmenter_alone(finished):
+    segmenter, step = load_segmenter(RunFolder(finished))
+    saved = Path(json.loads((finished / "result.json").read_text())["saved_model"])
+    stored = tf.train.load_checkpoint(str(saved / "variables/variables")).get_variable_to_shape_map()
+    sizes = [int(np.prod(shape)) for name, shape in stored.items() if name.endswith("VARIABLE_VALUE")]
+    parameters = sum(int(np.prod(v.shape)) for v in segmenter.weights)
+    assert parameters <= sum(sizes) <= parameters + 8  # and the states of dropout's random numbers
+    record = json.loads((saved / "assets.extra/hrs.json").read_text())
+    assert record["step"] == step and record["classes"][0] == "road" and record["size"] == [32, 64]
+    assert (saved.stat().st_mode & 0o777) == 0o755
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    images = keras.Input((32, 64, 3))
+    return keras.Model(images, {"logits": keras.layers.Conv2D(3, 1)(images)})
+
+
+def test_versions(network, tmp_path):
+    folder = tmp_path / "name"
+    assert find_export(network, folder) is None
+    assert [export_saved_model(network, (32, 64), folder).name for _ in range(2)] == ["1", "2"]
+    assert export_saved_model(network, (32, 64), folder, 7).name == "7"
+    (folder / "notes").mkdir()
+    assert export_saved_model(network, (32, 64), folder).name == "8"
+    assert find_export(network, folder).name == "8"
+    assert find_export(keras.models.clone_model(network), folder) is None  # other weights
+    with pytest.raises(HRSError, match="7 exists"):
+        export_saved_model(network, (32, 64), folder, 7)
+    for wrong in (0, -1):
+        with pytest.raises(HRSError, match="whole numbers from 1"):
+            export_saved_model(network, (32, 64), folder, wrong)
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "2", "7", "8", "notes"]
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_leaves_nothing(network, tmp_path, monkeypatch, failure):
+    def half(segmenter, size, path):
+        (path / "saved_model.pb").write_text("half")
+        raise failure
+
+    monkeypatch.setattr(export, "_write", half)
+    with pytest.raises(HRSError if isinstance(failure, OSError) else KeyboardInterrupt, match=r"No space|^$"):
+        export_saved_model(network, (32, 64), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written(network, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(HRSError, match=r"cannot write .*file/name: Not a directory"):
+        export_saved_model(network, (32, 64), tmp_path / "file/name")
+
+
+def test_export_of_a_run_makes_a_new_version(copied):
+    folder = export_run(copied, which="last")
+    assert folder == copied.parents[1] / "saved_models/tiny/2"
+    assert json.loads((folder / "assets.extra/hrs.json").read_text())["step"] == 8

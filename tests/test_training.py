@@ -1,0 +1,210 @@
+"""Whole runs: repeatability, run folders, what stops a run and what it leaves then."""
+
+import csv
+import json
+import math
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_run import SETTINGS, start
+
+from hrs_keras import training
+from hrs_keras.callbacks import keep_rows_until
+from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError
+from hrs_keras.recipe import load_recipe
+from hrs_keras.run_folder import RunFolder, write_json, writing
+from hrs_keras.training import train
+
+pytest_plugins = ["run_fixtures"]
+
+SHORT = ["train.steps=2", "train.validate_every=2", "train.checkpoint_every=1", "train.log_every=1"]
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints/last")))
+    names = [name for name in reader.get_variable_to_shape_map() if "/network/" in name]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def test_what_a_run_leaves(finished):
+    folders = {"checkpoints", "evaluations", "figures", "tensorboard"}
+    files = {"audit.json", "environment.json", "log.csv", "recipe.yaml", "result.json"}
+    assert {path.name for path in finished.iterdir()} == folders | files
+    result = json.loads((finished / "result.json").read_text())
+    assert set(result["baselines"]) == {"untrained", "'road' everywhere"}
+    with open(finished / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "4", "6", "8"]
+    for row in rows:
+        assert all(math.isfinite(float(v)) for k, v in row.items() if k.startswith("loss/"))
+        assert 0 <= float(row["selected"]) <= 1 and float(row["seconds_per_step"]) > 0
+    assert float(rows[-1]["learning_rate/encoder"]) == 0  # polynomial decay has come to its end
+
+
+def test_the_terminal_tells_the_run_and_nothing_else(finished):
+    out = (finished.parents[1] / "out.txt").read_text()
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("step ")] == ["2/8", "4/8", "6/8", "8/8"]
+    assert "SavedModel" in out.splitlines()[-1]
+    # TensorFlow's own start-up lines cannot be switched off; warnings of Python can be avoided.
+    assert "Warning" not in (finished.parents[1] / "err.txt").read_text()
+
+
+def test_a_finished_run_is_left_alone(copied, capsys):
+    before = {path: path.stat().st_mtime_ns for path in copied.parents[1].rglob("*") if path.is_file()}
+    result = train(load_recipe(copied.parents[1] / "tiny.yaml"))
+    after = {path: path.stat().st_mtime_ns for path in copied.parents[1].rglob("*") if path.is_file()}
+    rewritten = {path.name for path in after if before.get(path) != after[path]}
+    assert rewritten <= {"recipe.yaml", "environment.json", "audit.json"}
+    assert result.saved_model == copied.parents[1] / "saved_models/tiny/1"
+    # Killed after the export and before the result was noted: the same weights are not exported twice.
+    (copied / "result.json").unlink()
+    assert train(load_recipe(copied.parents[1] / "tiny.yaml")) == result
+    assert [path.name for path in (copied.parents[1] / "saved_models/tiny").iterdir()] == ["1"]
+
+
+def test_seeds(recipe_file):
+    runs = {}
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        recipe = load_recipe(recipe_file, [*SHORT, f"name={name}", f"seed={seed}"])
+        runs[name] = weights(train(recipe).run_dir)
+    assert all(np.array_equal(runs["a"][k], runs["b"][k]) for k in runs["a"])
+    assert any(not np.array_equal(runs["a"][k], runs["c"][k]) for k in runs["a"])
+
+
+def test_run_folder_of_another_recipe(copied):
+    recipe = load_recipe(copied.parents[1] / "tiny.yaml", ["train.steps=9", "encoder.fc=8"])
+    with pytest.raises(CheckpointError) as error:
+        RunFolder(recipe.run_dir).check(recipe)
+    assert "train.steps: 8 -> 9" in str(error.value) and "encoder.fc: 16 -> 8" in str(error.value)
+    assert "--fresh" in str(error.value)
+    RunFolder(recipe.run_dir).claim(recipe, fresh=True)
+    assert {path.name for path in copied.iterdir()} == {"recipe.yaml", "environment.json"}
+    assert RunFolder(copied).recipe() == recipe
+
+
+def test_folders_that_are_no_run_are_kept(recipe_file, tmp_path):
+    recipe = load_recipe(recipe_file)
+    run = RunFolder(recipe.run_dir)
+    run.path.mkdir(parents=True)
+    run.check(recipe)  # an empty folder is as good as none
+    (run.path / "thesis.tex").write_text("precious")
+    for fresh in (False, True):
+        with pytest.raises(CheckpointError, match="is no run folder"):
+            run.claim(recipe, fresh=fresh)
+    run.recipe_file.write_text("name: something else\n")
+    with pytest.raises(CheckpointError, match=r"holds 'thesis\.tex', which no run writes"):
+        run.claim(recipe, fresh=True)
+    (run.path / "thesis.tex").rename(tmp_path / "thesis.tex")
+    run.path.rename(tmp_path / "elsewhere")
+    run.path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CheckpointError, match="symbolic link"):
+        run.claim(recipe, fresh=True)
+    assert (tmp_path / "elsewhere/recipe.yaml").is_file()
+
+
+def test_killed_while_the_folder_was_made(recipe_file):
+    recipe = load_recipe(recipe_file)
+    run = RunFolder(recipe.run_dir)
+    run.path.mkdir(parents=True)
+    (run.path / "recipe.yaml.partial").write_text("na")
+    run.claim(recipe)
+    assert run.recipe() == recipe
+
+
+def test_a_run_that_cannot_start_leaves_no_folder(recipe_file):
+    recipe = load_recipe(recipe_file, ["data.root=/nowhere"])
+    with pytest.raises(HRSError, match="/nowhere does not exist"):
+        train(recipe)
+    assert not recipe.run_dir.exists()
+
+
+def test_fresh_keeps_the_old_run_if_the_new_one_cannot_start(copied):
+    with pytest.raises(HRSError, match="/nowhere does not exist"):
+        train(load_recipe(copied.parents[1] / "tiny.yaml", ["data.root=/nowhere"]), fresh=True)
+    assert (copied / "result.json").is_file()
+
+
+def test_not_finite(recipe_file):
+    rates = ["train.steps=6", "train.log_every=1", "train.validate_every=6", "train.checkpoint_every=1"]
+    recipe = load_recipe(recipe_file, [*rates, "train.learning_rate.encoder=1e30"])
+    with pytest.raises(NonFiniteError, match=r"^step \d+: .*encoder") as error:
+        train(recipe)
+    latest = tf.train.latest_checkpoint(str(recipe.run_dir / "checkpoints/last"))
+    if latest:
+        assert latest in str(error.value)
+        assert all(np.all(np.isfinite(value)) for value in weights(recipe.run_dir).values())
+    assert not (recipe.run_dir / "result.json").exists()
+
+
+def test_not_finite_loss_of_one_player(recipe_file, monkeypatch):
+    from hrs_keras import losses
+
+    usual = losses.weighting_loss
+    monkeypatch.setattr(losses, "weighting_loss", lambda *args: usual(*args) / 0.0)
+    recipe = load_recipe(recipe_file, SHORT)
+    with pytest.raises(NonFiniteError, match=r"^step 1: .*weighting/pixel.*\(none yet\).*for weighting"):
+        train(recipe)
+    assert not list((recipe.run_dir / "checkpoints").glob("*/step*"))
+
+
+def test_a_full_disk_is_one_message(recipe_file, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training.Log, "_append", full)
+    with pytest.raises(HRSError, match=r"cannot write .*tiny: No space left on device"):
+        train(load_recipe(recipe_file, SHORT))
+
+
+def test_validation_without_a_label(make_recipe, write_set, tmp_path):
+    write_set(tmp_path / "train", [np.full((32, 64), 3)])
+    write_set(tmp_path / "val", [np.full((32, 64), 11)])
+    recipe = make_recipe(
+        tmp_path, [{"root": "train"}], validation=[{"root": "val"}], name="x", runs=str(tmp_path / "runs"),
+        encoder__width=0.0625, encoder__fc=4, encoder__weights=None, encoder__preprocessing="unit",
+    )  # fmt: skip
+    with pytest.raises(HRSError, match="not one labelled pixel"):
+        train(recipe)
+
+
+def test_interrupted(recipe_file, tmp_path):
+    process = start("-m", "hrs_keras.cli", "train", recipe_file, "train.steps=100000", cache=tmp_path / "cache")
+    end = time.monotonic() + 120
+    while not (tmp_path / "runs/tiny/checkpoints/last/step-6.index").exists() and time.monotonic() < end:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert [line for line in err.splitlines() if line.startswith("hrs: ")] == [
+        "hrs: interrupted; the same command, without --fresh, goes on from the last checkpoint"
+    ]
+
+
+def test_rows_of_the_log(tmp_path):
+    log = tmp_path / "log.csv"
+    keep_rows_until(log, 3)
+    for text in ("", "step,lo", "step,loss\n", "step,loss\n4,1.0\n", "step,loss\n2"):
+        log.write_text(text)
+        keep_rows_until(log, 3)
+        assert not log.exists()
+    log.write_text("step,loss\n2,0.5\n3,0.4\n4,0.3\n5,0.")
+    keep_rows_until(log, 3)
+    assert log.read_text() == "step,loss\n2,0.5\n3,0.4\n"
+
+
+def test_json_is_whole_or_not_there(tmp_path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "x.json", {"a": math.nan})
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(HRSError, match="cannot write x: full"), writing("x"):
+        raise tf.errors.ResourceExhaustedError(None, None, "full")
+
+
+def test_the_settings_are_those_of_a_recipe(recipe_file):
+    assert load_recipe(recipe_file).train.steps == SETTINGS["train"]["steps"]

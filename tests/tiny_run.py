@@ -1,0 +1,60 @@
+"""The recipe of a tiny run over the toy city, and a way to start commands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+
+# Everything random is on: dropout, label noise, augmentation. 8 steps, checkpoints at 3, 6 and 8.
+SETTINGS = {
+    "extends": str(REPOSITORY / "recipes/base.yaml"),
+    "name": "tiny",
+    "data": {
+        "size": [32, 64],
+        "source": [{"format": "gtav"}, {"format": "synthia"}],
+        "target": [{"format": "cityscapes"}],
+        "validation": [{"format": "cityscapes", "split": "val"}],
+        "augment": {"flip": True, "scale": [1.0, 1.3], "colour": 0.2},
+    },
+    "encoder": {"width": 0.0625, "fc": 16, "dropout": 0.2, "weights": None, "preprocessing": "unit"},
+    "method": {
+        "label_noise": 0.1,
+        "weighting_width": 4,
+        "generator_channels": [8, 8, 4, 4, 4, 4],
+        "discriminator_channels": [4, 4, 4, 4, 4, 4],
+    },
+    "train": {
+        "steps": 8,
+        "batch_size": 2,
+        "learning_rate": {"encoder": 1e-3, "weighting": 1e-3, "generator": 1e-3, "discriminator": 1e-3},
+        "log_every": 2,
+        "validate_every": 4,
+        "checkpoint_every": 3,
+    },
+}
+
+
+def write_recipe(folder: Path, city: Path) -> Path:
+    """A recipe whose runs and exports go to ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {"runs": str(folder / "runs"), "saved_models": str(folder / "saved_models")}
+    data = SETTINGS["data"] | {"root": str(city)}
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(SETTINGS | places | {"data": data}))
+    return path
+
+
+def start(*command: object, cache: Path) -> subprocess.Popen:
+    """Start a Python command; the audit's cache is kept apart from the user's."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+    )
