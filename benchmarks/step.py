@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--inter-op", type=int, default=1)
+    parser.add_argument("--inter-op", type=int, default=0, help="0: as TensorFlow chooses")
     options = vars(parser.parse_args())
     tf.config.threading.set_intra_op_parallelism_threads(options.pop("threads"))
     tf.config.threading.set_inter_op_parallelism_threads(options.pop("inter_op"))

@@ -18,6 +18,9 @@ from hrs_keras.errors import CheckpointError, NonFiniteError
 from hrs_keras.run_folder import write_json, writing
 from hrs_keras.trainer import JointTrainer
 
+# TensorFlow's words for a checkpoint of other variables, and for a file that is cut off or gone.
+_UNREADABLE = (AssertionError, ValueError, LookupError, RuntimeError, tf.errors.OpError)
+
 
 def _by_path(variables: Sequence[keras.Variable]) -> dict[str, tf.Variable]:
     """Names that another process gives too: Keras counts seed generators through, so their place stands in."""
@@ -64,7 +67,7 @@ class Checkpoints:
             return False
         try:
             self._last.checkpoint.restore(path).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
+        except _UNREADABLE as error:
             raise CheckpointError(
                 f"the checkpoint {path} is damaged or does not fit this recipe's networks: {_first_line(error)}."
                 " Use the recipe that made it, or start over with --fresh"
@@ -108,7 +111,7 @@ class Checkpoints:
             return {}
         try:
             miou = tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE")
-        except (ValueError, tf.errors.OpError) as error:
+        except _UNREADABLE as error:
             raise CheckpointError(f"the checkpoint {path} cannot be read: {_first_line(error)}") from None
         return {"step": _step(path), "miou": float(miou)}
 
@@ -152,7 +155,7 @@ def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
     state = {"encoder": {"network": _by_path(segmenter.variables)}}
     try:
         tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(
             f"the checkpoint {path} is damaged or does not fit the network of the run's recipe: {_first_line(error)}"
         ) from None

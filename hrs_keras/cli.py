@@ -93,16 +93,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from hrs_keras import load_recipe, train
+    from hrs_keras import load_recipe
 
-    train(load_recipe(options.recipe, options.overrides), fresh=options.fresh)
+    recipe = load_recipe(options.recipe, options.overrides)  # before the wait: a typo is told at once
+
+    from hrs_keras import train
+
+    train(recipe, fresh=options.fresh)
     return 0
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from hrs_keras import audit, load_recipe
+    from hrs_keras import load_recipe
 
     recipe = load_recipe(options.recipe, options.overrides)
+
+    from hrs_keras import audit
+
     result = audit(recipe, strict=False)
     print(result.table())
     _write_json(options.json, result.to_dict())

@@ -91,11 +91,9 @@ def _write(segmenter: keras.Model, size: tuple[int, int], path: Path) -> None:
             "confidence": tf.reduce_max(tf.nn.softmax(logits), axis=-1),
         }
 
-    archive = keras.export.ExportArchive()
-    archive.track(segmenter)
-    archive.add_endpoint(
-        "serving_default",
-        serve,
-        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")],
-    )
-    archive.write_out(str(path), verbose=False)
+    # Not keras.export.ExportArchive, which (3.15) stores every variable twice.
+    module = tf.Module()
+    module.weights = [weight.value for weight in segmenter.weights]
+    signature = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+    module.serve = tf.function(serve, input_signature=[signature])
+    tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})

@@ -115,14 +115,16 @@ class JointTrainer(keras.Model):
             # Line 5. Every network runs once, on both domains together; all updates use this one pass.
             prediction = self.segmenter(x, training=True)
             logits = prediction["logits"]
+            # Splitting, unlike slicing, has a gradient that is one copy and not two padded ones to be added.
+            logits_s, logits_t = tf.split(logits, [sources, x_t.shape[0]])
             probabilities = tf.stop_gradient(tf.nn.softmax(logits))  # Eq. 1 never reaches E
             scores = {level: network(probabilities, training=True) for level, network in self.weighting.items()}
             # Line 6.
-            loss = {"target": _mean(losses.segmentation_loss(y_t, logits[sources:]))}
+            loss = {"target": _mean(losses.segmentation_loss(y_t, logits_t))}
             if sources:
                 weights = self._source_weights(y_s, {level: m[:sources] for level, m in scores.items()})
                 self.selected.update_state(y_s, weights)
-                loss["source"] = _mean(losses.segmentation_loss(y_s, logits[:sources], weights))
+                loss["source"] = _mean(losses.segmentation_loss(y_s, logits_s, weights))
             objective = {"encoder": tf.add_n(list(loss.values()))}  # Eq. 6
             for level, m in scores.items():
                 to_source = losses.weighting_loss(m[:sources], SOURCE)

@@ -111,7 +111,6 @@ def test_segmenter_names_the_size_to_use(name, size, advice):
         CASES[name][0]()(random(1, *size, 3))
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="keras-cv's first stage wants the stem's 64 channels")
 def test_resnet_can_be_narrowed():
     encoders.resnet(0.125)
 
