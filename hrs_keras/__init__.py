@@ -4,7 +4,7 @@ Whatever the command line does is here as a function::
 
     import hrs_keras
 
-    recipe = hrs_keras.load_recipe("recipes/toy_city.yaml", ["train.steps=500"])
+    recipe = hrs_keras.load_recipe("recipes/toy_city.yaml", ["train.steps=500", "name=short"])
     result = hrs_keras.train(recipe)
     print(result.miou, result.saved_model)
 

@@ -17,8 +17,8 @@ from hrs_keras.data.pairs import Pairs
 from hrs_keras.errors import DataError, NonFiniteError
 from hrs_keras.evaluation import Evaluation, evaluate, percent
 from hrs_keras.pictures import Pictures
-from hrs_keras.recipe import Recipe
 from hrs_keras.run_folder import RunFolder, write_json, write_text, writing
+from hrs_keras.schema import Recipe
 
 
 class StepCallback(keras.callbacks.Callback):

@@ -45,10 +45,9 @@ class Checkpoints:
             }
             for player in trainer.players
         }
-        state = {"players": self._state, "selected": _by_path(trainer.selected.variables)}
         self._miou = tf.Variable(np.nan, trainable=False, dtype=tf.float64)
-        self._last = _manager(tf.train.Checkpoint(**state), folder / "last", keep)
-        self._best = _manager(tf.train.Checkpoint(**state, miou=self._miou), folder / "best", 1)
+        self._last = _manager(tf.train.Checkpoint(players=self._state), folder / "last", keep)
+        self._best = _manager(tf.train.Checkpoint(players=self._state, miou=self._miou), folder / "best", 1)
         self._record = folder / "best.json"
 
     @property

@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     toy.add_argument("folder")
     for name, text in (("gtav", "source images"), ("synthia", "source images"), ("train", "target"), ("val", "target")):
         toy.add_argument(f"--{name}", type=int, help=f"number of {text} ({name})")
+    toy.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of all images, in pixels")
     toy.add_argument("--seed", type=int)
     return parser
 

@@ -14,8 +14,8 @@ from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import validation_images
 from hrs_keras.errors import DataError, HRSError
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
-from hrs_keras.recipe import Recipe
 from hrs_keras.run_folder import writing
+from hrs_keras.schema import Recipe
 
 ABSENT_RULE = "a class in neither the labels nor the predictions has no IoU (-) and is left out of the means"
 

@@ -21,7 +21,7 @@ class LabelSpace:
         name: how recipes call it.
         classes: class names; the index is the train id.
         palette: one (R, G, B) in 0..255 per class.
-        subsets: named selections of classes over which a mean IoU is reported.
+        subsets: named selections of classes over which a mean IoU is reported; the first is all of them.
         raw_ids: train id -> id in the label files of the benchmark (for submission), or None.
     """
 
@@ -65,9 +65,9 @@ _CITYSCAPES_CLASSES = (
     "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
 )  # fmt: skip
 # SYNTHIA has no terrain, truck or train; papers report 16 classes, or 13 without the three hardest.
-_NOT_IN_SYNTHIA = ("terrain", "truck", "train")
+NOT_IN_SYNTHIA = ("terrain", "truck", "train")
 _HARDEST_OF_SYNTHIA = ("wall", "fence", "pole")
-_CITYSCAPES_16 = tuple(c for c in _CITYSCAPES_CLASSES if c not in _NOT_IN_SYNTHIA)
+_CITYSCAPES_16 = tuple(c for c in _CITYSCAPES_CLASSES if c not in NOT_IN_SYNTHIA)
 
 CITYSCAPES = LabelSpace(
     name="cityscapes",

@@ -9,7 +9,7 @@ import tensorflow as tf
 from hrs_keras.data.decode import resize_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import validation_images
-from hrs_keras.recipe import Recipe
+from hrs_keras.schema import Recipe
 from hrs_keras.selection import binary_map, class_channel, enlarge
 from hrs_keras.trainer import JointTrainer
 from hrs_keras.visualise import prediction_panel, selection_panel, to_uint8

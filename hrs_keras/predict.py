@@ -1,6 +1,5 @@
 """Predictions for image files."""
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
-from hrs_keras.data.check import printable
+from hrs_keras.data.check import printable, reason
 from hrs_keras.data.decode import decode_image, resize_image
 from hrs_keras.errors import DataError
 from hrs_keras.evaluation import IdWriter, prediction_function, refuse_same_stems
@@ -38,6 +37,7 @@ def predict_run(
 
     Raises:
         DataError: nothing to predict on, or two inputs of the same name.
+        HRSError: no run or no checkpoint to load, or the predictions cannot be written.
     """
     files = find_images(inputs)
     run = RunFolder(Path(run_dir))
@@ -51,8 +51,7 @@ def predict_run(
         try:
             image = decode_image(str(file))
         except (tf.errors.OpError, ValueError) as error:  # ValueError: a name that is not UTF-8
-            reason = re.sub(r"{{.*?}}\s*|\s*\[Op:.*", "", str(error), flags=re.DOTALL)  # without operations' names
-            tqdm.write(f"hrs: skipped {printable(file)}: cannot be decoded ({reason[:200]})", file=sys.stderr)
+            tqdm.write(f"hrs: skipped {printable(file)}: cannot be decoded ({reason(error)})", file=sys.stderr)
             unreadable.append(file)
             continue
         ids = predict(resize_image(image, recipe.data.size)[tf.newaxis], tf.shape(image)[:2])[0].numpy()

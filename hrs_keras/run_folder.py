@@ -83,7 +83,8 @@ class RunFolder:
 
     def _own(self) -> list[Path]:
         """All that a run writes; the recipe, by which a run folder is known, last."""
-        paths = [path for path in vars(self).values() if path not in (self.path, self.recipe_file)]
+        folders = [self.checkpoints, self.figures, self.evaluations, self.tensorboard]
+        paths = [*folders, self.log_file, self.audit_file, self.environment_file, self.result_file]
         return [*map(_partial, paths), *paths, _partial(self.recipe_file), self.recipe_file]
 
     def _check_removable(self) -> None:
@@ -112,6 +113,7 @@ class RunFolder:
 
         Raises:
             CheckpointError: this is no run folder.
+            RecipeError: an override cannot be applied.
         """
         if not self.recipe_file.is_file():
             raise CheckpointError(f"{self.path} is no run folder: it has no recipe.yaml")

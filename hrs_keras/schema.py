@@ -42,7 +42,7 @@ class Encoder(Section):
 
 
 class Method(Section):
-    """How source pixels teach: the choices in which all joint-training systems differ."""
+    """How source pixels teach: the choices in which the paper's joint-training systems differ."""
 
     source_weighting: Literal["none", "plain", "learned"]
     levels: Annotated[list[Level], Field(min_length=1)]
@@ -85,6 +85,7 @@ class Train(Section):
 
     steps: PositiveInt
     batch_size: PositiveInt
+    schedule: Literal["shared", "alternating"]
     learning_rate: LearningRate
     decay_power: NonNegative
     log_every: PositiveInt

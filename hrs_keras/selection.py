@@ -21,6 +21,9 @@ def binary_map(scores: tf.Tensor, level: str, threshold: str = "mean") -> tf.Ten
 
     Returns:
         [B, h, w, K] float32 in {0, 1}.
+
+    Raises:
+        ValueError: another threshold.
     """
     if threshold not in ("mean", "median"):
         raise ValueError(f"threshold must be 'mean' or 'median', found {threshold!r}")

@@ -1,5 +1,6 @@
 """The players and their joint update: Algorithm 1 as a ``keras.Model``."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,12 +55,13 @@ class SelectedShare(keras.metrics.Metric):
 class JointTrainer(keras.Model):
     """Trains a segmenter on source and target images at once (Algorithm 1).
 
-    All joint-training systems of the paper's tables are this class with other parts: ``source_weighting`` says
-    how source pixels count, ``networks`` holds the weighting networks and the GAN that take part.
+    FCN, joint training with and without the GAN, and region selection are this class with other parts:
+    ``source_weighting`` says how source pixels count, ``networks`` holds the weighting networks and the GAN that
+    take part.
 
     Args:
         recipe: its ``method``, ``train``, ``seed`` and label space are read.
-        networks: from :func:`hrs_keras.models.build_networks`.
+        networks: from :func:`hrs_keras.models.build_networks`, for the same recipe.
 
     Batches are ``{"target": (images, labels), "source": (images, labels)}`` with images [B, H, W, 3] float32 in
     [-1, 1] and labels [B, H, W] int32, 255 = ignore; ``source`` is absent with ``source_weighting: none``.
@@ -68,7 +70,7 @@ class JointTrainer(keras.Model):
 
     def __init__(self, recipe: Recipe, networks: Networks):
         super().__init__(name="joint_trainer")
-        self.method, self.seed = recipe.method, recipe.seed
+        self.method, self.schedule, self.seed = recipe.method, recipe.train.schedule, recipe.seed
         self.segmenter = networks.segmenter
         self.weighting = networks.weighting
         self.generator = networks.generator
@@ -107,44 +109,63 @@ class JointTrainer(keras.Model):
             Scalars, averaged over the images of the (replica's) batch: ``loss/NAME`` for each loss and
             ``selected``, the share of source pixels selected since the metrics' last reset.
         """
+        logs = {}
+        for players in self._turns():
+            with tf.GradientTape(persistent=True) as tape:
+                loss, objective = self._objectives(batch, count=not logs)  # lines 2 to 6
+            # Lines 7 to 10. All gradients of a turn are taken before any update: with the default schedule every
+            # player answers to the same predictions.
+            gradients = [tape.gradient(objective[p.name], p.network.trainable_variables) for p in players]
+            for player, gradient in zip(players, gradients, strict=True):
+                player.optimizer.apply(gradient, player.network.trainable_variables)
+            logs = logs or {f"loss/{name}": value for name, value in loss.items()}
+        return logs | ({"selected": self.selected.result()} if "source" in batch else {})
+
+    def _turns(self) -> list[tuple[Player, ...]]:
+        """Who moves together: all, or with ``train.schedule: alternating`` E, then W, then G, then D."""
+        if self.schedule == "shared":
+            return [self.players]
+        return [tuple(turn) for _, turn in itertools.groupby(self.players, lambda player: player.name.split("/")[0])]
+
+    def _objectives(self, batch, count: bool) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """All losses, averaged over the replica's images, and what each player minimises: scalars by name.
+
+        Args:
+            batch: see the class.
+            count: whether the selected pixels are to be counted.
+        """
         x_t, y_t = batch["target"]  # line 3
         x_s, y_s = batch.get("source", (x_t[:0], y_t[:0]))  # line 2
         sources = x_s.shape[0]
         x = tf.concat([x_s, x_t], 0) if sources else x_t
-        with tf.GradientTape(persistent=True) as tape:
-            # Line 5. Every network runs once, on both domains together; all updates use this one pass.
-            prediction = self.segmenter(x, training=True)
-            logits = prediction["logits"]
-            # Splitting, unlike slicing, has a gradient that is one copy and not two padded ones to be added.
-            logits_s, logits_t = tf.split(logits, [sources, x_t.shape[0]])
-            probabilities = tf.stop_gradient(tf.nn.softmax(logits))  # Eq. 1 never reaches E
-            scores = {level: network(probabilities, training=True) for level, network in self.weighting.items()}
-            # Line 6.
-            loss = {"target": _mean(losses.segmentation_loss(y_t, logits_t))}
-            if sources:
-                weights = self._source_weights(y_s, {level: m[:sources] for level, m in scores.items()})
+        # Line 5. Every network runs once, on both domains together; all updates of a turn use this one pass.
+        prediction = self.segmenter(x, training=True)
+        logits = prediction["logits"]
+        # Splitting, unlike slicing, has a gradient that is one copy and not two padded ones to be added.
+        logits_s, logits_t = tf.split(logits, [sources, x_t.shape[0]])
+        probabilities = tf.stop_gradient(tf.nn.softmax(logits))  # Eq. 1 never reaches E
+        scores = {level: network(probabilities, training=True) for level, network in self.weighting.items()}
+        # Line 6.
+        loss = {"target": _mean(losses.segmentation_loss(y_t, logits_t))}
+        if sources:
+            weights = self._source_weights(y_s, {level: m[:sources] for level, m in scores.items()})
+            if count:
                 self.selected.update_state(y_s, weights)
-                loss["source"] = _mean(losses.segmentation_loss(y_s, logits_s, weights))
-            objective = {"encoder": tf.add_n(list(loss.values()))}  # Eq. 6
-            for level, m in scores.items():
-                to_source = losses.weighting_loss(m[:sources], SOURCE)
-                to_target = losses.weighting_loss(m[sources:], TARGET)
-                objective[f"weighting/{level}"] = loss[f"weighting/{level}"] = _mean(to_source) + _mean(to_target)
-            if self.generator is not None:
-                loss |= self._gan_losses(x, x_t, prediction["features"])
-                adversarial = self.method.lambda_adv * loss["adversarial"]
-                objective["encoder"] += adversarial
-                objective["generator"] = self.method.lambda_rec * loss["reconstruction"] + adversarial
-                objective["discriminator"] = loss["discriminator"]
-            # Optimizers add the replicas' gradients up; their sum is to be that of the mean over the global batch.
-            replicas = self.distribute_strategy.num_replicas_in_sync
-            objective = {name: value / replicas for name, value in objective.items()}
-        # Lines 7 to 10. All gradients are taken before any update: every player answers to the same predictions.
-        gradients = [tape.gradient(objective[p.name], p.network.trainable_variables) for p in self.players]
-        for player, gradient in zip(self.players, gradients, strict=True):
-            player.optimizer.apply(gradient, player.network.trainable_variables)
-        logs = {f"loss/{name}": value for name, value in loss.items()}
-        return logs | ({"selected": self.selected.result()} if sources else {})
+            loss["source"] = _mean(losses.segmentation_loss(y_s, logits_s, weights))
+        objective = {"encoder": tf.add_n(list(loss.values()))}  # Eq. 6
+        for level, m in scores.items():
+            to_source = losses.weighting_loss(m[:sources], SOURCE)
+            to_target = losses.weighting_loss(m[sources:], TARGET)
+            objective[f"weighting/{level}"] = loss[f"weighting/{level}"] = _mean(to_source) + _mean(to_target)
+        if self.generator is not None:
+            loss |= self._gan_losses(x, x_t, prediction["features"])
+            adversarial = self.method.lambda_adv * loss["adversarial"]
+            objective["encoder"] += adversarial
+            objective["generator"] = self.method.lambda_rec * loss["reconstruction"] + adversarial
+            objective["discriminator"] = loss["discriminator"]
+        # Optimizers add the replicas' gradients up; their sum is to be that of the mean over the global batch.
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        return loss, {name: value / replicas for name, value in objective.items()}
 
     def _source_weights(self, labels: tf.Tensor, scores: dict[str, tf.Tensor]) -> tf.Tensor:
         """How much each source pixel counts: [B, H, W] float32, without gradient."""

@@ -134,7 +134,7 @@ def _finish(recipe: Recipe, run: RunFolder, checked: Audit) -> TrainResult:
         # The call that was cut off may have exported, but not have come to note it.
         folder = find_export(segmenter, _exports(recipe)) or _export(recipe, segmenter, step)
         done = {"step": step, "miou": result.miou, "saved_model": str(folder), **result.to_dict()}
-        done["baselines"] = _baselines(recipe, run, checked)
+        done["baselines"] = _baselines(run, checked, result)
         with writing(run.result_file):
             write_json(run.result_file, done)
     others = "".join(f", {name} {100 * miou:.2f} %" for name, miou in done["baselines"].items())
@@ -153,17 +153,14 @@ def _export(recipe: Recipe, segmenter: keras.Model, step: int, version: int | No
     return export_saved_model(segmenter, recipe.data.size, _exports(recipe), version, record=record)
 
 
-def _baselines(recipe: Recipe, run: RunFolder, checked: Audit) -> dict[str, float]:
+def _baselines(run: RunFolder, checked: Audit, result: Evaluation) -> dict[str, float]:
     """Mean IoU of what knows nothing of the images: an untrained network, and the commonest target class everywhere."""
-    space = recipe.data.label_space
-    pixels = {
-        role: np.array([[d.pixels[name] for name in space.classes] for d in checked.datasets if d.role == role]).sum(0)
-        for role in ("target", "validation")
-    }
-    commonest = int(pixels["target"].argmax())
-    matrix = np.zeros((len(space.classes),) * 2, np.int64)
-    matrix[:, commonest] = pixels["validation"]
-    everywhere = {f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, 0).miou}
+    space = result.space
+    targets = [dataset.pixels for dataset in checked.datasets if dataset.role == "target"]
+    commonest = int(np.argmax([sum(pixels[name] for pixels in targets) for name in space.classes]))
+    matrix = np.zeros_like(result.matrix)
+    matrix[:, commonest] = result.matrix.sum(1)  # the labels that were evaluated on, one class predicted
+    everywhere = {f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, result.images).miou}
     untrained = read_json(run.evaluation_file(0))  # None if somebody removed it
     return ({"untrained": next(iter(untrained["mean_iou"].values()))} if untrained else {}) | everywhere
 
@@ -208,7 +205,11 @@ def evaluate_run(
 
 
 def export_run(run_dir: str | Path, *, which: str = "best", version: int | None = None) -> Path:
-    """Export a run's weights as a SavedModel; returns its folder ``SAVED_MODELS/NAME/VERSION``."""
+    """Export a run's weights as a SavedModel; returns its folder ``SAVED_MODELS/NAME/VERSION``.
+
+    Raises:
+        HRSError: see :func:`load_segmenter` and :func:`hrs_keras.export.export_saved_model`.
+    """
     run = RunFolder(Path(run_dir))
     recipe = run.recipe()
     segmenter, step = load_segmenter(run, which)

@@ -69,6 +69,7 @@ def prediction_panel(
     """Fig. 5: each real image, its ground truth and predictions, with the class legend.
 
     Args:
+        path: the PNG to write.
         images: [N, H, W, 3] uint8.
         labels: [N, H, W] train ids, 255 = ignore.
         predictions: column title -> [N, H, W] train ids.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
+from tiny_run import REPOSITORY, start, write_recipe
 
-REPOSITORY = Path(__file__).parents[1]
+from hrs_keras.errors import RecipeError
+from hrs_keras.recipe import load_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +67,6 @@ def make_recipe() -> Callable:
 
     A data set is a mapping as in a recipe; images, labels and ids of :func:`write_set` are filled in.
     """
-    from hrs_keras.recipe import load_recipe
 
     def make(
         root: Path,
@@ -78,6 +81,74 @@ def make_recipe() -> Callable:
         values |= {"data.root": str(root), "data.classes": "camvid", "data.size": [32, 64]}
         values |= {"method.source_weighting": "learned" if source else "none", "method.gan": bool(source)}
         values |= {key.replace("__", "."): value for key, value in changes.items()}
-        return load_recipe(REPOSITORY / "recipes/base.yaml", [f"{key}={json.dumps(v)}" for key, v in values.items()])
+        return load_recipe(tiny.BASE, [f"{key}={json.dumps(v)}" for key, v in values.items()])
 
     return make
+
+
+@pytest.fixture
+def camvid_recipe(tmp_path: Path) -> Callable[..., Path]:
+    """``camvid_recipe(text)``: a complete recipe that ``text`` adds to; with ``whole=True`` it is all there is."""
+
+    def write(text: str = "", name: str = "run.yaml", whole: bool = False) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text if whole else f"extends: {tiny.BASE}\n{tiny.CAMVID}{text}")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def refusal(camvid_recipe: Callable) -> Callable[..., str]:
+    """The message with which a recipe and overrides are refused."""
+
+    def read(*overrides: str, text: str = "") -> str:
+        with pytest.raises(RecipeError) as caught:
+            load_recipe(camvid_recipe(text), overrides)
+        return str(caught.value)
+
+    return read
+
+
+# ---- a tiny run over the toy city ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy city of 4 + 4 synthetic and 4 + 3 real images of 64x128 pixels."""
+    from hrs_keras.toy_city import ToyCity, generate
+
+    return generate(tmp_path_factory.mktemp("city") / "toy", ToyCity((64, 128), gtav=4, synthia=4, train=4, val=3))
+
+
+@pytest.fixture(scope="session")
+def finished(city: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of an uninterrupted ``hrs train``. Only to be read."""
+    folder = tmp_path_factory.mktemp("finished")
+    recipe = write_recipe(folder, city)
+    process = start("-m", "hrs_keras.cli", "train", recipe, cache=folder / "cache")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    (folder / "out.txt").write_text(out)
+    (folder / "err.txt").write_text(err)
+    return folder / "runs/tiny"
+
+
+@pytest.fixture
+def recipe_file(city: Path, tmp_path: Path) -> Path:
+    """The recipe of :func:`finished` for a run of the test's own."""
+    return write_recipe(tmp_path, city)
+
+
+@pytest.fixture
+def copied(finished: Path, city: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, to change; its recipe file is ``tiny.yaml`` in the folder above ``runs``."""
+    write_recipe(tmp_path, city)
+    run = tmp_path / "runs/tiny"
+    shutil.copytree(finished, run)
+    shutil.copytree(finished.parents[1] / "saved_models", tmp_path / "saved_models")
+    for file in ("recipe.yaml", "result.json"):
+        text = (run / file).read_text()
+        (run / file).write_text(text.replace(str(finished.parents[1]), str(tmp_path)))
+    return run

@@ -20,8 +20,6 @@ from hrs_keras.recipe import load_recipe
 from hrs_keras.trainer import JointTrainer
 from hrs_keras.training import load_segmenter
 
-pytest_plugins = ["run_fixtures"]
-
 
 def tensors(folder: Path) -> dict[str, bytes]:
     reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(folder)))

@@ -11,8 +11,6 @@ from tiny_run import start, write_recipe
 from hrs_keras import cli
 from hrs_keras.cli import main
 
-pytest_plugins = ["run_fixtures"]
-
 
 def refused(capsys, *arguments) -> str:
     """Run a command that must end with exit code 2 and one message; returns the message."""

@@ -15,8 +15,6 @@ from hrs_keras.models import build_segmenter
 from hrs_keras.recipe import load_recipe
 from hrs_keras.training import evaluate_run
 
-pytest_plugins = ["run_fixtures"]
-
 THREE = LabelSpace("three", ("a", "b", "c"), ((0, 0, 0),) * 3, {"all": ("a", "b", "c"), "two": ("a", "c")}, (7, 8, 11))
 
 

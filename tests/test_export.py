@@ -17,8 +17,6 @@ from hrs_keras.export import export_saved_model, find_export
 from hrs_keras.run_folder import RunFolder
 from hrs_keras.training import export_run, load_segmenter
 
-pytest_plugins = ["run_fixtures"]
-
 LOADER = """
 import sys
 import numpy as np

@@ -7,8 +7,6 @@ from hrs_keras import visualise
 from hrs_keras.labels import CAMVID, CITYSCAPES
 from hrs_keras.visualise import blend, colourise, prediction_panel, selection_panel, to_uint8
 
-pytest_plugins = ["run_fixtures"]
-
 
 def test_colourise():
     assert colourise(np.array([[0, 13], [10, 255]]), CITYSCAPES).tolist() == [

@@ -9,8 +9,6 @@ from hrs_keras.errors import DataError, HRSError
 from hrs_keras.labels import CITYSCAPES
 from hrs_keras.predict import find_images, predict_run
 
-pytest_plugins = ["run_fixtures"]
-
 
 def noise(path, height, width):
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,5 @@
 """One step of Algorithm 1: what is logged, who moves whither, and what is computed for it."""
 
-import dataclasses
-import functools
 import math
 import subprocess
 import sys
@@ -12,104 +10,20 @@ import pytest
 import reference
 import tensorflow as tf
 import tiny
+from one_step import (
+    SYSTEMS,
+    batch_of,
+    build,
+    descend,
+    naive_objective,
+    networks_outputs,
+    observe,
+    observed,
+    selection_of,
+    valid_pixels,
+)
 
-from hrs_keras.models import build_networks
-from hrs_keras.trainer import JointTrainer
-
-LAMBDA_ADV, LAMBDA_REC = 0.3, 0.7  # both large enough to be missed
-SYSTEMS = {
-    "target only": ("method.source_weighting=none", "method.gan=false"),
-    "plain": ("method.source_weighting=plain", "method.gan=false"),
-    "plain with gan": ("method.source_weighting=plain", "method.gan=true"),
-    "one level": ("method.levels=[pixel]", "method.gan=false"),
-    "linear median per class": (
-        *("method.levels=[region, image]", "method.channels=per_class", "method.gan=false"),
-        *("method.activation=linear", "method.threshold=median"),
-    ),
-    "full": (),
-    "full per class": ("method.channels=per_class",),
-}
-LEARNED = [name for name in SYSTEMS if name not in ("target only", "plain", "plain with gan")]
 WITH_GAN = ["plain with gan", "full", "full per class"]
-
-
-def build(*overrides):
-    recipe = tiny.recipe(f"method.lambda_adv={LAMBDA_ADV}", f"method.lambda_rec={LAMBDA_REC}", *overrides)
-    return JointTrainer(recipe, build_networks(recipe))
-
-
-def batch_of(source=True, images=2):
-    """Two images a domain, of which the second counts for little: 9 pixels in 10 are ignored."""
-
-    def uneven(seed):
-        x, y = tiny.domain(seed, images)
-        y[-1][np.random.default_rng(seed).random(y[-1].shape) < 0.9] = tiny.IGNORE
-        return tf.constant(x), tf.constant(y)
-
-    return {"target": uneven(1)} | ({"source": uneven(2)} if source else {})
-
-
-@dataclasses.dataclass(frozen=True)
-class Observed:
-    """A trainer before and after one step whose every player goes down its gradient, by plain descent."""
-
-    trainer: JointTrainer
-    batch: dict
-    before: dict[str, list[np.ndarray]]
-    logs: dict[str, float]
-    moved: dict[str, list[np.ndarray]]
-
-
-def observe(trainer, batch):
-    """Take one step with plain gradient descent in Adam's place: a weight's change is then its gradient."""
-    rate = 1e4  # so that float32 weights show it: the change far exceeds the weight
-    descent = []
-    for player in trainer.players:
-        descent.append(dataclasses.replace(player, optimizer=keras.optimizers.SGD(rate)))
-        descent[-1].optimizer.build(player.network.trainable_variables)
-    trainer.players = tuple(descent)
-    before = {p.name: [v.numpy() for v in p.network.trainable_variables] for p in trainer.players}
-    logs = {name: float(value) for name, value in trainer.train_step(batch).items()}
-    moved = {
-        p.name: [(v.numpy() - b) / -rate for v, b in zip(p.network.trainable_variables, before[p.name], strict=True)]
-        for p in trainer.players
-    }
-    for player in trainer.players:
-        for variable, value in zip(player.network.trainable_variables, before[player.name], strict=True):
-            variable.assign(value)
-    return Observed(trainer, batch, before, logs, moved)
-
-
-@functools.cache
-def observed(system):
-    return observe(build(*SYSTEMS[system]), batch_of(source=system != "target only"))
-
-
-def networks_outputs(trainer, batch):
-    """Every network run once more, by itself."""
-    outputs = {}
-    domains = [d for d in ("source", "target") if d in batch]
-    for domain in domains:
-        prediction = trainer.segmenter(batch[domain][0])
-        logits = prediction["logits"].numpy()
-        outputs[domain] = {"logits": logits, "scores": {}}
-        for level, network in trainer.weighting.items():
-            outputs[domain]["scores"][level] = network(reference.softmax(logits).astype("float32")).numpy()
-        if trainer.generator is not None:
-            rebuilt = trainer.generator(prediction["features"])
-            outputs[domain] |= {
-                "reconstruction": rebuilt.numpy(),
-                "fake": trainer.discriminator(rebuilt).numpy(),
-                "real": trainer.discriminator(batch[domain][0]).numpy(),
-            }
-    return outputs
-
-
-def selection_of(trainer, outputs, labels):
-    """H of the source images, [B, H, W, K], from NumPy."""
-    if not trainer.weighting:
-        return np.ones((*labels.shape, 1))
-    return reference.hierarchical_map(outputs["source"]["scores"], labels.shape[1:], trainer.method.threshold)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -122,7 +36,7 @@ def test_logged_losses_are_the_papers(system):
         x_s, y_s = (value.numpy() for value in case.batch["source"])
         h = selection_of(case.trainer, outputs, y_s)
         expected["loss/source"] = reference.source_segmentation_loss(y_s, outputs["source"]["logits"], h).mean()
-        chosen = [h[i][min(y, h.shape[-1] - 1)] for i, y in _valid_pixels(y_s)]
+        chosen = [h[i][min(y, h.shape[-1] - 1)] for i, y in valid_pixels(y_s)]
         expected["selected"] = np.mean(chosen)
         for level in case.trainer.weighting:
             to_source = reference.weighting_loss(outputs["source"]["scores"][level], 0).mean()
@@ -139,47 +53,6 @@ def test_logged_losses_are_the_papers(system):
         real = reference.adversarial_loss(outputs["target"]["real"], 1).mean()
         expected["loss/discriminator"] = real + reference.adversarial_loss(fake, 0).mean()
     assert case.logs == pytest.approx(expected, rel=1e-5)
-
-
-def _valid_pixels(labels):
-    return [(index, labels[index]) for index in np.ndindex(labels.shape) if labels[index] != tiny.IGNORE]
-
-
-def naive_objective(case, player, h):
-    """What one player minimises, from a forward pass of its own and written out in plain TensorFlow."""
-    trainer, batch = case.trainer, case.batch
-    domains = [d for d in ("source", "target") if d in batch]
-
-    def cross_entropy(domain, logits):
-        labels = batch[domain][1].numpy()
-        onehot = np.eye(tiny.CLASSES, dtype="float32")[np.minimum(labels, tiny.CLASSES - 1)]
-        counted = onehot * (labels != tiny.IGNORE)[..., None]
-        weight = counted * (h if domain == "source" else 1.0)
-        per_image = tf.reduce_sum(-tf.nn.log_softmax(logits) * weight.astype("float32"), axis=[1, 2, 3])
-        return tf.reduce_mean(per_image / counted.sum((1, 2, 3)).astype("float32"))
-
-    def adversarial(verdicts):
-        return tf.reduce_mean(tf.concat([tf.math.softplus(-v) for v in verdicts], 0))
-
-    prediction = {d: trainer.segmenter(batch[d][0]) for d in domains}
-    if player.startswith("weighting/"):
-        network = trainer.weighting[player.removeprefix("weighting/")]
-        score = {d: network(reference.softmax(prediction[d]["logits"].numpy()).astype("float32")) for d in domains}
-        return tf.reduce_mean(tf.abs(score["source"])) + tf.reduce_mean(tf.abs(score["target"] - 1))
-    features = {d: prediction[d]["features"] for d in domains}
-    segmentation = tf.add_n([cross_entropy(d, prediction[d]["logits"]) for d in domains])
-    if trainer.generator is None:
-        return segmentation
-    if player == "encoder":
-        verdicts = [trainer.discriminator(trainer.generator(features[d])) for d in domains]
-        return segmentation + LAMBDA_ADV * adversarial(verdicts)
-    rebuilt = {d: trainer.generator(tf.constant(features[d].numpy())) for d in domains}
-    if player == "generator":
-        difference = tf.add_n([tf.reduce_mean(tf.abs(rebuilt[d] - batch[d][0])) for d in domains]) / len(domains)
-        return LAMBDA_REC * difference + LAMBDA_ADV * adversarial([trainer.discriminator(r) for r in rebuilt.values()])
-    fake = tf.concat([trainer.discriminator(tf.constant(r.numpy())) for r in rebuilt.values()], 0)
-    real = trainer.discriminator(batch["target"][0])
-    return tf.reduce_mean(tf.math.softplus(-real)) + tf.reduce_mean(tf.math.softplus(fake))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -272,7 +145,7 @@ def test_selected_share_overall_and_of_each_class(channels):
         y_s[y_s == 3] = 4  # a class without a pixel
         batch = {"source": (tf.constant(x_s), tf.constant(y_s)), "target": batch_of()["target"]}
         h = selection_of(trainer, networks_outputs(trainer, batch), y_s)
-        for index, label in _valid_pixels(y_s):
+        for index, label in valid_pixels(y_s):
             weight[label] += h[index][min(label, h.shape[-1] - 1)]
             pixels[label] += 1
         logs = trainer.train_step(batch)
@@ -327,6 +200,26 @@ def test_step_counts_every_players_steps():
     assert [int(p.optimizer.iterations) for p in trainer.players] == [1] * 6
 
 
+def test_alternating_players_answer_to_the_weights_the_others_have_just_got():
+    """Equal to four shared steps on one batch, in each of which only the players of one turn may move."""
+    alternating, stepwise, shared = build("train.schedule=alternating"), build(), build()
+    batch, rate = batch_of(), 0.1
+    for trainer in (alternating, shared):
+        descend(trainer, lambda player: rate)
+    logs = alternating.train_step(batch)
+    assert {k: float(v) for k, v in logs.items()} == {k: float(v) for k, v in shared.train_step(batch).items()}
+    for turn in ("encoder", "weighting", "generator", "discriminator"):
+        descend(stepwise, lambda player, turn=turn: rate if player.name.startswith(turn) else 0.0)
+        stepwise.train_step(batch)
+    for player, expected, other in zip(alternating.players, stepwise.players, shared.players, strict=True):
+        end, wanted, at_once = (
+            np.concatenate([v.numpy().ravel() for v in p.network.trainable_variables])
+            for p in (player, expected, other)
+        )
+        np.testing.assert_allclose(end, wanted, rtol=1e-5, atol=1e-7)
+        assert np.allclose(end, at_once, rtol=1e-6, atol=1e-8) == (player.name == "encoder")  # the first to move
+
+
 @pytest.fixture
 def bfloat16():
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -359,7 +252,7 @@ import numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
-from test_trainer import batch_of, build
+from one_step import batch_of, build
 
 KINDS = "encoder", "weighting", "generator", "discriminator"
 batches = tf.data.Dataset.from_tensors(batch_of()).repeat(3)

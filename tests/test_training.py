@@ -19,8 +19,6 @@ from hrs_keras.recipe import load_recipe
 from hrs_keras.run_folder import RunFolder, write_json, writing
 from hrs_keras.training import train
 
-pytest_plugins = ["run_fixtures"]
-
 SHORT = ["train.steps=2", "train.validate_every=2", "train.checkpoint_every=1", "train.log_every=1"]
 
 

@@ -11,6 +11,14 @@ BASE = TESTS.parent / "recipes" / "base.yaml"
 HEIGHT, WIDTH = 64, 128
 CLASSES = 11  # of CamVid
 IGNORE = 255
+CAMVID = """
+data:
+  classes: camvid
+  source: [{format: camvid, root: game}]
+  target: [{format: camvid}]
+  validation: [{format: camvid, split: val}]
+"""
+"""The part of a recipe that base.yaml leaves open."""
 
 
 def recipe(*overrides: str, size: tuple[int, int] = (HEIGHT, WIDTH)) -> Recipe:

@@ -38,6 +38,12 @@ def printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def reason(error: Exception) -> str:
+    """Why a file could not be decoded, without the names of operations that TensorFlow wraps it in."""
+    text = re.sub(r"{{.*?}}\s*|\s*\[Op:.*", "", str(error), flags=re.DOTALL).strip()
+    return text[:200] or type(error).__name__
+
+
 def check_sample(image: Path, label: Path, dataset: Dataset, ids: IdMap) -> tuple[np.ndarray, list[Problem]]:
     """Decode a sample as training does.
 
@@ -81,9 +87,7 @@ def _decoded(path: Path, decode: Callable[[str], tf.Tensor]) -> tf.Tensor:
     try:
         return decode(str(path))
     except (tf.errors.OpError, OSError, ValueError) as error:
-        # TensorFlow wraps the reason in the names of its operations.
-        reason = re.sub(r"{{.*?}}\s*|\s*\[Op:.*", "", str(error), flags=re.DOTALL).strip()
-        raise _UnusableError(path, f"cannot be decoded ({reason[:200] or type(error).__name__})") from None
+        raise _UnusableError(path, f"cannot be decoded ({reason(error)})") from None
 
 
 def _distinct(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

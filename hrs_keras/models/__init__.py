@@ -29,6 +29,9 @@ def build_segmenter(recipe: Recipe, *, pretrained: bool = False) -> keras.Model:
 
     Args:
         pretrained: also load ``encoder.weights``.
+
+    Raises:
+        CheckpointError: they cannot be loaded.
     """
     encoder = _build_encoder(recipe.encoder)
     if pretrained and recipe.encoder.weights is not None:
@@ -36,17 +39,17 @@ def build_segmenter(recipe: Recipe, *, pretrained: bool = False) -> keras.Model:
     return fcn8s(encoder, len(recipe.data.label_space.classes))
 
 
-def build_networks(recipe: Recipe, *, pretrained: bool = True) -> Networks:
+def build_networks(recipe: Recipe) -> Networks:
     """Every network that a recipe's method trains.
 
-    Initial weights depend on ``recipe.seed`` alone.
+    Initial weights depend on ``recipe.seed`` and ``encoder.weights`` alone.
 
     Raises:
         CheckpointError: ``encoder.weights`` cannot be loaded.
     """
     keras.utils.set_random_seed(recipe.seed)
     method, num_classes = recipe.method, len(recipe.data.label_space.classes)
-    segmenter = build_segmenter(recipe, pretrained=pretrained)
+    segmenter = build_segmenter(recipe, pretrained=True)
     learned = method.source_weighting == "learned"
     channels = num_classes if method.channels == "per_class" else 1
     return Networks(

@@ -40,7 +40,7 @@ class RequireMultiple(keras.layers.Layer):
         """[B, H, W, 3] -> the same."""
         height, width = image.shape[1:3]
         if any(side is not None and side % self.of for side in (height, width)):
-            nearest = [max(self.of, round(side / self.of) * self.of) for side in (height, width)]
+            nearest = [side and max(self.of, round(side / self.of) * self.of) for side in (height, width)]
             raise ValueError(
                 f"image height and width must be divisible by {self.of}, found {height}x{width};"
                 f" resize or crop to {nearest[0]}x{nearest[1]}"

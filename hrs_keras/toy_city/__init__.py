@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrs_keras.labels import CITYSCAPES_IDS, SYNTHIA_IDS
+from hrs_keras.labels import CITYSCAPES_IDS, NOT_IN_SYNTHIA, SYNTHIA_IDS
 from hrs_keras.toy_city.files import Sample, write_cityscapes, write_gtav, write_synthia
 from hrs_keras.toy_city.shading import shade_game, shade_real
 from hrs_keras.toy_city.street import draw_street, parts_map
@@ -29,7 +29,6 @@ UNREAL_OPERATIONS = (
 )  # fmt: skip
 """What makes a synthetic image unlike reality."""
 
-_NOT_IN_SYNTHIA = ("terrain", "truck", "train")
 _VERSION = 1  # of the drawing: raise it when the same parameters give other images
 
 
@@ -139,7 +138,7 @@ def _sample(spec: ToyCity, name: str, k: int) -> Sample:
     # The running count of unreal images steps up at exactly that share of all k.
     before, after = (int((k + i) * spec.unreal + 1e-9) for i in (0, 1))
     operation = "" if real or after == before else UNREAL_OPERATIONS[before % len(UNREAL_OPERATIONS)]
-    scene = draw_street(spec.size, rng, k, _NOT_IN_SYNTHIA if name == "synthia" else (), real)
+    scene = draw_street(spec.size, rng, k, NOT_IN_SYNTHIA if name == "synthia" else (), real)
     parts = parts_map(scene, operation)
     image = shade_real(scene, parts, rng) if real else shade_game(scene, parts, rng, operation)
     labels = [CITYSCAPES_IDS[p.label] for p in scene.parts]

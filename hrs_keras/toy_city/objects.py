@@ -14,6 +14,7 @@ VEHICLES = {
 
 
 def vehicle(s: Scene, x: float, z: float, kind: str) -> None:
+    """A car, truck, bus or train, seen from behind or ahead."""
     wide, high, long = VEHICLES[kind]
     x0, x1, z1 = x - wide / 2, x + wide / 2, z + long
     s.begin(kind, z)
@@ -65,6 +66,7 @@ def two_wheeler(s: Scene, x: float, z: float, kind: str, ridden: bool) -> None:
 
 
 def tree(s: Scene, x: float, z: float, bush: bool = False) -> None:
+    """A tree, or without its trunk a bush."""
     s.begin("vegetation", z)
     high = 0.8 if bush else s.rng.uniform(4.0, 7.0)
     s.darken(x - 1.5, x + 1.5, z - 1, z + 2)
@@ -78,6 +80,7 @@ def tree(s: Scene, x: float, z: float, bush: bool = False) -> None:
 
 
 def lamp_post(s: Scene, x: float, z: float) -> None:
+    """A pole whose arm reaches over the road."""
     s.begin("pole", z)
     high = s.rng.uniform(5.5, 7.0)
     s.front(x - 0.09, x + 0.09, 0, high, z)
@@ -112,6 +115,7 @@ def litter_bin(s: Scene, x: float, z: float) -> None:
 
 
 def building(s: Scene, x: float, z: float, z1: float, side: int) -> None:
+    """A house of random height; windows where it is near enough."""
     s.begin("building", z)
     high = s.rng.uniform(5.0, 16.0)
     s.box(x, x + side * 9, 0, high, z, z1)
@@ -139,6 +143,7 @@ def barrier(s: Scene, x: float, z: float, z1: float, side: int, kind: str) -> No
 
 
 def park(s: Scene, x: float, z: float, z1: float, side: int) -> None:
+    """Grass with trees and bushes."""
     s.begin(s.grass, 0)
     s.flat(x, x + side * 40, z, z1)
     for along in np.arange(z1, z, -2.5):
