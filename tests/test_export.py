@@ -41,7 +41,7 @@ def test_plain_tensorflow_gives_what_the_evaluation_does(finished, tmp_path):
         np.save(paths[-1], batch)
     (tmp_path / "loader.py").write_text(LOADER)
     saved = json.loads((finished / "result.json").read_text())["saved_model"]
-    process = start("-P", tmp_path / "loader.py", saved, *paths, cache=tmp_path)
+    process = start("-I", tmp_path / "loader.py", saved, *paths, cache=tmp_path)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     segmenter, _ = load_segmenter(RunFolder(finished))
