@@ -15,7 +15,7 @@ import tensorflow as tf
 from hrs_keras.checkpoints import Checkpoints
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.errors import DataError, NonFiniteError
-from hrs_keras.evaluation import Evaluation, evaluate, percent
+from hrs_keras.evaluation import Evaluation, Evaluator, percent
 from hrs_keras.pictures import Pictures
 from hrs_keras.run_folder import RunFolder, write_json, write_text, writing
 from hrs_keras.schema import Recipe
@@ -170,6 +170,7 @@ class Validate(StepCallback):
 
     def on_train_begin(self, logs=None):
         """Keras' hook."""
+        self._evaluate = Evaluator(self._recipe, self.model.segmenter, self._sets)
         if self._taken == 0:
             self._validate(0)
 
@@ -179,7 +180,7 @@ class Validate(StepCallback):
             self._validate(step)
 
     def _validate(self, step: int) -> None:
-        result = evaluate(self._recipe, self.model.segmenter, self._sets)
+        result = self._evaluate()
         if math.isnan(result.miou):
             raise DataError("the validation images have not one labelled pixel: no checkpoint can be called the best")
         with writing(self._run.evaluations):

@@ -121,31 +121,49 @@ def prediction_function(segmenter: keras.Model) -> Callable[[tf.Tensor, tf.Tenso
     return predict
 
 
-def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_ids: Path | None = None) -> Evaluation:
-    """Evaluate a segmenter on validation sets.
+class Evaluator:
+    """Evaluates a segmenter on validation sets, as often as it is called; its graph is traced once.
 
     Args:
+        recipe: for label space and size.
+        segmenter: E+S; a call sees the weights it has then.
         sets: from the audit.
-        write_ids: a folder to write predictions to as 8-bit PNGs of the label space's file ids, one an image
-            under the image's name, as the Cityscapes script wants them.
-
-    Raises:
-        HRSError: predictions cannot be written, two would have one name, or the label space has no file ids.
     """
-    space = recipe.data.label_space
-    names = [path for pairs in sets for path in pairs.images]
-    if write_ids:
-        refuse_same_stems(names)
-    writer = IdWriter(space, write_ids) if write_ids else None
-    predict = prediction_function(segmenter)
-    count = tf.function(lambda label, ids: confusion_matrix(label, ids, len(space.classes)), reduce_retracing=True)
-    matrix = np.zeros((len(space.classes),) * 2, np.int64)
-    for path, (image, label) in zip(names, validation_images(recipe, sets), strict=True):
-        ids = predict(image[tf.newaxis], tf.shape(label))[0]
-        matrix += count(label, ids).numpy()
-        if writer:
-            writer.write(path.stem, ids.numpy())
-    return Evaluation(matrix, space, len(names))
+
+    def __init__(self, recipe: Recipe, segmenter: keras.Model, sets: list[Pairs]):
+        self._recipe, self._sets, self._space = recipe, sets, recipe.data.label_space
+        self._predict = prediction_function(segmenter)
+        self._count = tf.function(self._matrix, reduce_retracing=True)
+
+    def _matrix(self, label: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        return confusion_matrix(label, ids, len(self._space.classes))
+
+    def __call__(self, write_ids: Path | None = None) -> Evaluation:
+        """Evaluate.
+
+        Args:
+            write_ids: a folder to write predictions to as 8-bit PNGs of the label space's file ids, one an image
+                under the image's name, as the Cityscapes script wants them.
+
+        Raises:
+            HRSError: predictions cannot be written, two would have one name, or the label space has no file ids.
+        """
+        names = [path for pairs in self._sets for path in pairs.images]
+        if write_ids:
+            refuse_same_stems(names)
+        writer = IdWriter(self._space, write_ids) if write_ids else None
+        matrix = np.zeros((len(self._space.classes),) * 2, np.int64)
+        for path, (image, label) in zip(names, validation_images(self._recipe, self._sets), strict=True):
+            ids = self._predict(image[tf.newaxis], tf.shape(label))[0]
+            matrix += self._count(label, ids).numpy()
+            if writer:
+                writer.write(path.stem, ids.numpy())
+        return Evaluation(matrix, self._space, len(names))
+
+
+def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_ids: Path | None = None) -> Evaluation:
+    """Evaluate a segmenter once; see :class:`Evaluator`."""
+    return Evaluator(recipe, segmenter, sets)(write_ids)
 
 
 def refuse_same_stems(images: Iterable[Path]) -> None:

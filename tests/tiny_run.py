@@ -1,6 +1,7 @@
 """The recipe of a tiny run over the toy city, and a way to start commands."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,4 +58,6 @@ def start(*command: object, cache: Path) -> subprocess.Popen:
         text=True,
         cwd=REPOSITORY,
         env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        # A shell's background jobs ignore the interrupt, and so would all that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
