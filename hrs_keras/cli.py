@@ -114,8 +114,10 @@ def _audit(options: argparse.Namespace) -> int:
     result = audit(recipe, strict=False)
     print(result.table())
     _write_json(options.json, result.to_dict())
-    if result.errors and recipe.data.on_bad == "error":
-        print(f"hrs: {len(result.errors)} errors; training would refuse this data", file=sys.stderr)
+    empty = any(not len(pairs) for sets in result.sets.values() for pairs in sets)
+    if result.errors and (empty or recipe.data.on_bad == "error"):
+        count = len(result.errors)
+        print(f"hrs: {count} error{'s'[: count > 1]}; training would refuse this data", file=sys.stderr)
         return 2
     return 0
 
@@ -135,6 +137,7 @@ def _predict(options: argparse.Namespace) -> int:
     from hrs_keras import predict_run
 
     skipped = predict_run(options.run, options.inputs, options.out, which=options.checkpoint)
+    print(f"ids/, colour/ and overlay/ are in {options.out}")
     return 3 if skipped else 0
 
 

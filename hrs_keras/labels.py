@@ -4,6 +4,7 @@ A *label space* is the ordered list of classes a model predicts; the position in
 An *id table* maps the raw values found in a data set's label files to class names (or to ``IGNORE``).
 """
 
+import colorsys
 from dataclasses import dataclass
 
 IGNORE_LABEL = 255
@@ -97,6 +98,20 @@ CAMVID = LabelSpace(
 )  # fmt: skip
 
 LABEL_SPACES: dict[str, LabelSpace] = {space.name: space for space in (CITYSCAPES, CAMVID)}
+
+
+def own_label_space(classes: tuple[str, ...]) -> LabelSpace:
+    """A label space of classes named in a recipe: colours spread around the colour circle, train ids as file ids."""
+    # Steps of the golden ratio keep neighbours apart however many there are; two brightnesses tell far ones apart.
+    colours = (colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, 0.95 if i % 2 else 0.65) for i in range(len(classes)))
+    return LabelSpace(
+        name="own",
+        classes=classes,
+        palette=tuple(tuple(round(255 * channel) for channel in colour) for colour in colours),
+        subsets={str(len(classes)): classes},
+        raw_ids=tuple(range(len(classes))),
+    )
+
 
 SYNTHIA_IDS: dict[str, int] = {
     name: label_id

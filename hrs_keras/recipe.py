@@ -169,6 +169,8 @@ def _explain(problem: dict[str, Any]) -> str:
             return f"{where}: missing; the list has too few items."
         case "missing":
             return f"{where}: missing. Extend recipes/base.yaml or give a value."
+        case "too_short":
+            return f"{where}: is a list of {len(problem['input'])}, wants at least {problem['ctx']['min_length']}"
         case "value_error":
             return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
         case "model_type":

@@ -15,9 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from hrs_keras.data.formats import FORMATS
 from hrs_keras.errors import did_you_mean
-from hrs_keras.labels import ID_TABLES, IGNORE, LABEL_SPACES, LabelSpace
+from hrs_keras.formats import FORMATS
+from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
 
 
 def _no_bool(value: Any) -> Any:
@@ -169,7 +169,7 @@ class Data(Section):
     """What is trained and evaluated on."""
 
     root: str
-    classes: str
+    classes: str | list[str]
     size: tuple[PositiveInt, PositiveInt]
     source: list[Dataset]
     target: Annotated[list[Dataset], Field(min_length=1)]
@@ -185,9 +185,13 @@ class Data(Section):
 
     @field_validator("classes")
     @classmethod
-    def _known_space(cls, classes: str) -> str:
-        if classes not in LABEL_SPACES:
-            raise ValueError(f"unknown label space {classes!r}." + did_you_mean(classes, LABEL_SPACES))
+    def _known_space(cls, classes: str | list[str]) -> str | list[str]:
+        if isinstance(classes, str):
+            if classes not in LABEL_SPACES:
+                mend = did_you_mean(classes, LABEL_SPACES) + " Your own: a list of class names"
+                raise ValueError(f"unknown label space {classes!r}.{mend}")
+        elif IGNORE in classes or len(set(classes)) != len(classes) or not 2 <= len(classes) < IGNORE_LABEL:
+            raise ValueError(f"wants 2 to {IGNORE_LABEL - 1} different names, none of them {IGNORE!r}, found {classes}")
         return classes
 
     @field_validator("size")
@@ -219,4 +223,4 @@ class Data(Section):
     @property
     def label_space(self) -> LabelSpace:
         """The classes the model predicts."""
-        return LABEL_SPACES[self.classes]
+        return LABEL_SPACES[self.classes] if isinstance(self.classes, str) else own_label_space(tuple(self.classes))

@@ -62,8 +62,10 @@ def train(recipe: Recipe, *, fresh: bool = False) -> TrainResult:
     with writing(run.audit_file):
         write_json(run.audit_file, checked.to_dict())
     checkpoints = Checkpoints(trainer, run.checkpoints, recipe.train.keep_checkpoints)
-    if checkpoints.restore() and int(trainer.step) < recipe.train.steps:
-        print(f"resuming {run.path} at step {int(trainer.step)} of {recipe.train.steps}", flush=True)
+    if checkpoints.restore():
+        step, steps = int(trainer.step), recipe.train.steps
+        what = f"resuming {run.path} at step {step} of {steps}" if step < steps else f"{run.path} is trained already"
+        print(what, flush=True)
     _fit(recipe, run, trainer, checkpoints, checked)
     return _finish(recipe, run, checked)
 
@@ -197,7 +199,7 @@ def evaluate_run(
     run = RunFolder(Path(run_dir))
     recipe = run.recipe(overrides)
     for change in differences(run.recipe(), recipe):
-        if not change.startswith("data.") or change.startswith("data.classes:"):
+        if not change.startswith("data.") or change.startswith(("data.classes:", "data.classes.")):
             raise RecipeError(f"{change}: an evaluation can change the keys below data (but not data.classes) only")
     segmenter, _ = load_segmenter(run, which)
     sets = audit(recipe, roles=["validation"]).sets["validation"]

@@ -77,6 +77,15 @@ def test_bad_files(own_city, capsys, damage, says):
     assert says in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("on_bad", ["error", "skip"])
+def test_audit_reports_a_set_without_a_usable_sample(recipe_file, capsys, on_bad):
+    ids = "data.target.0.ids={255: ignore}"
+    assert main(["audit", str(recipe_file), ids, f"data.on_bad={on_bad}"]) == 2
+    printed = capsys.readouterr()
+    assert "0 used" in printed.out and "ids that the id table does not map" in printed.out
+    assert "training would refuse this data" in printed.err and "batch_size" not in printed.err
+
+
 @pytest.mark.parametrize(
     "override, says",
     [

@@ -1,9 +1,11 @@
 """What a recipe may not say, and the words in which it is refused."""
 
 import pytest
+from tiny import BASE
 
 from hrs_keras.errors import RecipeError
-from hrs_keras.recipe import parse_recipe
+from hrs_keras.labels import own_label_space
+from hrs_keras.recipe import load_recipe, parse_recipe
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_unknown_key_names_the_nearest_valid_one(refusal, override, message):
         ("name=3", "name: Input should be a valid string (found 3)"),
         ("precision=float16", "precision: Input should be 'float32' or 'mixed_bfloat16' (found 'float16')"),
         ("data.size=[64]", "data.size.1: missing; the list has too few items"),
-        ("data.target=[]", "data.target: List should have at least 1 item"),
+        ("data.target=[]", "data.target: is a list of 0, wants at least 1"),
         ("data.source.0.crop=null", "data.source.0.crop: wants a mapping of keys to values, found None"),
     ],
 )
@@ -163,3 +165,37 @@ def test_all_problems_are_told_at_once(refusal):
 def test_any_tree_ends_in_a_recipe_error(tree):
     with pytest.raises(RecipeError, match="here is not a valid recipe"):
         parse_recipe(tree, "here")
+
+
+# ---- classes of one's own ----------------------------------------------------------------------------------------
+
+OWN = "data.classes=[lane, kerb, tractor]"
+OWN_FILES = [
+    f"data.{role}=[{{images: 'a/*', labels: 'b/*', ids: {{4: kerb, 0: ignore}}}}]"
+    for role in ("source", "target", "validation")
+]
+
+
+def test_a_list_of_names_is_a_label_space():
+    space = load_recipe(BASE, [OWN, *OWN_FILES]).data.label_space
+    assert space.classes == ("lane", "kerb", "tractor")
+    assert space.subsets == {"3": space.classes}
+    assert space.raw_ids == (0, 1, 2)
+    assert len(set(space.palette)) == 3
+    assert all(0 <= channel <= 255 for colour in space.palette for channel in colour)
+
+
+def test_many_classes_have_different_colours():
+    names = tuple(f"c{i}" for i in range(254))
+    assert len(set(own_label_space(names).palette)) == 254
+
+
+@pytest.mark.parametrize("classes", ["[lane]", "[lane, lane]", "[lane, ignore]", "[]"])
+def test_a_list_that_is_no_label_space(classes):
+    with pytest.raises(RecipeError, match=r"data\.classes: wants 2 to 254 different names, none of them 'ignore'"):
+        load_recipe(BASE, [f"data.classes={classes}", *OWN_FILES])
+
+
+def test_ids_must_name_a_class_of_the_list():
+    with pytest.raises(RecipeError, match=r"gives 4 the class 'kerb', .* \['lane', 'curb'\]\. Did you mean 'curb'\?"):
+        load_recipe(BASE, ["data.classes=[lane, curb]", *OWN_FILES])

@@ -115,14 +115,16 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) 
         The audit; its ``sets`` are free of unusable samples and cut to the recipe's subsets.
 
     Raises:
-        DataError: a folder is missing, there is too little data for the batch or the subset, or (strict) no sample
+        DataError: a folder is missing, there is too little data for the batch or the subset (if only because of
+            errors in the files, a report is more use: for the batch, strict alone raises then), or (strict) no sample
             of a data set can be used, or with ``on_bad: error`` not all of them.
     """
     reports: list[DatasetAudit] = []
     sets: dict[str, list[Pairs]] = {}
     root = Path(recipe.data.root)
     if not os.path.isdir(root):
-        raise DataError(f"data.root: the folder {root} does not exist; give it as data.root=FOLDER")
+        start = "" if root.is_absolute() else f" in {Path.cwd()}"
+        raise DataError(f"data.root: the folder {root} does not exist{start}; give it as data.root=FOLDER")
     for role in roles:
         sets[role] = []
         for position, dataset in enumerate(_used(recipe, role)):
@@ -132,20 +134,24 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) 
             usable = found.without(set(report.bad))
             if strict and not len(usable):
                 summary = _summary(f"{role}.{position}", report, used=0)
-                raise DataError(f"{found.name}: none of its {len(found)} samples can be used:\n{summary}")
+                raise DataError(
+                    f"{found.name}: none of its {len(found)} samples can be used:\n{summary}\n"
+                    "Mend the files, or what the recipe says of them (ids, encoding, bits, channel, crop)"
+                )
             sets[role].append(usable.subset(dataset.subset, recipe.data.subset_seed) if len(usable) else usable)
     _warn_of_leaks(reports, sets)
     result = Audit(reports, sets)
     if strict and result.errors and recipe.data.on_bad == "error":
         raise DataError(
-            f"the data has {len(result.errors)} errors:\n"
+            f"the data has {len(result.errors)} error{'s'[: len(result.errors) > 1]}:\n"
             + "\n".join(f"  {problem.file}: {problem.what}" for problem in result.errors[:10])
             + ("\n  ..." if len(result.errors) > 10 else "")
-            + "\nMend or remove these files, or set data.on_bad: skip to train without them"
+            + "\nMend or remove these files, map their ids (if only to ignore), or set data.on_bad: skip to train"
+            " without them"
         )
     for role in ("source", "target"):
         count = sum(map(len, sets.get(role, [])))
-        if sets.get(role) and count < recipe.train.batch_size:
+        if (strict or not result.errors) and sets.get(role) and count < recipe.train.batch_size:
             raise DataError(
                 f"{role}: {count} samples are too few for train.batch_size {recipe.train.batch_size};"
                 " lower it or add data"
