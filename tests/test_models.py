@@ -111,8 +111,9 @@ def test_segmenter_names_the_size_to_use(name, size, advice):
         CASES[name][0]()(random(1, *size, 3))
 
 
-def test_resnet_can_be_narrowed():
-    encoders.resnet(0.125)
+def test_resnet_can_be_narrowed_from_its_second_stage_on():
+    features = encoders.resnet(0.125).output
+    assert [features[name].shape[-1] for name in ("stride8", "stride16", "stride32", "deepest")] == [16, 32, 64, 64]
 
 
 def conv(kernel, inputs, outputs):
