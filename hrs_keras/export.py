@@ -1,72 +1,125 @@
 """From a trained segmenter to a SavedModel that needs nothing of this package."""
 
 import hashlib
-import shutil
-import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import resize_image
-from hrs_keras.errors import HRSError
-from hrs_keras.run_folder import read_json, write_json, writing
+from hrs_keras.errors import CheckpointError, HRSError
+from hrs_keras.labels import LabelSpace
+from hrs_keras.model_card import model_card
+from hrs_keras.run_folder import environment, read_json, write_json
+from hrs_keras.schema import Recipe
+from hrs_keras.signatures import MAX_PIXELS, Signatures
+from hrs_keras.versions import new_version, versions
+from hrs_keras.warmup import write_warmup
 
 # TensorFlow Serving leaves this folder of a version to its users.
-_RECORD = Path("assets.extra") / "hrs.json"
+_EXTRA = "assets.extra"
+_RECORD = Path(_EXTRA) / "hrs.json"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What an export was made from; travels inside it.
+
+    Attributes:
+        recipe: of the run.
+        step: the checkpoint's.
+        metrics: its evaluation as plain data, or None if there is none.
+    """
+
+    recipe: Recipe
+    step: int
+    metrics: dict[str, Any] | None = None
+
+    @property
+    def space(self) -> LabelSpace:
+        """The classes that are predicted."""
+        return self.recipe.data.label_space
 
 
 def export_saved_model(
     segmenter: keras.Model,
-    size: tuple[int, int],
+    origin: Origin,
     folder: Path,
     version: int | None = None,
     *,
-    record: dict | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Path:
     """Write E+S to ``folder/VERSION/``, the layout TensorFlow Serving watches.
 
-    The default signature takes ``images`` [B, h, w, 3] uint8 of any size and gives ``class_ids`` [B, h, w] uint8
-    (train ids) and ``confidence`` [B, h, w] float32 (the probability of that class); resizing to the training size
-    and back is inside.
+    The signatures are those of :class:`hrs_keras.signatures.Signatures`. ``assets.extra/`` holds ``hrs.json`` (classes,
+    palette, size, metrics, versions), ``recipe.yaml``, a model card and the requests TensorFlow Serving warms up with.
 
     Args:
-        size: (H, W) the network was trained at.
         version: None for one more than the highest there is.
-        record: what the export was made from, for its ``assets.extra/hrs.json``.
+        max_pixels: larger images are refused when the model is served.
 
     Raises:
-        HRSError: the version exists or is no positive number, or the folder cannot be written.
+        HRSError: the version exists or is no positive number, ``max_pixels`` is below 1, or the folder cannot be
+            written.
     """
-    if version is not None and version < 1:
-        raise HRSError(f"version {version}: versions are whole numbers from 1")
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        taken = _versions(folder)
-        version = version if version is not None else max(taken, default=0) + 1
-        if version in taken:
-            raise HRSError(f"{folder / str(version)} exists; choose another version, or remove it")
-        # A server may be watching: the version appears whole, by a rename, or not at all.
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-        try:
-            _write(segmenter, size, partial)
-            write_json(partial / _RECORD, {**(record or {}), "weights": weights_digest(segmenter)})
-            partial.chmod(0o755)
-            return partial.rename(folder / str(version))
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    if max_pixels < 1:
+        raise HRSError(f"max_pixels {max_pixels}: wants the number of pixels of the largest image to be answered")
+    with new_version(folder, version) as (partial, final):
+        _write(segmenter, origin, max_pixels, partial)
+    return final
+
+
+def _write(segmenter: keras.Model, origin: Origin, max_pixels: int, path: Path) -> None:
+    recipe = origin.recipe
+    # Not keras.export.ExportArchive, which (3.15) stores every variable twice.
+    module = Signatures(segmenter, recipe.data.size, max_pixels)
+    tf.saved_model.save(module, str(path), signatures=module.functions)
+    made = environment()
+    record = {
+        "name": recipe.name,
+        "recipe": recipe.digest(),
+        "step": origin.step,
+        "size": recipe.data.size,
+        "max_pixels": max_pixels,
+        "label_space": origin.space.to_dict(),
+        "metrics": origin.metrics,
+        "weights": weights_digest(segmenter),
+        "versions": made["versions"],
+        "git": made["git"],
+    }
+    write_json(path / _RECORD, record)
+    (path / _EXTRA / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    (path / _EXTRA / "README.md").write_text(model_card(record, recipe), encoding="utf-8")
+    write_warmup(path / _EXTRA, recipe.name, recipe.data.size)
 
 
 def find_export(segmenter: keras.Model, folder: Path) -> Path | None:
     """The newest version in ``folder`` that holds these very weights; None if there is none."""
-    if not folder.is_dir():
-        return None
     digest = weights_digest(segmenter)
-    for _, path in sorted(_versions(folder).items(), reverse=True):
+    for _, path in sorted(versions(folder).items(), reverse=True):
         if (read_json(path / _RECORD) or {}).get("weights") == digest:
             return path
     return None
+
+
+def newest_version(folder: Path) -> Path | None:
+    """The highest-numbered SavedModel in ``folder``; None if there is none."""
+    saved = [(number, path) for number, path in versions(folder).items() if (path / "saved_model.pb").is_file()]
+    return max(saved, default=(0, None))[1]
+
+
+def read_record(version: Path) -> dict[str, Any]:
+    """What an export says of itself (``assets.extra/hrs.json``).
+
+    Raises:
+        CheckpointError: it is no export of this package, or of a release before it said its classes.
+    """
+    record = read_json(version / _RECORD)
+    if record is None or "label_space" not in record:
+        raise CheckpointError(f"{version} has no {_RECORD} that names its classes; export the run again")
+    return record
 
 
 def weights_digest(network: keras.Model) -> str:
@@ -75,25 +128,3 @@ def weights_digest(network: keras.Model) -> str:
     for variable in network.variables:
         digest.update(np.ascontiguousarray(variable.numpy()).data)
     return digest.hexdigest()
-
-
-def _versions(folder: Path) -> dict[int, Path]:
-    return {int(entry.name): entry for entry in folder.iterdir() if entry.name.isdecimal()}
-
-
-def _write(segmenter: keras.Model, size: tuple[int, int], path: Path) -> None:
-    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = segmenter(resize_image(images, size), training=False)["logits"]
-        logits = tf.image.resize(logits, tf.shape(images)[1:3], method="bilinear")
-        return {
-            # Of the logits, as in the evaluation: nearly certain probabilities may round to a tie.
-            "class_ids": tf.cast(tf.argmax(logits, axis=-1), tf.uint8),
-            "confidence": tf.reduce_max(tf.nn.softmax(logits), axis=-1),
-        }
-
-    # Not keras.export.ExportArchive, which (3.15) stores every variable twice.
-    module = tf.Module()
-    module.weights = [weight.value for weight in segmenter.weights]
-    signature = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
-    module.serve = tf.function(serve, input_signature=[signature])
-    tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})

@@ -5,7 +5,9 @@ An *id table* maps the raw values found in a data set's label files to class nam
 """
 
 import colorsys
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 IGNORE_LABEL = 255
 """Train id of pixels that count nowhere: not in a loss, not in a metric."""
@@ -31,6 +33,21 @@ class LabelSpace:
     palette: tuple[tuple[int, int, int], ...]
     subsets: dict[str, tuple[str, ...]]
     raw_ids: tuple[int, ...] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "LabelSpace":
+        """What :meth:`to_dict` gave, also after a way through JSON, which makes lists of tuples."""
+        return cls(
+            name=values["name"],
+            classes=tuple(values["classes"]),
+            palette=tuple(tuple(colour) for colour in values["palette"]),
+            subsets={name: tuple(classes) for name, classes in values["subsets"].items()},
+            raw_ids=values["raw_ids"] and tuple(values["raw_ids"]),
+        )
 
 
 # Cityscapes: https://github.com/mcordts/cityscapesScripts, helpers/labels.py

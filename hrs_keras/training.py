@@ -13,11 +13,12 @@ from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.pipeline import training_batches
 from hrs_keras.errors import DataError, HRSError, RecipeError
 from hrs_keras.evaluation import Evaluation, evaluate
-from hrs_keras.export import export_saved_model, find_export
+from hrs_keras.export import Origin, export_saved_model, find_export
 from hrs_keras.models import build_networks, build_segmenter
 from hrs_keras.pictures import Pictures
 from hrs_keras.recipe import Recipe, differences
 from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
+from hrs_keras.signatures import MAX_PIXELS
 from hrs_keras.trainer import JointTrainer
 
 
@@ -134,7 +135,9 @@ def _finish(recipe: Recipe, run: RunFolder, checked: Audit) -> TrainResult:
         result = evaluate(recipe, segmenter, checked.sets["validation"])
         print(f"best checkpoint, step {step}:\n{result.table()}", flush=True)
         # The call that was cut off may have exported, but not have come to note it.
-        folder = find_export(segmenter, _exports(recipe)) or _export(recipe, segmenter, step)
+        folder = find_export(segmenter, _exports(recipe))
+        if folder is None:
+            folder = export_saved_model(segmenter, Origin(recipe, step, result.to_dict()), _exports(recipe))
         done = {"step": step, "miou": result.miou, "saved_model": str(folder), **result.to_dict()}
         done["baselines"] = _baselines(run, checked, result)
         with writing(run.result_file):
@@ -147,12 +150,6 @@ def _finish(recipe: Recipe, run: RunFolder, checked: Audit) -> TrainResult:
 
 def _exports(recipe: Recipe) -> Path:
     return Path(recipe.saved_models) / recipe.name
-
-
-def _export(recipe: Recipe, segmenter: keras.Model, step: int, version: int | None = None) -> Path:
-    record = {"name": recipe.name, "recipe": recipe.digest(), "step": step, "size": recipe.data.size}
-    record["classes"] = recipe.data.label_space.classes
-    return export_saved_model(segmenter, recipe.data.size, _exports(recipe), version, record=record)
 
 
 def _baselines(run: RunFolder, checked: Audit, result: Evaluation) -> dict[str, float]:
@@ -206,13 +203,25 @@ def evaluate_run(
     return evaluate(recipe, segmenter, sets, Path(write_ids) if write_ids else None)
 
 
-def export_run(run_dir: str | Path, *, which: str = "best", version: int | None = None) -> Path:
+def export_run(
+    run_dir: str | Path, *, which: str = "best", version: int | None = None, max_pixels: int = MAX_PIXELS
+) -> Path:
     """Export a run's weights as a SavedModel; returns its folder ``SAVED_MODELS/NAME/VERSION``.
+
+    Args:
+        which: ``"best"`` or ``"last"``.
+        version: None for one more than the highest there is.
+        max_pixels: larger images are refused when the model is served.
 
     Raises:
         HRSError: see :func:`load_segmenter` and :func:`hrs_keras.export.export_saved_model`.
     """
-    run = RunFolder(Path(run_dir))
-    recipe = run.recipe()
+    segmenter, origin = load_origin(RunFolder(Path(run_dir)), which)
+    return export_saved_model(segmenter, origin, _exports(origin.recipe), version, max_pixels=max_pixels)
+
+
+def load_origin(run: RunFolder, which: str = "best") -> tuple[keras.Model, Origin]:
+    """E+S of a run and what an export of it says of its making; raises as :func:`load_segmenter` does."""
     segmenter, step = load_segmenter(run, which)
-    return _export(recipe, segmenter, step, version)
+    # An evaluation of the "last" step may be missing.
+    return segmenter, Origin(run.recipe(), step, read_json(run.evaluation_file(step)))

@@ -7,13 +7,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from tiny_run import start
 
 from hrs_keras import export
 from hrs_keras.data.decode import resize_image
 from hrs_keras.errors import HRSError
 from hrs_keras.evaluation import class_ids
-from hrs_keras.export import export_saved_model, find_export
+from hrs_keras.export import Origin, export_saved_model, find_export, newest_version
+from hrs_keras.labels import CITYSCAPES, LabelSpace
 from hrs_keras.run_folder import RunFolder
 from hrs_keras.training import export_run, load_segmenter
 
@@ -25,7 +27,7 @@ import tensorflow as tf
 folder, *inputs = sys.argv[1:]
 model = tf.saved_model.load(folder)
 assert 'hrs_keras' not in sys.modules
-serve = model.signatures['serving_default']
+serve = model.signatures['arrays']
 for path in inputs:
     answer = serve(images=tf.constant(np.load(path)))
     np.savez(path + '.answer.npz', **{name: value.numpy() for name, value in answer.items()})
@@ -56,58 +58,104 @@ def test_plain_tensorflow_gives_what_the_evaluation_does(finished, tmp_path):
 
 
 def test_it_holds_the_segmenter_alone(finished):
-    segmenter, step = load_segmenter(RunFolder(finished))
+    segmenter, _ = load_segmenter(RunFolder(finished))
     saved = Path(json.loads((finished / "result.json").read_text())["saved_model"])
     stored = tf.train.load_checkpoint(str(saved / "variables/variables")).get_variable_to_shape_map()
     sizes = [int(np.prod(shape)) for name, shape in stored.items() if name.endswith("VARIABLE_VALUE")]
     assert sum(sizes) == segmenter.count_params()
-    record = json.loads((saved / "assets.extra/hrs.json").read_text())
-    assert record["step"] == step and record["classes"][0] == "road" and record["size"] == [32, 64]
     assert (saved.stat().st_mode & 0o777) == 0o755
+
+
+def test_what_travels_with_it(finished):
+    result = json.loads((finished / "result.json").read_text())
+    extra = Path(result["saved_model"]) / "assets.extra"
+    record = json.loads((extra / "hrs.json").read_text())
+    assert record["step"] == result["step"] and record["size"] == [32, 64] and record["name"] == "tiny"
+    assert record["metrics"]["mean_iou"] == result["mean_iou"] and record["max_pixels"] == 2**24
+    assert LabelSpace.from_dict(record["label_space"]) == CITYSCAPES
+    assert (extra / "recipe.yaml").read_text() == (finished / "recipe.yaml").read_text()
+    card = (extra / "README.md").read_text()
+    assert f"| mean of 19 classes | {100 * result['miou']:.2f}" in card
+    assert "synthia: synthia" in card and "cityscapes: cityscapes, val split" in card
+    assert all(f"`{name}`" in card for name in tf.saved_model.load(result["saved_model"]).signatures)
+
+
+def test_warmup_requests_are_answered(finished):
+    """As TensorFlow Serving reads them: at most 1000 ``PredictionLog`` records, run against the model just loaded."""
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    saved = json.loads((finished / "result.json").read_text())["saved_model"]
+    signatures = tf.saved_model.load(saved).signatures
+    asked = {}
+    for record in tf.data.TFRecordDataset(f"{saved}/assets.extra/tf_serving_warmup_requests"):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        assert log.WhichOneof("log_type") == "predict_log"
+        request = log.predict_log.request
+        inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
+        asked[request.model_spec.signature_name] = signatures[request.model_spec.signature_name](**inputs)
+        assert request.model_spec.name == "tiny"
+    assert set(asked) == {"serving_default", "png", "arrays"}
+    for name in ("serving_default", "arrays"):
+        assert asked[name]["class_ids"].shape == (1, 32, 64)
 
 
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
-    images = keras.Input((32, 64, 3))
+    images = keras.Input((None, None, 3))
     return keras.Model(images, {"logits": keras.layers.Conv2D(3, 1)(images)})
 
 
-def test_versions(network, tmp_path):
+@pytest.fixture(scope="module")
+def origin() -> Origin:
+    return Origin(tiny.recipe(size=(32, 64)), step=1)
+
+
+def test_versions(network, origin, tmp_path):
     folder = tmp_path / "name"
-    assert find_export(network, folder) is None
-    assert [export_saved_model(network, (32, 64), folder).name for _ in range(2)] == ["1", "2"]
-    assert export_saved_model(network, (32, 64), folder, 7).name == "7"
+    assert find_export(network, folder) is None and newest_version(folder) is None
+    assert [export_saved_model(network, origin, folder).name for _ in range(2)] == ["1", "2"]
+    assert export_saved_model(network, origin, folder, 7).name == "7"
     (folder / "notes").mkdir()
-    assert export_saved_model(network, (32, 64), folder).name == "8"
+    assert export_saved_model(network, origin, folder).name == "8"
+    (folder / "9").mkdir()
+    assert newest_version(folder).name == "8"
     assert find_export(network, folder).name == "8"
     assert find_export(keras.models.clone_model(network), folder) is None  # other weights
     with pytest.raises(HRSError, match="7 exists"):
-        export_saved_model(network, (32, 64), folder, 7)
+        export_saved_model(network, origin, folder, 7)
     for wrong in (0, -1):
         with pytest.raises(HRSError, match="whole numbers from 1"):
-            export_saved_model(network, (32, 64), folder, wrong)
-    assert sorted(path.name for path in folder.iterdir()) == ["1", "2", "7", "8", "notes"]
+            export_saved_model(network, origin, folder, wrong)
+    with pytest.raises(HRSError, match="max_pixels 0"):
+        export_saved_model(network, origin, folder, max_pixels=0)
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "2", "7", "8", "9", "notes"]
+    assert "Not evaluated at this step" in (folder / "1/assets.extra/README.md").read_text()
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_failure_leaves_nothing(network, tmp_path, monkeypatch, failure):
-    def half(segmenter, size, path):
+def test_a_failure_leaves_nothing(network, origin, tmp_path, monkeypatch, failure):
+    def half(segmenter, origin, max_pixels, path):
         (path / "saved_model.pb").write_text("half")
         raise failure
 
     monkeypatch.setattr(export, "_write", half)
     with pytest.raises(HRSError if isinstance(failure, OSError) else KeyboardInterrupt, match=r"No space|^$"):
-        export_saved_model(network, (32, 64), tmp_path)
+        export_saved_model(network, origin, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written(network, tmp_path):
+def test_a_folder_that_cannot_be_written(network, origin, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(HRSError, match=r"cannot write .*file/name: Not a directory"):
-        export_saved_model(network, (32, 64), tmp_path / "file/name")
+        export_saved_model(network, origin, tmp_path / "file/name")
 
 
 def test_export_of_a_run_makes_a_new_version(copied):
-    folder = export_run(copied, which="last")
+    folder = export_run(copied, which="last", max_pixels=1000)
     assert folder == copied.parents[1] / "saved_models/tiny/2"
-    assert json.loads((folder / "assets.extra/hrs.json").read_text())["step"] == 8
+    record = json.loads((folder / "assets.extra/hrs.json").read_text())
+    assert record["step"] == 8 and record["max_pixels"] == 1000
+    expected = json.loads((copied / "evaluations/step_0000008.json").read_text())
+    assert record["metrics"]["iou"] == expected["iou"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="1 to 1000 pixels"):
+        tf.saved_model.load(folder).signatures["arrays"](images=np.zeros((1, 40, 40, 3), np.uint8))

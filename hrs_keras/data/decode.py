@@ -100,9 +100,14 @@ def decode_label(path: tf.Tensor | str, dataset: Dataset, ids: IdMap) -> tf.Tens
     return ids(apply_crop(decode_raw_label(path, dataset), dataset.crop))
 
 
+def normalise(image: tf.Tensor) -> tf.Tensor:
+    """float32 in [0, 255] -> float32 in [-1, 1], what the networks read."""
+    return image / 127.5 - 1.0
+
+
 def resize_image(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """[..., h, w, 3] uint8 -> [..., H, W, 3] float32 in [-1, 1], bilinear."""
-    return tf.image.resize(image, size, method="bilinear") / 127.5 - 1.0
+    return normalise(tf.image.resize(image, size, method="bilinear"))
 
 
 def resize_label(label: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:

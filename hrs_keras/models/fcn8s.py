@@ -1,6 +1,26 @@
 """FCN8s: the segmentation network E+S (Section 3.3; Long et al. 2015)."""
 
 import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("hrs_keras")
+class BilinearUpSampling(keras.layers.Layer):
+    """Enlarges maps ``factor`` times; unlike Keras's ``UpSampling2D`` (3.15) also where their size is not known yet."""
+
+    def __init__(self, factor: int, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, maps):
+        """[B, h, w, C] -> [B, factor * h, factor * w, C]."""
+        size = maps.shape[1:3]
+        size = size if size.is_fully_defined() else tf.shape(maps)[1:3]
+        return tf.cast(tf.image.resize(maps, [side * self.factor for side in (size[0], size[1])]), maps.dtype)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return super().get_config() | {"factor": self.factor}
 
 
 def fcn8s(encoder: keras.Model, num_classes: int) -> keras.Model:
@@ -21,12 +41,12 @@ def fcn8s(encoder: keras.Model, num_classes: int) -> keras.Model:
         return keras.layers.Conv2D(num_classes, 1, name=f"score{stride}")(features[f"stride{stride}"])
 
     def enlarge(x: keras.KerasTensor, factor: int, name: str) -> keras.KerasTensor:
-        return keras.layers.UpSampling2D(factor, interpolation="bilinear", name=name)(x)
+        return BilinearUpSampling(factor, name=name)(x)
 
     features = encoder(encoder.inputs[0])
     x = keras.layers.Add(name="fuse16")([enlarge(score(32), 2, "up32to16"), score(16)])
     x = keras.layers.Add(name="fuse8")([enlarge(x, 2, "up16to8"), score(8)])
     # Losses and thresholds read float32 whatever the precision policy.
     x = keras.layers.Activation("linear", dtype="float32", name="float32")(x)
-    logits = keras.layers.UpSampling2D(8, interpolation="bilinear", dtype="float32", name="logits")(x)
+    logits = BilinearUpSampling(8, dtype="float32", name="logits")(x)
     return keras.Model(encoder.inputs[0], {"logits": logits, "features": features["deepest"]}, name="segmenter")

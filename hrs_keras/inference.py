@@ -1,0 +1,181 @@
+"""From pixels to classes: one definition for whoever asks, with a run's weights or with an export's."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.errors import CheckpointError
+from hrs_keras.export import newest_version, read_record
+from hrs_keras.labels import LabelSpace
+from hrs_keras.run_folder import RunFolder
+from hrs_keras.signatures import network_logits
+from hrs_keras.training import load_segmenter
+
+STRIDE = 32  # of the networks: what heights and widths must be multiples of
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a run and an export both are to whoever wants predictions.
+
+    Attributes:
+        name: the recipe's.
+        size: (H, W) it was trained at.
+        space: the classes it predicts.
+        logits: images [B, H, W, 3] float32 in [0, 255], H and W multiples of 32 -> logits [B, H, W, C] float32.
+    """
+
+    name: str
+    size: tuple[int, int]
+    space: LabelSpace
+    logits: Callable[[tf.Tensor], tf.Tensor]
+
+
+def load_model(path: str | Path, which: str = "best") -> TrainedModel:
+    """Load a run folder, a SavedModel, or the newest version of a folder of SavedModels.
+
+    Args:
+        which: ``"best"`` or ``"last"`` checkpoint; means nothing for an export.
+
+    Raises:
+        CheckpointError: it is none of these, holds no checkpoint yet, or is no export of this package.
+    """
+    path = Path(path)
+    if RunFolder(path).recipe_file.is_file():
+        return _of_run(RunFolder(path), which)
+    folder = path if (path / "saved_model.pb").is_file() else newest_version(path)
+    if folder is None:
+        raise CheckpointError(
+            f"{path} {'is' if path.exists() else 'does not exist, so it is'} neither a run folder (with recipe.yaml)"
+            " nor a SavedModel (with saved_model.pb), nor a folder of numbered versions of one"
+        )
+    return _of_export(folder)
+
+
+def _of_run(run: RunFolder, which: str) -> TrainedModel:
+    segmenter, _ = load_segmenter(run, which)
+    recipe = run.recipe()
+    logits = tf.function(lambda images: network_logits(segmenter, images), reduce_retracing=True)
+    return TrainedModel(recipe.name, recipe.data.size, recipe.data.label_space, logits)
+
+
+def _of_export(folder: Path) -> TrainedModel:
+    record = read_record(folder)
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    except (OSError, tf.errors.OpError) as error:
+        raise CheckpointError(f"{folder} cannot be loaded: {error}; export the run again") from None
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        return loaded.signatures["logits"](images=images)["logits"]
+
+    return TrainedModel(record["name"], tuple(record["size"]), LabelSpace.from_dict(record["label_space"]), logits)
+
+
+@dataclass(frozen=True)
+class View:
+    """How an image of any size is shown to a network that was trained at one.
+
+    Attributes:
+        mode: ``"resize"``: to the training size, as in training and evaluation; ``"pad"``: as it is, filled up to
+            multiples of 32; ``"sliding"``: in overlapping windows of the training size.
+        overlap: share of a window that its neighbour covers too, in [0, 1).
+        scales: the image is also looked at enlarged by these factors; logits are averaged.
+        flip: the mirrored image is looked at as well.
+
+    Raises:
+        ValueError: an attribute is out of its range.
+    """
+
+    mode: Literal["resize", "pad", "sliding"] = "resize"
+    overlap: float = 0.5
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+
+    def __post_init__(self):
+        if self.mode not in ("resize", "pad", "sliding"):
+            raise ValueError(f"mode {self.mode!r}: wants resize, pad or sliding")
+        if not 0 <= self.overlap < 1:
+            raise ValueError(f"overlap {self.overlap:g}: wants a share from 0 to below 1")
+        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
+            raise ValueError(f"scales {self.scales}: wants factors above 0, such as 0.75 1 1.25")
+
+
+class Predictor:
+    """Predicts images of any size.
+
+    Args:
+        model: from :func:`load_model`.
+        view: how images are shown to it.
+    """
+
+    def __init__(self, model: TrainedModel, view: View = View()):
+        self._model, self._view = model, view
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """[B, h, w, 3] uint8, h and w at least 1 -> logits [B, h, w, C] float32, averaged over the views."""
+        mirrors = (slice(None), slice(None, None, -1))[: 1 + self._view.flip]
+        views = [(scale, mirror) for scale in self._view.scales for mirror in mirrors]
+        total = sum(self._look(images[:, :, mirror], scale)[:, :, mirror] for scale, mirror in views)
+        return total / np.float32(len(views))
+
+    def _look(self, images: np.ndarray, scale: float) -> np.ndarray:
+        """One view: [B, h, w, 3] uint8 -> logits [B, h, w, C] float32."""
+        size = images.shape[1:3]
+        if self._view.mode == "resize":
+            shown = [max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in self._model.size]
+            logits = self._model.logits(tf.image.resize(images, shown))
+        else:
+            scaled = tf.image.resize(images, [max(1, round(side * scale)) for side in size]).numpy()
+            logits = self._padded(scaled) if self._view.mode == "pad" else self._slid(scaled)
+        return tf.image.resize(logits, size).numpy()
+
+    def _padded(self, images: np.ndarray) -> np.ndarray:
+        """[B, h, w, 3] float32 -> logits [B, h, w, C] from the image filled up to multiples of 32 with its edge."""
+        height, width = images.shape[1:3]
+        filled = _fill(images, (math.ceil(height / STRIDE) * STRIDE, math.ceil(width / STRIDE) * STRIDE))
+        return self._model.logits(tf.constant(filled))[:, :height, :width].numpy()
+
+    def _slid(self, images: np.ndarray) -> np.ndarray:
+        """[B, h, w, 3] float32 -> logits [B, h, w, C] blended from windows, each strongest in its middle."""
+        height, width = images.shape[1:3]
+        filled = _fill(images, [max(*pair) for pair in zip((height, width), self._model.size, strict=True)])
+        rows, columns = self._model.size
+        strength = np.minimum.outer(_ramp(rows), _ramp(columns))[..., np.newaxis]
+        total = np.zeros((*filled.shape[:3], len(self._model.space.classes)), np.float32)
+        weight = np.zeros((*filled.shape[1:3], 1), np.float32)
+        for top, left in itertools.product(self._starts(filled, 1), self._starts(filled, 2)):
+            window = (slice(top, top + rows), slice(left, left + columns))
+            total[:, *window] += self._model.logits(tf.constant(filled[:, *window])).numpy() * strength
+            weight[window] += strength
+        return (total / weight)[:, :height, :width]
+
+    def _starts(self, images: np.ndarray, axis: int) -> Iterator[int]:
+        """Where windows begin along an axis: evenly spaced, from edge to edge, with at least the asked overlap."""
+        window = self._model.size[axis - 1]
+        rest = images.shape[axis] - window
+        steps = math.ceil(rest / max(1, window * (1 - self._view.overlap)))
+        return (round(rest * step / max(1, steps)) for step in range(steps + 1))
+
+
+def _fill(images: np.ndarray, size: tuple[int, int] | list[int]) -> np.ndarray:
+    """Repeat the last row and column of [B, h, w, 3] until it has ``size``."""
+    rest = [(0, wanted - found) for wanted, found in zip(size, images.shape[1:3], strict=True)]
+    return np.pad(images, [(0, 0), *rest, (0, 0)], mode="edge")
+
+
+def _ramp(length: int) -> np.ndarray:
+    """[length] float32: up from the first pixel to the middle and down again, never 0."""
+    return np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float32) / length
+
+
+def confidence(logits: np.ndarray) -> np.ndarray:
+    """[..., C] float32 logits -> [...] float32 in (0, 1], the softmax probability of the likeliest class."""
+    return keras.ops.convert_to_numpy(tf.reduce_max(tf.nn.softmax(logits), axis=-1))

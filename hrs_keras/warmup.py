@@ -1,0 +1,41 @@
+"""Requests that TensorFlow Serving runs after loading a model, before it answers anybody."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+WARMUP_FILE = "tf_serving_warmup_requests"
+
+
+def write_warmup(folder: Path, model: str, size: tuple[int, int]) -> Path:
+    """Write one request for each signature that serves images, of a mid-grey image of the training size.
+
+    Args:
+        folder: a version's ``assets.extra``.
+        model: name that it is served by.
+        size: (H, W).
+
+    Returns:
+        The file: a TFRecord of ``tensorflow.serving.PredictionLog``, as TensorFlow Serving reads it.
+    """
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2  # imports grpc, which nothing else needs
+
+    image = np.full((*size, 3), 127, np.uint8)
+    encoded = tf.io.encode_jpeg(image).numpy()
+    inputs = {
+        "serving_default": {"image_bytes": [encoded]},
+        "png": {"image_bytes": [encoded]},
+        "arrays": {"images": image[np.newaxis]},
+    }
+    path = folder / WARMUP_FILE
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, tensors in inputs.items():
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = model
+            request.model_spec.signature_name = signature
+            for name, value in tensors.items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictLog(request=request)
+            writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
+    return path
