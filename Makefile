@@ -1,6 +1,9 @@
 # make demo   generates the toy city and runs the main job on it, from audit to SavedModel
 # make test   runs the tests;  make lint  runs the linter
 # make bench  measures a training step against its parts, and against PyTorch where PEER names it
+# make bench-inference   measures predictions in Keras and in every export format, PEER as above
+# make serve-check REST=http://HOST:PORT GRPC=HOST:PORT MODEL=NAME [EXPORT=FOLDER]
+#             runs the contract tests against a TensorFlow Serving that serves NAME, by default from saved_models/NAME
 # Each does all its own set-up on a machine with Python 3.10 or newer and venv.
 
 PYTHON ?= python3
@@ -8,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-inference serve-check clean
 
 demo: $(INSTALLED)
 	$(BIN)/hrs toy-city data/toy_city
@@ -23,6 +26,13 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/compare.py $(if $(PEER),--peer '$(PEER)')
+
+bench-inference: $(INSTALLED)
+	$(BIN)/python benchmarks/inference.py $(if $(PEER),--peer '$(PEER)')
+
+serve-check: $(INSTALLED)
+	HRS_SERVING_REST='$(REST)' HRS_SERVING_GRPC='$(GRPC)' HRS_SERVING_MODEL='$(MODEL)' \
+	HRS_SERVING_EXPORT='$(or $(EXPORT),saved_models/$(MODEL))' $(BIN)/python -m pytest tests/test_serving.py
 
 $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
