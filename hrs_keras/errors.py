@@ -28,6 +28,18 @@ class NonFiniteError(HRSError, ArithmeticError):
     """A loss or a weight became NaN or infinite."""
 
 
+class ServingError(HRSError):
+    """A served model that cannot be reached, or does not answer as asked.
+
+    Attributes:
+        refused: the server refused these images; others it may answer.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False):
+        super().__init__(message)
+        self.refused = refused
+
+
 def did_you_mean(found: str, valid: Iterable[str]) -> str:
     """`` Did you mean 'x'?`` for the nearest valid name, else the list of what is valid."""
     valid = sorted(map(str, valid))

@@ -1,0 +1,5 @@
+"""Segment with a model that TensorFlow Serving, or whatever speaks its protocols, has loaded."""
+
+from hrs_keras.serving.client import Segmentation, ServingClient
+
+__all__ = ["Segmentation", "ServingClient"]

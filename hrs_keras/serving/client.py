@@ -1,0 +1,157 @@
+"""A client of an exported model, over REST or gRPC. Over REST it needs neither TensorFlow nor the network's code."""
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from hrs_keras.errors import DataError, ServingError
+from hrs_keras.serving.transport import MAX_ATTEMPTS, RestTransport, Target
+
+_TURNED = range(2, 9)  # EXIF orientations of pixels that do not stand upright
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What the model says of one image, at the upright image's own size.
+
+    Attributes:
+        class_ids: [h, w] uint8, train ids.
+        confidence: [h, w] float32 in [0, 1], the probability of that class in steps of 1/255.
+    """
+
+    class_ids: np.ndarray
+    confidence: np.ndarray
+
+
+class ServingClient:
+    """Asks a served export of this package; a context manager that closes its connection.
+
+    A server that is unavailable (connection refused, HTTP 503, gRPC UNAVAILABLE) is asked again, after pauses that
+    double, within 4 seconds or so. Nothing else is tried again, least of all a timeout.
+
+    Args:
+        address: ``http://host:port`` or ``https://...`` for REST, ``host:port`` or ``grpc://host:port`` for gRPC.
+        model: the name it is served under.
+        version: None for the newest that is loaded.
+        timeout: seconds; over gRPC a call takes no longer in all, over REST no single wait for the server does.
+        attempts: how often a request is sent at most, 1 to 5 (gRPC allows no more).
+
+    Raises:
+        ServingError: the address is of neither form, or a number is out of its range.
+    """
+
+    def __init__(
+        self, address: str, model: str, *, version: int | None = None, timeout: float = 30.0, attempts: int = 5
+    ):
+        if not 0 < timeout < math.inf:
+            raise ServingError(f"timeout {timeout}: wants a number of seconds above 0")
+        if not 1 <= attempts <= MAX_ATTEMPTS:
+            raise ServingError(f"attempts {attempts}: wants a whole number from 1 to {MAX_ATTEMPTS}")
+        target = Target(address, model, version, timeout, attempts)
+        if re.match("https?://[^/]", address):
+            self._transport = RestTransport(target)
+        elif host_port := re.fullmatch(r"(?:grpc://)?([^/]+:\d+)/?", address):
+            from hrs_keras.serving.over_grpc import GrpcTransport  # with TensorFlow
+
+            self._transport = GrpcTransport(target, host_port[1])
+        else:
+            raise ServingError(
+                f"address {address!r}: wants http://host:port (REST, port 8501 by default) or host:port (gRPC, 8500)"
+            )
+
+    def __enter__(self) -> "ServingClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+    def versions(self) -> dict[int, str]:
+        """The model's versions, ascending -> their state, such as ``AVAILABLE`` or ``LOADING``.
+
+        Raises:
+            ServingError: see :meth:`segment`.
+        """
+        return self._transport.versions()
+
+    def segment(self, images: Sequence[bytes]) -> list[Segmentation]:
+        """Segment images, all in one request.
+
+        Args:
+            images: PNG or JPEG files of any sizes; sent as they are, unless EXIF says that they have to be turned.
+
+        Raises:
+            DataError: one of them is no image; nothing was sent.
+            ServingError: the server cannot be reached, does not have the model, or does not answer as an export of this
+                package would; ``refused`` is set if it answered that it does not take these images.
+        """
+        if not images:
+            return []
+        files, sizes = [], []
+        for position, image in enumerate(images, 1):
+            try:
+                file, size = upright(image)
+            except DataError as error:
+                which = f"image {position} of {len(images)}: " if len(images) > 1 else ""
+                raise DataError(f"{which}{error}") from None
+            files.append(file)
+            sizes.append(size)
+        return [self._decoded(*answer) for answer in zip(sizes, self._transport.predict(files), strict=True)]
+
+    def _decoded(self, size: tuple[int, int], answer: tuple[bytes, bytes]) -> Segmentation:
+        ids, steps = map(self._pixels, answer)
+        if not ids.shape == steps.shape == size:
+            raise self._transport.foreign(f"label map and confidence of {ids.shape} and {steps.shape}, not {size}")
+        return Segmentation(ids, steps.astype(np.float32) / np.float32(255))
+
+    def _pixels(self, png: bytes) -> np.ndarray:
+        """[h, w] uint8 of an answered 8-bit grey PNG."""
+        try:
+            with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+                mode, pixels = image.mode, np.array(image)
+        except Exception as error:  # Pillow has no common base for what it raises on a broken file
+            raise self._transport.foreign(f"no PNG: {error}") from None
+        if mode != "L":
+            raise self._transport.foreign(f"a PNG of mode {mode}, not 8-bit grey")
+        return pixels
+
+
+def upright(image: bytes) -> tuple[bytes, tuple[int, int]]:
+    """A PNG or JPEG file, turned upright as its EXIF orientation says.
+
+    Returns:
+        The same bytes where nothing has to be turned, else a PNG of the turned pixels; height and width.
+
+    Raises:
+        DataError: it is neither, or cannot be decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(image), formats=("PNG", "JPEG")) as opened:
+            is_turned = _orientation(opened) in _TURNED
+            opened.load()
+            if not is_turned:
+                return image, opened.size[::-1]
+            turned = ImageOps.exif_transpose(opened)
+    except Exception as error:  # Pillow has no common base for what it raises on a broken file
+        reason = "it is neither" if isinstance(error, Image.UnidentifiedImageError) else error
+        raise DataError(f"cannot be read as PNG or JPEG ({reason})") from None
+    file = io.BytesIO()
+    # A JPEG may be CMYK, a PNG not. It is sent once: better large than late.
+    (turned.convert("RGB") if turned.mode == "CMYK" else turned).save(file, "PNG", compress_level=1)
+    return file.getvalue(), turned.size[::-1]
+
+
+def _orientation(image: Image.Image) -> int:
+    """As ``hrs predict`` reads it: from what stands before the pixels, and 1 if it makes no sense."""
+    try:
+        return Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except Exception:  # as above
+        return 1
