@@ -7,14 +7,14 @@ drifts slows all of them alike. Ratios are taken within a round; the table has t
 """
 
 import argparse
-import json
 import os
 import platform
 import shlex
 import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+from measuring import Round, in_turns, median, spread, table
 
 HERE = Path(__file__).parent
 SIZES = ("128x256", "256x512")
@@ -24,15 +24,6 @@ PEER_LAYERS = (
     "--batch 1 --vgg-width 64 --classes 19 --w-out 1 --w-width 64"
     " --gen [256,128,64,32] --gen-flat [32,32] --disc [64,128,256,512,512,512]"
 )
-
-
-def run(command: list[str]) -> dict:
-    """Run one measurement and read the JSON on its last line."""
-    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if result.returncode:
-        raise SystemExit(f"{shlex.join(command)}\nfailed with code {result.returncode}:\n{result.stderr[-2000:]}")
-    return json.loads(result.stdout.strip().splitlines()[-1])
 
 
 def commands(size: str, options: argparse.Namespace) -> dict[str, list[str]]:
@@ -59,26 +50,17 @@ def ratios(measured: dict[str, dict]) -> dict[str, float]:
     return result
 
 
-def report(size: str, fc: int, rounds: list[dict[str, dict]]) -> str:
+def report(size: str, fc: int, rounds: list[Round]) -> str:
     """Two Markdown tables: the systems, and the ratios with their limits and their spread over the rounds."""
-
-    def median(system: str, key: str) -> str:
-        found = [measured[system][key] for measured in rounds if key in measured[system]]
-        return f"{statistics.median(found):.0f}" if found else ""
-
-    def row(*cells: object) -> str:
-        return "| " + " | ".join(map(str, cells)) + " |"
-
     columns = {"ms": "ms/step", "gflop": "GFLOP/step", "gflops_per_s": "GFLOP/s", "rss_mib": "peak MiB"}
     lines = [f"### {size.replace('x', ' x ')}, batch 1, fc {fc}: median of {len(rounds)} rounds", ""]
-    lines += [row("system", *columns.values()), row("---", *["---:"] * len(columns))]
-    lines += [row(system, *(median(system, key) for key in columns)) for system in rounds[0]]
-    lines += ["", row("ratio", "median", "least to most", "limit"), row("---", "---:", "---:", "---:")]
+    medians = {system: [median(rounds, system, key) for key in columns] for system in rounds[0]}
+    systems = [[system, *("" if m is None else f"{m:.0f}" for m in found)] for system, found in medians.items()]
+    lines += table(["system", *columns.values()], systems)
     by_round = [ratios(measured) for measured in rounds]
-    for name in by_round[0]:
-        values = [one[name] for one in by_round]
-        spread = f"{min(values):.2f} to {max(values):.2f}"
-        lines.append(row(name, f"{statistics.median(values):.2f}", spread, LIMITS.get(name, "")))
+    by_name = {name: [one[name] for one in by_round] for name in by_round[0]}
+    rows = [[name, f"{statistics.median(v):.2f}", spread(v), LIMITS.get(name, "")] for name, v in by_name.items()]
+    lines += ["", *table(["ratio", "median", "least to most", "limit"], rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -96,11 +78,7 @@ def main() -> None:
     if not options.peer:
         print("The PyTorch peer was left out: no --peer 'PYTHON torch_hrs.py' and no HRS_PEER.\n")
     for size in options.sizes:
-        rounds = []
-        for number in range(1, options.rounds + 1):
-            rounds.append({name: run(command) for name, command in commands(size, options).items()})
-            times = ", ".join(f"{name} {one['ms']:.0f}" for name, one in rounds[-1].items() if "ms" in one)
-            print(f"{size} round {number} of {options.rounds}, ms: {times}", file=sys.stderr)
+        rounds = in_turns(commands(size, options), options.rounds, size)
         print(report(size, options.fc, rounds), flush=True)
 
 

@@ -26,12 +26,12 @@ SYSTEMS = {"full": [], "joint": ["method.source_weighting=plain", "method.gan=fa
 WARM_UP = 2
 
 
-def recipe_of(system: str, fc: int) -> Recipe:
+def recipe_of(system: str, fc: int, *changes: str) -> Recipe:
     """The paper's networks with ``fc`` channels in fc6 and fc7, from scratch and without dropout."""
     unread = "[{images: a/*, labels: b/*, ids: {0: road}}]"
     data = [f"data.{role}={unread}" for role in ("source", "target", "validation")]
     encoder = [f"encoder.fc={fc}", "encoder.dropout=0", "encoder.weights=null", "encoder.preprocessing=unit"]
-    return load_recipe(BASE, [*data, *encoder, *SYSTEMS[system]])
+    return load_recipe(BASE, [*data, *encoder, *SYSTEMS[system], *changes])
 
 
 def random_batch(height: int, width: int, batch: int) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:

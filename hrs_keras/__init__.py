@@ -28,7 +28,11 @@ _HOME = {
     "train": "training",
     "evaluate_run": "training",
     "export_run": "training",
-    "predict_run": "predict",
+    "export_run_portable": "portable",
+    "predict_files": "predict",
+    "View": "inference",
+    "ServingClient": "serving",
+    "request_files": "serving.request",
     "HRSError": "errors",
 }
 __all__ = [*_HOME]

@@ -15,6 +15,8 @@ from hrs_keras.errors import HRSError
 
 _Command = Callable[[argparse.Namespace], int]
 
+_INPUTS = "PNG or JPEG images or videos: files, folders, or quoted patterns such as 'in/**/*.png'"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
@@ -69,17 +71,37 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--write-ids", type=Path, metavar="DIR", help="write predictions as label-id PNGs")
     score.add_argument("--json", type=Path, help="also write the result to this file")
 
-    predict = verb("predict", _predict, "Segment image files with a run's weights.")
-    predict.add_argument("run")
-    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="image files, or folders of them")
+    predict = verb("predict", _predict, "Segment images and videos with a run's weights or an export.")
+    predict.add_argument("model", help="a run folder, a SavedModel, or a folder of numbered versions of one")
+    predict.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUTS)
     predict.add_argument("--out", required=True, metavar="DIR", help="folder for ids/, colour/ and overlay/")
+    _add_view(predict)
+    predict.add_argument("--batch-size", type=int, default=1, help="images of one size predicted at once; default: 1")
+    predict.add_argument("--confidence", action="store_true", help="also write confidence/NAME.npy")
+    predict.add_argument("--probabilities", action="store_true", help="also write probabilities/NAME.npy")
+    predict.add_argument("--max-pixels", type=int, help="larger images are skipped; default: 2**24")
 
-    export = verb("export", _export, "Write a run's segmenter as a SavedModel.")
-    export.add_argument("run")
+    export = verb("export", _export, "Write a run's segmenter as a SavedModel, or for another runtime.")
+    export.add_argument("run", help="a run folder")
+    export.add_argument("--format", choices=("saved_model", "onnx", "openvino", "litert"), default="saved_model")
     export.add_argument("--version", type=int, help="default: one more than the highest there is")
+    export.add_argument(
+        "--max-pixels", type=int, help="larger images are refused when the SavedModel is served; default: 2**24"
+    )
+
+    ask = verb("request", _request, "Segment images with a model that TensorFlow Serving has loaded.")
+    ask.add_argument("address", help="http://HOST:8501 (REST) or HOST:8500 (gRPC)")
+    ask.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUTS.replace(" or videos", ""))
+    ask.add_argument("--model", required=True, metavar="NAME", help="the name it is served under")
+    ask.add_argument("--version", type=int, help="default: the newest that is loaded")
+    ask.add_argument("--out", required=True, metavar="DIR", help="folder for class_ids/ and confidence/")
+    ask.add_argument("--classes", metavar="NAME", help="cityscapes or camvid: also write colour/ and overlay/")
+    ask.add_argument("--batch-size", type=int, default=1, help="images a request; default: 1")
+    ask.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="default: 30")
+    ask.add_argument("--attempts", type=int, default=5, help="while the server is unavailable; default: 5, the most")
 
     for sub in (score, predict, export):
-        sub.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
+        sub.add_argument("--checkpoint", choices=("best", "last"), default="best", help="of a run; default: best")
 
     toy = verb("toy-city", _toy_city, "Generate the toy city: a small two-domain data set in the real formats.")
     toy.add_argument("folder")
@@ -88,6 +110,17 @@ def _parser() -> argparse.ArgumentParser:
     toy.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of all images, in pixels")
     toy.add_argument("--seed", type=int)
     return parser
+
+
+def _add_view(predict: argparse.ArgumentParser) -> None:
+    mode = predict.add_mutually_exclusive_group()
+    mode.add_argument("--sliding", action="store_true", help="in windows of the training size, not resized to it")
+    mode.add_argument("--pad", action="store_true", help="as they are, filled up to multiples of 32, not resized")
+    predict.add_argument("--overlap", type=float, help="of windows, 0 to below 1; default: 0.5")
+    predict.add_argument(
+        "--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help="average over these; default: 1"
+    )
+    predict.add_argument("--flip", action="store_true", help="average with the mirrored image")
 
 
 # TensorFlow takes seconds to import: each command imports what it needs, so that --help does not.
@@ -134,18 +167,75 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from hrs_keras import predict_run
+    from hrs_keras.media import find_inputs
 
-    skipped = predict_run(options.run, options.inputs, options.out, which=options.checkpoint)
-    print(f"ids/, colour/ and overlay/ are in {options.out}")
+    find_inputs(options.inputs)  # before the wait: a typo is told at once
+
+    from hrs_keras import View, predict_files
+
+    if options.overlap is not None and not options.sliding:
+        raise HRSError("--overlap is of windows: it goes with --sliding")
+    mode = "sliding" if options.sliding else "pad" if options.pad else "resize"
+    try:
+        overlap = 0.5 if options.overlap is None else options.overlap
+        view = View(mode, overlap, tuple(options.scales), options.flip)
+    except ValueError as error:
+        raise HRSError(str(error)) from None
+    skipped = predict_files(
+        options.model,
+        options.inputs,
+        options.out,
+        view=view,
+        which=options.checkpoint,
+        batch_size=options.batch_size,
+        confidence=options.confidence,
+        probabilities=options.probabilities,
+        **_max_pixels(options),
+    )
+    folders = ["ids/", "colour/", "overlay/"]
+    folders += [f"{name}/" for name in ("confidence", "probabilities") if getattr(options, name)]
+    print(f"{', '.join(folders[:-1])} and {folders[-1]} are in {options.out}")
     return 3 if skipped else 0
 
 
 def _export(options: argparse.Namespace) -> int:
-    from hrs_keras import export_run
+    chosen = {"which": options.checkpoint, "version": options.version}
+    if options.format == "saved_model":
+        from hrs_keras import export_run
 
-    print(export_run(options.run, which=options.checkpoint, version=options.version))
+        print(export_run(options.run, **chosen, **_max_pixels(options)))
+        return 0
+    if options.max_pixels is not None:
+        raise HRSError(f"--max-pixels is for SavedModels; {options.format} files hold no such limit")
+
+    from hrs_keras import export_run_portable
+
+    print(export_run_portable(options.run, options.format, **chosen))
     return 0
+
+
+def _max_pixels(options: argparse.Namespace) -> dict[str, int]:
+    """The default is where TensorFlow is imported."""
+    return {} if options.max_pixels is None else {"max_pixels": options.max_pixels}
+
+
+def _request(options: argparse.Namespace) -> int:
+    from hrs_keras import request_files
+
+    skipped = request_files(
+        options.address,
+        options.inputs,
+        options.out,
+        model=options.model,
+        version=options.version,
+        timeout=options.timeout,
+        attempts=options.attempts,
+        classes=options.classes,
+        batch_size=options.batch_size,
+    )
+    folders = "class_ids/, confidence/, colour/ and overlay/" if options.classes else "class_ids/ and confidence/"
+    print(f"{folders} are in {options.out}")
+    return 3 if skipped else 0
 
 
 def _toy_city(options: argparse.Namespace) -> int:

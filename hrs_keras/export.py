@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, HRSError
-from hrs_keras.labels import LabelSpace
 from hrs_keras.model_card import model_card
 from hrs_keras.run_folder import environment, read_json, write_json
 from hrs_keras.schema import Recipe
@@ -37,10 +36,19 @@ class Origin:
     step: int
     metrics: dict[str, Any] | None = None
 
-    @property
-    def space(self) -> LabelSpace:
-        """The classes that are predicted."""
-        return self.recipe.data.label_space
+    def record(self) -> dict[str, Any]:
+        """Plain data for the JSON file beside the weights."""
+        recipe, made = self.recipe, environment()
+        return {
+            "name": recipe.name,
+            "recipe": recipe.digest(),
+            "step": self.step,
+            "size": recipe.data.size,
+            "label_space": recipe.data.label_space.to_dict(),
+            "metrics": self.metrics,
+            "versions": made["versions"],
+            "git": made["git"],
+        }
 
 
 def export_saved_model(
@@ -76,19 +84,7 @@ def _write(segmenter: keras.Model, origin: Origin, max_pixels: int, path: Path) 
     # Not keras.export.ExportArchive, which (3.15) stores every variable twice.
     module = Signatures(segmenter, recipe.data.size, max_pixels)
     tf.saved_model.save(module, str(path), signatures=module.functions)
-    made = environment()
-    record = {
-        "name": recipe.name,
-        "recipe": recipe.digest(),
-        "step": origin.step,
-        "size": recipe.data.size,
-        "max_pixels": max_pixels,
-        "label_space": origin.space.to_dict(),
-        "metrics": origin.metrics,
-        "weights": weights_digest(segmenter),
-        "versions": made["versions"],
-        "git": made["git"],
-    }
+    record = origin.record() | {"max_pixels": max_pixels, "weights": weights_digest(segmenter)}
     write_json(path / _RECORD, record)
     (path / _EXTRA / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     (path / _EXTRA / "README.md").write_text(model_card(record, recipe), encoding="utf-8")

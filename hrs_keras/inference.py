@@ -42,7 +42,7 @@ def load_model(path: str | Path, which: str = "best") -> TrainedModel:
     """Load a run folder, a SavedModel, or the newest version of a folder of SavedModels.
 
     Args:
-        which: ``"best"`` or ``"last"`` checkpoint; means nothing for an export.
+        which: ``"best"`` or ``"last"`` checkpoint of a run.
 
     Raises:
         CheckpointError: it is none of these, holds no checkpoint yet, or is no export of this package.
@@ -50,6 +50,8 @@ def load_model(path: str | Path, which: str = "best") -> TrainedModel:
     path = Path(path)
     if RunFolder(path).recipe_file.is_file():
         return _of_run(RunFolder(path), which)
+    if which != "best":
+        raise CheckpointError(f"{path} is no run folder, and only a run has a {which!r} checkpoint beside its best")
     folder = path if (path / "saved_model.pb").is_file() else newest_version(path)
     if folder is None:
         raise CheckpointError(

@@ -1,16 +1,21 @@
-"""The counter of floating-point operations, held against hand counts; the report of the comparison."""
+"""The counter of floating-point operations, held against hand counts; the reports; what the exports hold."""
 
+import argparse
 import importlib
+import json
+import subprocess
 
 import pytest
 import tensorflow as tf
 import tiny
 
+BENCHMARKS = tiny.TESTS.parent / "benchmarks"
+
 
 @pytest.fixture
 def benchmark(monkeypatch):
     """Imports a script of benchmarks/ by name."""
-    monkeypatch.syspath_prepend(tiny.TESTS.parent / "benchmarks")
+    monkeypatch.syspath_prepend(BENCHMARKS)
     return importlib.import_module
 
 
@@ -74,3 +79,49 @@ def test_report_takes_ratios_within_a_round(benchmark):
     assert "| full / peer naive | 0.50 | 0.25 to 0.50 | 0.8 |" in text
     assert "| full / joint, time over FLOPs | 1.20 | 1.20 to 1.20 | 1.1 |" in text
     assert "| GFLOP/s over ceiling | 0.50 | 0.50 to 0.50 |  |" in text
+
+
+def test_inference_report_takes_ratios_within_a_round(benchmark):
+    inference = benchmark("inference")
+
+    def measured(speed, onnx):
+        times = {"Keras predict": 200 * speed, "ONNX Runtime": onnx * speed}
+        return {name: {"ms": ms, "min_ms": ms - 10, "rss_mib": 9} for name, ms in times.items()}
+
+    held = {"SavedModel, logits": {"gflop": 1.5, "elements": 70, "mib": 0.3}, "LiteRT": {"difference": "1e-6 of 8.0"}}
+    text = inference.report("256x512", "small", held, [measured(1, 100), measured(3, 100), measured(1, 50)])
+    assert "| Keras predict | 200.0 | 190.0 | 5.00 | 9 | 1.00 | 1.00 to 1.00 |" in text
+    assert "| ONNX Runtime | 100.0 | 40.0 | 10.00 | 9 | 0.50 | 0.25 to 0.50 |" in text
+    assert "| SavedModel, logits | 1.5 | 70 | 0.3 |  |" in text and "| LiteRT |  |  |  | 1e-6 of 8.0 |" in text
+
+
+def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path):
+    held = benchmark("exports").measure(tmp_path, height=64, width=96, fc=8, channels=4)
+    layers, before = [], 3  # kernel, channels in and out, stride of the output
+    for block, multiple in enumerate((1, 2, 4, 8, 8)):
+        for _ in range(2 if block < 2 else 3):
+            layers.append((3, before, 4 * multiple, 2**block))
+            before = 4 * multiple
+    layers += [(7, 32, 8, 32), (1, 8, 8, 32), (1, 8, 19, 32), (1, 32, 19, 16), (1, 16, 19, 8)]
+    operations = sum(2 * (64 // stride) * (96 // stride) * k * k * m * n for k, m, n, stride in layers)
+    numbers = sum(k * k * m * n + n for k, m, n, _ in layers)
+    for name in ("plain FCN8s in Keras", "SavedModel, logits"):
+        assert held[name]["elements"] == numbers
+        assert held[name]["gflop"] == pytest.approx(operations / 1e9, abs=0.0006)
+    shape = ["--height", "64", "--width", "96", "--fc", "8", "--channels", "4"]
+    options = argparse.Namespace(fc=8, channels=4, repeats=1, threads=2, peer=None)
+    commands = benchmark("inference").commands("64x96", str(tmp_path), options)
+    assert list(commands) == list(benchmark("inference").SYSTEMS)
+    for name in ("SavedModel, arrays", "ONNX Runtime", "OpenVINO, as it chooses", "LiteRT"):
+        assert commands[name][-len(shape) - 4 : -4] == shape
+        result = subprocess.run(commands[name], capture_output=True, text=True, check=True)
+        assert 0 < json.loads(result.stdout)["ms"] < 60_000
+
+
+def test_a_peers_definitions_are_taken_without_running_it(benchmark, tmp_path):
+    script = tmp_path / "peer.py"
+    script.write_text("import math\nA = 2\nclass FCN8s:\n    area = math.pi * A\ndef main():\n    1 / 0\nmain()\n")
+    assert benchmark("torch_forward").definitions(script)["FCN8s"].area == pytest.approx(6.2831853)
+    options = argparse.Namespace(fc=8, channels=4, repeats=1, threads=2, peer=f"/peer/python '{script}'")
+    last = list(benchmark("inference").commands("64x96", "exports", options).values())[-1]
+    assert last[0] == "/peer/python" and last[2] == str(script) and last[-1] == "--channels-last"

@@ -138,7 +138,9 @@ def test_folders_that_are_no_run(tmp_path, capsys):
     for verb in ("evaluate", "export"):
         assert "is no run folder" in refused(capsys, verb, tmp_path)
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "x.png")
-    assert "is no run folder" in refused(capsys, "predict", tmp_path, tmp_path / "x.png", "--out", tmp_path / "out")
+    assert "is neither a run folder" in refused(
+        capsys, "predict", tmp_path, tmp_path / "x.png", "--out", tmp_path / "out"
+    )
 
 
 def test_evaluate_writes_what_it_prints(finished, tmp_path, capsys):
@@ -193,7 +195,7 @@ def test_toy_city(tmp_path, capsys):
 HELP = """
 import contextlib, io, sys
 from hrs_keras.cli import main
-for verb in ([], ["train"], ["audit"], ["evaluate"], ["predict"], ["export"], ["toy-city"]):
+for verb in ([], ["train"], ["audit"], ["evaluate"], ["predict"], ["export"], ["request"], ["toy-city"]):
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
         main([*verb, "--help"])
     assert out.getvalue().startswith("usage: hrs"), verb

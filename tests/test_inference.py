@@ -152,6 +152,8 @@ def test_what_is_no_model(tmp_path):
         load_model(tmp_path / "missing")
     with pytest.raises(CheckpointError, match="is neither a run folder"):
         load_model(tmp_path)
+    with pytest.raises(CheckpointError, match="only a run has a 'last' checkpoint"):
+        load_model(tmp_path, "last")
     (tmp_path / "1").mkdir()
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
     with pytest.raises(CheckpointError, match=r"1 has no assets\.extra/hrs\.json that names its classes"):

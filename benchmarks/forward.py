@@ -1,0 +1,85 @@
+"""Time one runtime's answer to one image in a process of its own; prints one line of JSON.
+
+python benchmarks/forward.py --system onnx --folder /tmp/exports --height 256 --width 512 --threads 2
+
+``--folder`` is what exports.py wrote. Only what is measured is imported, for the memory it takes is measured too.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from measuring import add_network_options, timed
+
+Call = Callable[[], object]
+
+
+def keras_predict(images: np.ndarray, options: argparse.Namespace) -> Call:
+    """``predict`` of the Keras model that was exported."""
+    tensorflow(options.threads)
+    from exports import network
+
+    from hrs_keras.portable import pixel_model
+
+    recipe, segmenter = network(options.height, options.width, options.fc, options.channels)
+    model = pixel_model(segmenter, recipe.data.size)
+    return lambda: model.predict(images, verbose=0)["logits"]
+
+
+def saved_model(images: np.ndarray, options: argparse.Namespace) -> Call:
+    """A signature of the SavedModel, all its outputs."""
+    tf = tensorflow(options.threads)
+    loaded = tf.saved_model.load(str(options.folder / "saved_model/1"))
+    images = images.astype(np.uint8) if options.system == "arrays" else images
+
+    def answer() -> dict[str, np.ndarray]:
+        answers = loaded.signatures[options.system](images=tf.constant(images))
+        return {name: value.numpy() for name, value in answers.items()}
+
+    return answer
+
+
+def portable(images: np.ndarray, options: argparse.Namespace) -> Call:
+    """An exported file in its runtime."""
+    from hrs_keras.runtimes import FORMATS, open_model
+
+    kind = FORMATS[options.system.removesuffix("-fast")]
+    file = options.folder / kind.name / "1" / f"network{kind.suffix}"
+    run = open_model(file, threads=options.threads, exact=not options.system.endswith("-fast"))
+    return lambda: run(images)
+
+
+def tensorflow(threads: int) -> ModuleType:
+    """TensorFlow, with so many threads for an operation, and one operation at a time."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    return tf
+
+
+SYSTEMS = {
+    "keras": keras_predict,
+    **dict.fromkeys(("logits", "arrays"), saved_model),
+    **dict.fromkeys(("onnx", "openvino", "openvino-fast", "litert"), portable),
+}
+
+
+def main() -> None:
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--system", choices=SYSTEMS, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    add_network_options(parser)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=10)
+    options = parser.parse_args()
+    images = np.random.default_rng(0).integers(0, 256, (1, options.height, options.width, 3)).astype(np.float32)
+    print(json.dumps(timed(SYSTEMS[options.system](images, options), options.repeats)))
+
+
+if __name__ == "__main__":
+    main()
