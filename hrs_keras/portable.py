@@ -93,8 +93,8 @@ def export_portable(
         The file.
 
     Raises:
-        HRSError: no such format, its packages are not installed, Keras is too old, the runtime answers otherwise than Keras, the version
-            exists, or the folder cannot be written.
+        HRSError: no such format, its packages are not installed or Keras is too old, the runtime answers otherwise than
+            Keras, the version exists, or the folder cannot be written.
     """
     kind = _writable(format)
     recipe = origin.recipe
