@@ -5,7 +5,9 @@ keeps its traceback.
 """
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class HRSError(Exception):
@@ -38,6 +40,11 @@ class ServingError(HRSError):
     def __init__(self, message: str, *, refused: bool = False):
         super().__init__(message)
         self.refused = refused
+
+
+def printable(path: Path) -> str:
+    """A path as text that every terminal and JSON file takes, also where the name is not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def did_you_mean(found: str, valid: Iterable[str]) -> str:

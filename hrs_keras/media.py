@@ -17,7 +17,7 @@ from PIL.ExifTags import Base
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, printable
 
 # TensorFlow takes seconds to import, and a client of a served model only looks for files: what decodes imports it.
 
@@ -116,7 +116,7 @@ def read_image(path: Path, max_pixels: int) -> np.ndarray:
     """
     import tensorflow as tf
 
-    from hrs_keras.data.check import printable, reason
+    from hrs_keras.data.check import reason
     from hrs_keras.data.decode import decode_image
 
     try:
@@ -159,7 +159,7 @@ def _check_header(path: Path, max_pixels: int) -> int:
             file.seek(0)
             header = _opened(reader, file)
             check_pixels(*header.size, max_pixels)
-            return _orientation(header)
+            return orientation(header)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})") from None
 
@@ -172,12 +172,12 @@ def _opened(reader: type[Image.Image], file: BinaryIO) -> Image.Image:
         raise DataError(f"cannot be decoded ({error})") from None
 
 
-def _orientation(header: Image.Image) -> int:
+def orientation(header: Image.Image) -> int:
+    """EXIF's orientation of an opened file, 1 (upright) if it makes no sense; decodes no pixels."""
     try:
         # Not PngImageFile's own getexif, which decodes the pixels in search of EXIF data behind them.
         return Image.Image.getexif(header).get(Base.Orientation, 1)
-    # As above. EXIF data that make no sense turn nothing, as in browsers.
-    except Exception:
+    except Exception:  # Pillow has no common base; in browsers too, such data turn nothing
         return 1
 
 

@@ -15,9 +15,8 @@ from PIL import Image
 from hrs_keras.labels import LabelSpace
 from hrs_keras.run_folder import writing
 from hrs_keras.video import Video, VideoWriter
-from hrs_keras.visualise import colourise
+from hrs_keras.visualise import OVERLAY_OPACITY, colourise
 
-OVERLAY_OPACITY = 0.5
 WRITES_BEHIND = 4  # predictions that wait to be written or are being written
 
 _FILMED = ("colour", "overlay")

@@ -12,8 +12,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from hrs_keras import inference
-from hrs_keras.data.check import printable
-from hrs_keras.errors import DataError, HRSError
+from hrs_keras.errors import DataError, HRSError, printable
 from hrs_keras.inference import Predictor, View, load_model
 from hrs_keras.media import find_inputs, is_video, read_images
 from hrs_keras.outputs import WRITES_BEHIND, Outputs, Prediction, write_behind

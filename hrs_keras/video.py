@@ -11,8 +11,7 @@ from types import ModuleType
 
 import numpy as np
 
-from hrs_keras.data.check import printable
-from hrs_keras.errors import DataError, HRSError
+from hrs_keras.errors import DataError, HRSError, printable
 from hrs_keras.media import check_pixels, read_ahead
 from hrs_keras.run_folder import writing
 

@@ -12,6 +12,7 @@ from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 
 SELECTED_COLOUR = np.array([255, 40, 40])
 IGNORED_COLOUR = (0, 0, 0)
+OVERLAY_OPACITY = 0.5
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:

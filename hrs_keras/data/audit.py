@@ -17,10 +17,10 @@ import PIL
 import tensorflow as tf
 from tabulate import tabulate
 
-from hrs_keras.data.check import Problem, check_sample, printable
+from hrs_keras.data.check import Problem, check_sample
 from hrs_keras.data.decode import IdMap
 from hrs_keras.data.pairs import Pairs, find_pairs
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, printable
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 from hrs_keras.schema import Recipe
 from hrs_keras.schema_data import Dataset

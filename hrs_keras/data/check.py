@@ -1,6 +1,5 @@
 """Whether one image-label pair can be trained and evaluated on, and which classes it holds."""
 
-import os
 import re
 import struct
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_raw_label
+from hrs_keras.errors import printable
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.schema_data import Dataset
 
@@ -31,11 +31,6 @@ class Problem:
 class _UnusableError(Exception):
     def __init__(self, path: Path, what: str):
         self.problem = Problem(printable(path), what)
-
-
-def printable(path: Path) -> str:
-    """A path as text that every terminal and JSON file takes, also where the name is not UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def reason(error: Exception) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
 from hrs_keras.errors import DataError, ServingError
+from hrs_keras.media import orientation
 from hrs_keras.serving.transport import MAX_ATTEMPTS, RestTransport, Target
 
 _TURNED = range(2, 9)  # EXIF orientations of pixels that do not stand upright
@@ -135,7 +136,7 @@ def upright(image: bytes) -> tuple[bytes, tuple[int, int]]:
     """
     try:
         with Image.open(io.BytesIO(image), formats=("PNG", "JPEG")) as opened:
-            is_turned = _orientation(opened) in _TURNED
+            is_turned = orientation(opened) in _TURNED
             opened.load()
             if not is_turned:
                 return image, opened.size[::-1]
@@ -147,11 +148,3 @@ def upright(image: bytes) -> tuple[bytes, tuple[int, int]]:
     # A JPEG may be CMYK, a PNG not. It is sent once: better large than late.
     (turned.convert("RGB") if turned.mode == "CMYK" else turned).save(file, "PNG", compress_level=1)
     return file.getvalue(), turned.size[::-1]
-
-
-def _orientation(image: Image.Image) -> int:
-    """As ``hrs predict`` reads it: from what stands before the pixels, and 1 if it makes no sense."""
-    try:
-        return Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except Exception:  # as above
-        return 1

@@ -1,7 +1,6 @@
 """What ``hrs request`` does: image files to a served model, label maps back."""
 
 import io
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,13 +10,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from hrs_keras.errors import DataError, HRSError, ServingError, did_you_mean
+from hrs_keras.errors import DataError, HRSError, ServingError, did_you_mean, printable
 from hrs_keras.labels import IGNORE_LABEL, LABEL_SPACES, LabelSpace
 from hrs_keras.media import find_inputs, is_video
 from hrs_keras.serving.client import Segmentation, ServingClient, upright
-from hrs_keras.visualise import blend, colourise
-
-OVERLAY_OPACITY = 0.5
+from hrs_keras.visualise import OVERLAY_OPACITY, blend, colourise
 
 
 def request_files(
@@ -56,7 +53,7 @@ def request_files(
         raise DataError(f"batch size {batch_size}: wants at least 1")
     files, skipped = find_inputs(inputs), []
     if videos := [file for file in files if is_video(file)]:
-        raise DataError(f"{_printable(videos[0])} is a video; hrs predict takes those, or send its frames as images")
+        raise DataError(f"{printable(videos[0])} is a video; hrs predict takes those, or send its frames as images")
     folders = _Folders(Path(out), LABEL_SPACES.get(classes))
     with (
         ServingClient(address, model, version=version, timeout=timeout, attempts=attempts) as client,
@@ -67,7 +64,7 @@ def request_files(
                 if isinstance(answer, Segmentation):
                     folders.write(file.stem, image, answer)
                 else:
-                    progress.write(f"hrs: skipped {_printable(file)}: {_reason(answer)}", file=sys.stderr)
+                    progress.write(f"hrs: skipped {printable(file)}: {_reason(answer)}", file=sys.stderr)
                     skipped.append(file)
                 progress.update()
     return skipped
@@ -115,7 +112,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HRSError(f"cannot write {_printable(path)}: {_reason(error)}") from None
+        raise HRSError(f"cannot write {printable(path)}: {_reason(error)}") from None
 
 
 def _check_classes(ids: np.ndarray, space: LabelSpace) -> None:
@@ -137,8 +134,3 @@ def _rgb(image: bytes) -> np.ndarray:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
-
-
-def _printable(path: Path) -> str:
-    """A path as text that every terminal takes, also where the name is not UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
