@@ -154,9 +154,9 @@ class Predictor:
         total = np.zeros((*filled.shape[:3], len(self._model.space.classes)), np.float32)
         weight = np.zeros((*filled.shape[1:3], 1), np.float32)
         for top, left in itertools.product(self._starts(filled, 1), self._starts(filled, 2)):
-            window = (slice(top, top + rows), slice(left, left + columns))
-            total[:, *window] += self._model.logits(tf.constant(filled[:, *window])).numpy() * strength
-            weight[window] += strength
+            down, across = slice(top, top + rows), slice(left, left + columns)
+            total[:, down, across] += self._model.logits(tf.constant(filled[:, down, across])).numpy() * strength
+            weight[down, across] += strength
         return (total / weight)[:, :height, :width]
 
     def _starts(self, images: np.ndarray, axis: int) -> Iterator[int]:

@@ -5,9 +5,13 @@ import importlib
 import json
 import subprocess
 
+import keras
 import pytest
 import tensorflow as tf
 import tiny
+from packaging.version import Version
+
+from hrs_keras.portable import LEAST_KERAS
 
 BENCHMARKS = tiny.TESTS.parent / "benchmarks"
 
@@ -95,6 +99,7 @@ def test_inference_report_takes_ratios_within_a_round(benchmark):
     assert "| SavedModel, logits | 1.5 | 70 | 0.3 |  |" in text and "| LiteRT |  |  |  | 1e-6 of 8.0 |" in text
 
 
+@pytest.mark.skipif(Version(keras.__version__) < Version(LEAST_KERAS), reason=f"wants Keras {LEAST_KERAS}")
 def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path):
     held = benchmark("exports").measure(tmp_path, height=64, width=96, fc=8, channels=4)
     layers, before = [], 3  # kernel, channels in and out, stride of the output

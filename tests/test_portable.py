@@ -57,7 +57,7 @@ assert not {'tensorflow', 'keras', 'hrs_keras'} & set(sys.modules)
 """
 
 if Version(keras.__version__) < Version(portable.LEAST_KERAS):
-    pytest.skip(f"needs Keras {portable.LEAST_KERAS}", allow_module_level=True)
+    pytest.skip(f"wants Keras {portable.LEAST_KERAS}", allow_module_level=True)
 
 formats = pytest.mark.parametrize("format", list(FORMATS))
 

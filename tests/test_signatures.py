@@ -19,7 +19,7 @@ MAX_PIXELS = 5000
 def ask():
     """``ask(signature, **inputs)`` of a network whose logits are the image's own colours in [-1, 1]."""
     images = keras.Input((None, None, 3))
-    functions = Signatures(keras.Model(images, {"logits": images}), SIZE, MAX_PIXELS).functions
+    functions = Signatures(keras.Model(images, {"logits": keras.layers.Identity()(images)}), SIZE, MAX_PIXELS).functions
 
     def call(signature: str, **inputs):
         return {k: v.numpy() for k, v in functions[signature](**{k: tf.constant(v) for k, v in inputs.items()}).items()}
