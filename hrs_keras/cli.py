@@ -94,9 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUTS.replace(" or videos", ""))
     ask.add_argument("--model", required=True, metavar="NAME", help="the name it is served under")
     ask.add_argument("--version", type=int, help="default: the newest that is loaded")
-    ask.add_argument("--out", required=True, metavar="DIR", help="folder for class_ids/ and confidence/")
+    ask.add_argument("--out", required=True, metavar="DIR", help="folder for class_ids/ and confidence/, grey PNGs")
     ask.add_argument("--classes", metavar="NAME", help="cityscapes or camvid: also write colour/ and overlay/")
-    ask.add_argument("--batch-size", type=int, default=1, help="images a request; default: 1")
+    ask.add_argument("--batch-size", type=int, default=1, help="images a request, no more than the server takes; default: 1")
     ask.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="default: 30")
     ask.add_argument("--attempts", type=int, default=5, help="while the server is unavailable; default: 5, the most")
 
@@ -118,7 +118,7 @@ def _add_view(predict: argparse.ArgumentParser) -> None:
     mode.add_argument("--pad", action="store_true", help="as they are, filled up to multiples of 32, not resized")
     predict.add_argument("--overlap", type=float, help="of windows, 0 to below 1; default: 0.5")
     predict.add_argument(
-        "--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help="average over these; default: 1"
+        "--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help="average over these; after INPUT; default: 1"
     )
     predict.add_argument("--flip", action="store_true", help="average with the mirrored image")
 

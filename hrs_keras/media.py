@@ -102,7 +102,7 @@ def _refuse_same_outputs(files: Iterable[Path]) -> None:
     for file in files:
         name = output_name(file)
         if (other := by_name.setdefault(name, file)) is not file:
-            raise DataError(f"{other} and {file} would both be written as {name}; take them apart")
+            raise DataError(f"{other} and {file} would both be written as {name}; rename one, or predict them apart")
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ class _Job:
             self.outputs.write_image(file.stem, prediction)
 
         with (
-            tqdm(total=len(files), unit="image", disable=not files) as bar,
+            tqdm(total=len(files), unit="image", disable=None if files else True) as bar,
             read_images(files, self.max_pixels, READ_AHEAD + self.batch_size) as stream,
             write_behind(write, threads=WRITES_BEHIND) as write_later,
         ):
@@ -122,7 +122,7 @@ class _Job:
             except DataError as error:
                 _tell_skipped(error)
                 return False
-            bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=printable(Path(file.name))))
+            bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=printable(Path(file.name)), disable=None))
             stream = opened.enter_context(video.read(READ_AHEAD + self.batch_size))
             write = opened.enter_context(self.outputs.film(file.stem, video))
             # One thread, for frames are written in order.

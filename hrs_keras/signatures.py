@@ -131,7 +131,9 @@ def _declared_size(contents: tf.Tensor) -> tf.Tensor:
     start = tf.strings.join([tf.strings.substr(contents, 0, _PNG_HEADER), tf.constant(b"\0" * _PNG_HEADER)])
     head = tf.strings.substr(start, 0, len(_PNG))
     is_png, is_jpeg = head == _PNG, tf.strings.substr(head, 0, len(_JPEG)) == _JPEG
-    known = tf.debugging.Assert(is_png | is_jpeg, ["neither a PNG nor a JPEG file; it begins with", head])
+    # A message goes to clients as UTF-8.
+    shown = tf.strings.unicode_transcode(head, "UTF-8", "UTF-8", replacement_char=ord("?"))
+    known = tf.debugging.Assert(is_png | is_jpeg, ["neither a PNG nor a JPEG file; it begins with", shown])
 
     def png() -> tf.Tensor:
         digits = tf.cast(tf.io.decode_raw(tf.strings.substr(start, 16, 8), tf.uint8), tf.int64)

@@ -131,7 +131,7 @@ class Video:
         # Headers count what is not stored, such as the last frame's duration: up to two packets pass unnoticed.
         if self._reached + max(2 * self._longest, Fraction(1, 10)) >= duration:
             return None
-        return f"at {float(self._reached):.1f} of {float(duration):.1f} seconds"
+        return f"the file reaches {float(self._reached):.1f} of {float(duration):.1f} seconds"
 
 
 class VideoWriter:

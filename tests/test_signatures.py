@@ -110,6 +110,7 @@ BROKEN = {
     "nothing": (b"", "neither a PNG nor a JPEG"),
     "a text": (b"no image", "neither a PNG nor a JPEG"),
     "an animated GIF": (gif(), "neither a PNG nor a JPEG"),
+    "bytes that are not UTF-8": (b"\xff\xfe\xe0GIF89", r"neither a PNG nor a JPEG.*\?\?\?GIF89"),
     "half a PNG": (flat(RED, (60, 80))[:100], "PNG"),
     "half a JPEG": (flat(RED, (60, 80), "JPEG")[:400], "JPEG|jpeg"),
     "a PNG's signature": (png_header(1, 1)[:8], "1 to 5000 pixels"),

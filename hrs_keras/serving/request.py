@@ -57,7 +57,7 @@ def request_files(
     folders = _Folders(Path(out), LABEL_SPACES.get(classes))
     with (
         ServingClient(address, model, version=version, timeout=timeout, attempts=attempts) as client,
-        tqdm(total=len(files), unit="image") as progress,
+        tqdm(total=len(files), unit="image", disable=None) as progress,
     ):
         for start in range(0, len(files), batch_size):
             for file, (image, answer) in _segment(client, files[start : start + batch_size]).items():

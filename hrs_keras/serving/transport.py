@@ -98,7 +98,7 @@ class Transport(ABC):
             return self._error(f"it has no signature {SIGNATURE!r}", "serve a new export of this package")
         match code:
             case "INVALID_ARGUMENT":
-                return self._error(f"refused: {said}", "leave out or mend what it names", refused=True)
+                return self._error(f"refused: {said}", "mend that image, or leave it out", refused=True)
             case "NOT_FOUND":
                 return self._error(f"not served: {said}", "check the model's name and the server's configuration")
             case "UNAVAILABLE":
@@ -131,6 +131,7 @@ class Transport(ABC):
 def _one_line(said: object) -> str:
     """What a server said, for a terminal: it may be bytes of another protocol, a whole request, names of nodes."""
     text = " ".join(re.sub(r"(\[\[)?{{.*?}}(\]\])?", "", str(said)).split())
+    text = re.sub(r"assertion failed: \[(.*?)\]", r"\1", text)
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= 300 else f"{text[:300]} ..."
 
