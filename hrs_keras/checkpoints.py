@@ -131,7 +131,10 @@ def _manager(checkpoint: tf.train.Checkpoint, folder: Path, keep: int) -> tf.tra
 
 
 def _step(path: str) -> int:
-    return int(path.rsplit("-", 1)[1])
+    try:
+        return int(path.rsplit("-", 1)[1])
+    except (IndexError, ValueError):
+        raise CheckpointError(f"the checkpoint {path} is not called step-NUMBER, as a run calls it") from None
 
 
 def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
@@ -150,7 +153,9 @@ def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
     """
     path = tf.train.latest_checkpoint(str(folder / which))
     if path is None:
-        raise CheckpointError(f"{folder / which} holds no checkpoint: the run has not come to its first one")
+        raise CheckpointError(
+            f"{folder / which} holds no checkpoint: the run has not come to its first one, or its files are damaged"
+        )
     state = {"encoder": {"network": _by_path(segmenter.variables)}}
     try:
         tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()

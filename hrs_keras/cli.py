@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hrs_keras.errors import HRSError
+from hrs_keras.errors import HRSError, printable
+from hrs_keras.runtimes import FORMATS
 
 _Command = Callable[[argparse.Namespace], int]
 
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     export = verb("export", _export, "Write a run's segmenter as a SavedModel, or for another runtime.")
     export.add_argument("run", help="a run folder")
-    export.add_argument("--format", choices=("saved_model", "onnx", "openvino", "litert"), default="saved_model")
+    export.add_argument("--format", choices=("saved_model", *FORMATS), default="saved_model")
     export.add_argument("--version", type=int, help="default: one more than the highest there is")
     export.add_argument(
         "--max-pixels", type=int, help="larger images are refused when the SavedModel is served; default: 2**24"
@@ -96,8 +97,14 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--version", type=int, help="default: the newest that is loaded")
     ask.add_argument("--out", required=True, metavar="DIR", help="folder for class_ids/ and confidence/, grey PNGs")
     ask.add_argument("--classes", metavar="NAME", help="cityscapes or camvid: also write colour/ and overlay/")
-    ask.add_argument("--batch-size", type=int, default=1, help="images a request, no more than the server takes; default: 1")
-    ask.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="default: 30")
+    ask.add_argument("--batch-size", type=int, default=1, help="images a request; a server may limit it; default: 1")
+    ask.add_argument(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="of silence (REST), or in all (gRPC); default: 30",
+    )
     ask.add_argument("--attempts", type=int, default=5, help="while the server is unavailable; default: 5, the most")
 
     for sub in (score, predict, export):
@@ -116,10 +123,9 @@ def _add_view(predict: argparse.ArgumentParser) -> None:
     mode = predict.add_mutually_exclusive_group()
     mode.add_argument("--sliding", action="store_true", help="in windows of the training size, not resized to it")
     mode.add_argument("--pad", action="store_true", help="as they are, filled up to multiples of 32, not resized")
-    predict.add_argument("--overlap", type=float, help="of windows, 0 to below 1; default: 0.5")
-    predict.add_argument(
-        "--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help="average over these; after INPUT; default: 1"
-    )
+    predict.add_argument("--overlap", type=float, help="of windows, 0 to 0.9; default: 0.5")
+    scales = "average over these sizes; stands after INPUT; default: 1"
+    predict.add_argument("--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help=scales)
     predict.add_argument("--flip", action="store_true", help="average with the mirrored image")
 
 
@@ -169,12 +175,13 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from hrs_keras.media import find_inputs
 
-    find_inputs(options.inputs)  # before the wait: a typo is told at once
+    # Before the wait: a typo is told at once.
+    find_inputs(options.inputs)
+    if options.overlap is not None and not options.sliding:
+        raise HRSError("--overlap is of windows: it goes with --sliding")
 
     from hrs_keras import View, predict_files
 
-    if options.overlap is not None and not options.sliding:
-        raise HRSError("--overlap is of windows: it goes with --sliding")
     mode = "sliding" if options.sliding else "pad" if options.pad else "resize"
     try:
         overlap = 0.5 if options.overlap is None else options.overlap
@@ -194,7 +201,7 @@ def _predict(options: argparse.Namespace) -> int:
     )
     folders = ["ids/", "colour/", "overlay/"]
     folders += [f"{name}/" for name in ("confidence", "probabilities") if getattr(options, name)]
-    print(f"{', '.join(folders[:-1])} and {folders[-1]} are in {options.out}")
+    print(f"{', '.join(folders[:-1])} and {folders[-1]} are in {printable(Path(options.out))}")
     return 3 if skipped else 0
 
 
@@ -234,7 +241,7 @@ def _request(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
     )
     folders = "class_ids/, confidence/, colour/ and overlay/" if options.classes else "class_ids/ and confidence/"
-    print(f"{folders} are in {options.out}")
+    print(f"{folders} are in {printable(Path(options.out))}")
     return 3 if skipped else 0
 
 

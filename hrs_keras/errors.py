@@ -43,8 +43,9 @@ class ServingError(HRSError):
 
 
 def printable(path: Path) -> str:
-    """A path as text that every terminal and JSON file takes, also where the name is not UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path as one line that terminals and JSON files take, also where the name is not UTF-8 or has line breaks."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def did_you_mean(found: str, valid: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from hrs_keras.model_card import model_card
 from hrs_keras.run_folder import environment, read_json, write_json
 from hrs_keras.schema import Recipe
 from hrs_keras.signatures import MAX_PIXELS, Signatures
-from hrs_keras.versions import new_version, versions
+from hrs_keras.versions import versions, write_version
 from hrs_keras.warmup import write_warmup
 
 # TensorFlow Serving leaves this folder of a version to its users.
@@ -69,14 +69,12 @@ def export_saved_model(
         max_pixels: larger images are refused when the model is served.
 
     Raises:
-        HRSError: the version exists or is no positive number, ``max_pixels`` is below 1, or the folder cannot be
-            written.
+        HRSError: the version exists or is no positive number, ``max_pixels`` is out of its range, or the folder cannot
+            be written.
     """
-    if max_pixels < 1:
-        raise HRSError(f"max_pixels {max_pixels}: wants the number of pixels of the largest image to be answered")
-    with new_version(folder, version) as (partial, final):
-        _write(segmenter, origin, max_pixels, partial)
-    return final
+    if not 1 <= max_pixels < 2**31:
+        raise HRSError(f"max_pixels {max_pixels}: wants the number of pixels of the largest image, 1 to 2**31 - 1")
+    return write_version(folder, version, lambda partial: _write(segmenter, origin, max_pixels, partial))
 
 
 def _write(segmenter: keras.Model, origin: Origin, max_pixels: int, path: Path) -> None:
@@ -95,7 +93,11 @@ def find_export(segmenter: keras.Model, folder: Path) -> Path | None:
     """The newest version in ``folder`` that holds these very weights; None if there is none."""
     digest = weights_digest(segmenter)
     for _, path in sorted(versions(folder).items(), reverse=True):
-        if (read_json(path / _RECORD) or {}).get("weights") == digest:
+        try:
+            found = read_record(path)["weights"]
+        except (CheckpointError, KeyError):  # of another kind, or damaged: not these weights
+            continue
+        if found == digest:
             return path
     return None
 

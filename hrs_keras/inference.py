@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.data.check import reason
 from hrs_keras.errors import CheckpointError
 from hrs_keras.export import newest_version, read_record
 from hrs_keras.labels import LabelSpace
@@ -19,6 +20,7 @@ from hrs_keras.signatures import network_logits
 from hrs_keras.training import load_segmenter
 
 STRIDE = 32  # of the networks: what heights and widths must be multiples of
+MAX_OVERLAP, MAX_SCALE = 0.9, 8  # beyond them are slips of the keyboard, which would run for days
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,18 @@ def _of_run(run: RunFolder, which: str) -> TrainedModel:
 def _of_export(folder: Path) -> TrainedModel:
     record = read_record(folder)
     try:
+        height, width = map(int, record["size"])
+        name, space = record["name"], LabelSpace.from_dict(record["label_space"])
         loaded = tf.saved_model.load(str(folder))
-    except (OSError, tf.errors.OpError) as error:
-        raise CheckpointError(f"{folder} cannot be loaded: {error}; export the run again") from None
+        network = loaded.signatures["logits"]
+    # TensorFlow has no common base for what it raises on broken files: IndexError, ValueError, ...
+    except (OSError, LookupError, TypeError, ValueError, tf.errors.OpError) as error:
+        raise CheckpointError(f"{folder} is damaged ({reason(error)}); export the run again") from None
 
-    def logits(images: tf.Tensor) -> tf.Tensor:
-        return loaded.signatures["logits"](images=images)["logits"]
+    def logits(images: tf.Tensor, _kept: object = loaded) -> tf.Tensor:  # its variables live as long as it does
+        return network(images=images)["logits"]
 
-    return TrainedModel(record["name"], tuple(record["size"]), LabelSpace.from_dict(record["label_space"]), logits)
+    return TrainedModel(name, (height, width), space, logits)
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,8 @@ class View:
     Attributes:
         mode: ``"resize"``: to the training size, as in training and evaluation; ``"pad"``: as it is, filled up to
             multiples of 32; ``"sliding"``: in overlapping windows of the training size.
-        overlap: share of a window that its neighbour covers too, in [0, 1).
-        scales: the image is also looked at enlarged by these factors; logits are averaged.
+        overlap: share of a window that its neighbour covers too, in [0, 0.9].
+        scales: the image is looked at enlarged by each of these factors, in (0, 8]; logits are averaged.
         flip: the mirrored image is looked at as well.
 
     Raises:
@@ -104,10 +110,10 @@ class View:
     def __post_init__(self):
         if self.mode not in ("resize", "pad", "sliding"):
             raise ValueError(f"mode {self.mode!r}: wants resize, pad or sliding")
-        if not 0 <= self.overlap < 1:
-            raise ValueError(f"overlap {self.overlap:g}: wants a share from 0 to below 1")
-        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
-            raise ValueError(f"scales {self.scales}: wants factors above 0, such as 0.75 1 1.25")
+        if not 0 <= self.overlap <= MAX_OVERLAP:
+            raise ValueError(f"overlap {self.overlap:g}: wants a share from 0 to {MAX_OVERLAP}")
+        if not self.scales or not all(0 < scale <= MAX_SCALE for scale in self.scales):
+            raise ValueError(f"scales {self.scales}: wants factors above 0, up to {MAX_SCALE}, such as 0.75 1 1.25")
 
 
 class Predictor:

@@ -57,13 +57,14 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Path]:
         DataError: an input does not exist or cannot be read, a folder or pattern gives nothing, or two files would
             write the same output.
     """
-    files: dict[str, Path] = {}
+    files: dict[tuple[str, str], Path] = {}
     for given in map(Path, inputs):
         try:
             for file in _expand(given):
-                files.setdefault(os.path.abspath(file), file)
+                # By its own path, not a link's: '**' follows links to folders. A link of another name is another file.
+                files.setdefault((os.path.realpath(file), output_name(file)), file)
         except OSError as error:
-            raise DataError(f"{given} cannot be read: {error.strerror}") from None
+            raise DataError(f"{printable(given)} cannot be read: {error.strerror}") from None
     _refuse_same_outputs(files.values())
     return list(files.values())
 
@@ -91,9 +92,10 @@ def _expand(given: Path) -> list[Path]:
         found = [path for path in matches if path.suffix.lower() in suffixes and not path.is_dir()]
         nothing = f"matches no image or video ({', '.join(suffixes)})"
     else:
-        raise DataError(f"{given} {'is neither a file nor a folder' if given.exists() else 'does not exist'}")
+        what = "is neither a file nor a folder" if os.path.lexists(given) else "does not exist"
+        raise DataError(f"{printable(given)} {what}")
     if not found:
-        raise DataError(f"{given} {nothing}")
+        raise DataError(f"{printable(given)} {nothing}")
     return found
 
 
@@ -102,7 +104,8 @@ def _refuse_same_outputs(files: Iterable[Path]) -> None:
     for file in files:
         name = output_name(file)
         if (other := by_name.setdefault(name, file)) is not file:
-            raise DataError(f"{other} and {file} would both be written as {name}; rename one, or predict them apart")
+            both = f"{printable(other)} and {printable(file)}"
+            raise DataError(f"{both} would both be written as {printable(Path(name))}; rename one, or do them apart")
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------

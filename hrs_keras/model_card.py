@@ -9,7 +9,7 @@ from hrs_keras.schema_data import Dataset
 
 _FILES = "`image_bytes` string [B]: PNG or JPEG files of any sizes"
 _MAPS = "`label_map_bytes` string [B]: grey PNGs of the class ids"
-SIGNATURES = {
+_SIGNATURES = {
     "serving_default": (
         _FILES,
         "`class_ids` uint8 [B, h, w], 255 beyond an image's own size; `confidence` float32 [B, h, w], 0 there;"
@@ -92,7 +92,7 @@ def _dataset(dataset: Dataset) -> str:
 
 
 def _signatures() -> str:
-    rows = [[f"`{name}`", given, answer] for name, (given, answer) in SIGNATURES.items()]
+    rows = [[f"`{name}`", given, answer] for name, (given, answer) in _SIGNATURES.items()]
     return tabulate(rows, ["signature", "input", "outputs"], tablefmt="github")
 
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from hrs_keras.files import write_whole
 from hrs_keras.labels import LabelSpace
 from hrs_keras.run_folder import writing
 from hrs_keras.video import Video, VideoWriter
@@ -129,12 +130,5 @@ def _make_folder(path: Path) -> None:
 
 
 def _write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file whole or not at all."""
-    unfinished = path.with_name(path.name + ".partial")
     with writing(path):
-        try:
-            with open(unfinished, "wb") as file:
-                write(file)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_whole(path, write)

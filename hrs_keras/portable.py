@@ -22,7 +22,7 @@ from hrs_keras.run_folder import RunFolder, write_json
 from hrs_keras.runtimes import FORMATS, Format, open_model
 from hrs_keras.signatures import network_logits
 from hrs_keras.training import load_origin
-from hrs_keras.versions import new_version
+from hrs_keras.versions import write_version
 
 LEAST_KERAS = "3.15"
 """Keras 3.12, the last for Python 3.10, has no LiteRT export, and an OpenVINO export that today's OpenVINO breaks."""
@@ -100,13 +100,15 @@ def export_portable(
     recipe = origin.recipe
     segmenter = _in_float32(segmenter, origin)
     model = pixel_model(segmenter, recipe.data.size if kind.fixed_size else None)
-    with new_version(folder, version) as (partial, final):
-        file = f"{recipe.name}{kind.suffix}"
+    file = f"{recipe.name}{kind.suffix}"
+
+    def write(partial: Path) -> None:
         _convert(model, kind, partial / file)
         agreement = check_portable(partial / file, model, _check_images(recipe.data.size))
         record = _record(origin, kind) | {"weights": weights_digest(segmenter), "agreement": asdict(agreement)}
         write_json(partial / f"{recipe.name}.json", record | _signature(model))
-    return final / file
+
+    return write_version(folder, version, write) / file
 
 
 def check_portable(path: Path, model: keras.Model, images: np.ndarray) -> Agreement:

@@ -1,5 +1,6 @@
 """Predictions for files: images and videos in, class ids and pictures out."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from hrs_keras.signatures import MAX_PIXELS
 from hrs_keras.video import open_video, pyav
 
 READ_AHEAD = 4  # images beyond a batch
+MAX_BATCH = 1024
 
 Key = TypeVar("Key")
 
@@ -63,9 +65,9 @@ def predict_files(
         DataError: nothing to predict on, two inputs of the same name, or inputs that predictions would overwrite.
         HRSError: no model to load, a video without PyAV, no memory, or the predictions cannot be written.
     """
-    for name, value in (("batch_size", batch_size), ("max_pixels", max_pixels)):
-        if value < 1:
-            raise HRSError(f"{name} {value}: wants at least 1")
+    for name, value, most in (("batch_size", batch_size, MAX_BATCH), ("max_pixels", max_pixels, 2**31 - 1)):
+        if not 1 <= value <= most:
+            raise HRSError(f"{name} {value}: wants 1 to {most}")
     files = find_inputs(inputs)
     if any(map(is_video, files)):
         pyav()  # if it is missing, say so before the wait
@@ -82,10 +84,11 @@ def predict_files(
 
 
 def _refuse_overwriting(files: Iterable[Path], folders: Iterable[Path]) -> None:
-    targets = {folder.resolve() for folder in folders}
+    # Not Path.resolve, which gives up on a link to itself.
+    targets = {Path(os.path.realpath(folder)) for folder in folders}
     for file in files:
-        if not targets.isdisjoint(file.resolve().parents):
-            raise DataError(f"{file} lies where predictions would be written; choose another --out")
+        if not targets.isdisjoint(Path(os.path.realpath(file)).parents):
+            raise DataError(f"{printable(file)} lies where predictions would be written; choose another --out")
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,9 @@ class _Job:
             except DataError as error:
                 _tell_skipped(error)
                 return False
-            bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=printable(Path(file.name)), disable=None))
+            bar = opened.enter_context(
+                tqdm(total=video.frames, unit="frame", desc=printable(Path(file.name)), disable=None)
+            )
             stream = opened.enter_context(video.read(READ_AHEAD + self.batch_size))
             write = opened.enter_context(self.outputs.film(file.stem, video))
             # One thread, for frames are written in order.

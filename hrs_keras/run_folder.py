@@ -13,7 +13,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from hrs_keras.errors import CheckpointError, HRSError
+from hrs_keras.errors import CheckpointError, HRSError, printable
+from hrs_keras.files import partial_path, write_whole
 from hrs_keras.recipe import Recipe, differences, load_recipe
 
 _PACKAGES = ("hrs-keras", "tensorflow", "keras", "keras-cv", "numpy", "pillow", "pydantic")
@@ -50,7 +51,7 @@ class RunFolder:
         if not self.path.is_dir():
             return
         if not self.recipe_file.is_file():
-            if set(os.listdir(self.path)) - {_partial(self.recipe_file).name}:
+            if set(os.listdir(self.path)) - {partial_path(self.recipe_file).name}:
                 raise CheckpointError(
                     f"{self.path} is not empty and holds no recipe.yaml: it is no run folder; set name=NAME"
                 )
@@ -85,7 +86,7 @@ class RunFolder:
         """All that a run writes; the recipe, by which a run folder is known, last."""
         folders = [self.checkpoints, self.figures, self.evaluations, self.tensorboard]
         paths = [*folders, self.log_file, self.audit_file, self.environment_file, self.result_file]
-        return [*map(_partial, paths), *paths, _partial(self.recipe_file), self.recipe_file]
+        return [*map(partial_path, paths), *paths, partial_path(self.recipe_file), self.recipe_file]
 
     def _check_removable(self) -> None:
         """Only what runs write is ever removed: a wrong ``name`` must not cost anybody their files."""
@@ -127,18 +128,14 @@ def writing(path: Path | str) -> Iterator[None]:
         yield
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
-        raise HRSError(f"cannot write {path}: {reason}; whatever was saved before is kept") from None
+        file = getattr(error, "filename", None)
+        elsewhere = f" ({file})" if file and not str(file).startswith(str(path)) else ""
+        raise HRSError(f"cannot write {printable(Path(path))}: {reason}{elsewhere}") from None
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    partial = _partial(path)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def write_json(path: Path, value: object) -> None:
@@ -180,5 +177,12 @@ def _git_state() -> dict[str, object] | None:
 
 
 def read_json(path: Path) -> dict | None:
-    """What :func:`write_json` wrote, or None if there is no such file."""
-    return json.loads(path.read_text()) if path.is_file() else None
+    """What :func:`write_json` wrote, or None if there is no such file.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}; remove it, or bring it back") from None

@@ -1,9 +1,9 @@
 """Folders of numbered versions, as model servers watch them: a version appears whole or not at all."""
 
+import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from hrs_keras.errors import HRSError
@@ -11,37 +11,54 @@ from hrs_keras.run_folder import writing
 
 
 def versions(folder: Path) -> dict[int, Path]:
-    """Number -> folder; what is not named by a number is none of them."""
-    return {int(entry.name): entry for entry in folder.iterdir() if entry.name.isdecimal()} if folder.is_dir() else {}
+    """Number -> what is called by it; 02 is called by none."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return {
+        int(entry.name): entry for entry in entries if entry.name.isdecimal() and str(int(entry.name)) == entry.name
+    }
 
 
-@contextmanager
-def new_version(folder: Path, version: int | None = None) -> Iterator[tuple[Path, Path]]:
-    """Make a version: ``with new_version(folder) as (partial, final): ...`` fills ``partial``, which becomes ``final``.
-
-    After an exception nothing is left of it.
+def write_version(folder: Path, version: int | None, write: Callable[[Path], object]) -> Path:
+    """Make a version; after an exception nothing is left of it.
 
     Args:
         folder: that of the versions; made if there is none.
-        version: None for one more than the highest there is.
+        version: None for one more than the highest there is when ``write`` is done.
+        write: fills an empty folder.
+
+    Returns:
+        The version's folder.
 
     Raises:
         HRSError: the version exists or is no positive number, or the folder cannot be written.
     """
     if version is not None and version < 1:
         raise HRSError(f"version {version}: versions are whole numbers from 1")
+    if version in versions(folder):
+        raise _taken(folder / str(version))
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        taken = versions(folder)
-        version = version if version is not None else max(taken, default=0) + 1
-        final = folder / str(version)
-        if version in taken:
-            raise HRSError(f"{final} exists; choose another version, or remove it")
-        # A server may be watching: hence the rename.
+        # A server may be watching: the version appears by a rename, from a name that is none.
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
         try:
-            yield partial, final
+            write(partial)
             partial.chmod(0o755)
-            partial.rename(final)
+            return _rename(partial, version)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def _rename(partial: Path, version: int | None) -> Path:
+    while True:
+        final = partial.with_name(str(version or max(versions(partial.parent), default=0) + 1))
+        try:
+            return partial.rename(final)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            if version:  # else another export was faster: the next number
+                raise _taken(final) from None
+
+
+def _taken(final: Path) -> HRSError:
+    return HRSError(f"{final} exists; choose another version, or remove it")

@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 
 from hrs_keras.errors import DataError, HRSError, printable
+from hrs_keras.files import partial_path
 from hrs_keras.media import check_pixels, read_ahead
 from hrs_keras.run_folder import writing
 
@@ -151,7 +152,7 @@ class VideoWriter:
 
     def __init__(self, path: Path, size: tuple[int, int], time_base: Fraction, rate: Fraction | None):
         self._av, self._path, self._time_base = pyav(), path, time_base
-        self._unfinished = path.with_name(path.name + ".partial")
+        self._unfinished = partial_path(path)
         self._margin = ((0, size[0] % 2), (0, size[1] % 2), (0, 0))
         self._matrix = self._av.video.reformatter.Colorspace.ITU709
         self._opened = ExitStack()

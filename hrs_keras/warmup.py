@@ -5,19 +5,18 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-WARMUP_FILE = "tf_serving_warmup_requests"
+_FILE = "tf_serving_warmup_requests"
 
 
-def write_warmup(folder: Path, model: str, size: tuple[int, int]) -> Path:
+def write_warmup(folder: Path, model: str, size: tuple[int, int]) -> None:
     """Write one request for each signature that serves images, of a mid-grey image of the training size.
+
+    The file is a TFRecord of ``tensorflow.serving.PredictionLog``, as TensorFlow Serving reads it.
 
     Args:
         folder: a version's ``assets.extra``.
         model: name that it is served by.
         size: (H, W).
-
-    Returns:
-        The file: a TFRecord of ``tensorflow.serving.PredictionLog``, as TensorFlow Serving reads it.
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2  # imports grpc, which nothing else needs
 
@@ -28,7 +27,7 @@ def write_warmup(folder: Path, model: str, size: tuple[int, int]) -> Path:
         "png": {"image_bytes": [encoded]},
         "arrays": {"images": image[np.newaxis]},
     }
-    path = folder / WARMUP_FILE
+    path = folder / _FILE
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, tensors in inputs.items():
             request = predict_pb2.PredictRequest()
@@ -38,4 +37,3 @@ def write_warmup(folder: Path, model: str, size: tuple[int, int]) -> Path:
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
             log = prediction_log_pb2.PredictLog(request=request)
             writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
-    return path

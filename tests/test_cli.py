@@ -199,7 +199,7 @@ for verb in ([], ["train"], ["audit"], ["evaluate"], ["predict"], ["export"], ["
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
         main([*verb, "--help"])
     assert out.getvalue().startswith("usage: hrs"), verb
-assert not {"tensorflow", "keras", "numpy", "pydantic"} & set(sys.modules)
+assert not {"tensorflow", "keras", "pydantic", "matplotlib"} & set(sys.modules)
 """
 
 

@@ -344,3 +344,25 @@ def test_rest_needs_no_tensorflow(tmp_path):
         process = start("-c", WITHOUT, server.address, tmp_path / "x.png", tmp_path / "out", cache=tmp_path)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
+
+
+@pytest.mark.parametrize(
+    ("address", "changes", "message"),
+    [
+        ("127.0.0.1:99999", {}, "address '127.0.0.1:99999': wants"),
+        ("http://127.0.0.1:99999", {}, "wants http://host:port"),
+        ("http://[::1", {}, "wants http://host:port"),
+        ("http://:", {}, "wants http://host:port"),
+        ("ftp://host:1", {}, "wants http://host:port"),
+        ("localhost", {}, "wants http://host:port"),
+        ("http://localhost:8501", {"model": ""}, "model ''"),
+        ("http://localhost:8501", {"model": "m\udcff"}, "model "),
+        ("localhost:8500", {"version": 0}, "version 0"),
+        ("localhost:8500", {"version": 10**20}, "version 1"),
+        ("http://localhost:8501", {"timeout": 1e300}, "timeout 1e[+]300"),
+        ("http://localhost:8501", {"timeout": float("nan")}, "timeout nan"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_at_once(address, changes, message):
+    with pytest.raises(ServingError, match=message):
+        ServingClient(address, **({"model": "toy"} | changes))

@@ -18,6 +18,7 @@ from hrs_keras.export import Origin, export_saved_model, find_export, newest_ver
 from hrs_keras.labels import CITYSCAPES, LabelSpace
 from hrs_keras.run_folder import RunFolder
 from hrs_keras.training import export_run, load_segmenter
+from hrs_keras.versions import write_version
 
 LOADER = """
 import sys
@@ -159,3 +160,26 @@ def test_export_of_a_run_makes_a_new_version(copied):
     assert record["metrics"]["iou"] == expected["iou"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="1 to 1000 pixels"):
         tf.saved_model.load(folder).signatures["arrays"](images=np.zeros((1, 40, 40, 3), np.uint8))
+
+
+def test_two_exports_at_once_get_two_numbers(tmp_path):
+    """Another export ends, under the number that was free, while this one is being written."""
+
+    def overtaken_by(number):
+        def write(partial):
+            (partial / "file").touch()
+            (tmp_path / number).mkdir()
+            (tmp_path / number / "file").touch()
+
+        return write
+
+    assert write_version(tmp_path, None, overtaken_by("1")) == tmp_path / "2"
+    with pytest.raises(HRSError, match="3 exists"):
+        write_version(tmp_path, 3, overtaken_by("3"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2", "3"]
+
+
+def test_a_damaged_export_is_no_export_of_these_weights(network, origin, tmp_path):
+    damaged, whole = (export_saved_model(network, origin, tmp_path, version) for version in (2, 1))
+    (damaged / "assets.extra/hrs.json").write_text("{")
+    assert find_export(network, tmp_path) == whole

@@ -1,6 +1,7 @@
 """Views of an image, on networks whose answer can be written down; and what can be loaded as a model."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -103,10 +104,11 @@ def test_flipping_averages_both_sides():
     ("change", "message"),
     [
         ({"mode": "tile"}, "mode 'tile'"),
-        ({"overlap": 1.0}, "overlap 1"),
+        ({"overlap": 0.91}, "overlap 0.91"),
         ({"overlap": -0.1}, "overlap -0.1"),
         ({"scales": ()}, "scales"),
         ({"scales": (0.0,)}, "scales"),
+        ({"scales": (1.0, 8.1)}, "scales"),
         ({"scales": (float("nan"),)}, "scales"),
     ],
 )
@@ -157,4 +159,31 @@ def test_what_is_no_model(tmp_path):
     (tmp_path / "1").mkdir()
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
     with pytest.raises(CheckpointError, match=r"1 has no assets\.extra/hrs\.json that names its classes"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "contents"),
+    [
+        ("assets.extra/hrs.json", b"garbage"),
+        ("assets.extra/hrs.json", b"\xff\xfe"),
+        ("assets.extra/hrs.json", b'{"label_space": {}}'),
+        ("saved_model.pb", b"junk"),
+        ("saved_model.pb", b""),
+        ("variables/variables.data-00000-of-00001", b"short"),
+        ("variables/variables.index", b"junk"),
+    ],
+)
+def test_damaged_exports(copied, file, contents):
+    export = copied.parents[1] / "saved_models/tiny/1"
+    (export / file).write_bytes(contents)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_model(export)
+
+
+def test_a_foreign_saved_model_with_our_record(finished, tmp_path):
+    saved = Path(json.loads((finished / "result.json").read_text())["saved_model"])
+    shutil.copytree(saved / "assets.extra", tmp_path / "assets.extra")
+    tf.saved_model.save(tf.Module(), str(tmp_path))
+    with pytest.raises(CheckpointError, match="damaged"):
         load_model(tmp_path)

@@ -68,7 +68,7 @@ def test_a_name_that_looks_like_a_pattern_is_a_file_first(tmp_path):
 def test_same_outputs_are_refused(tmp_path):
     touch(tmp_path, ["a/x.png", "b/x.jpg", "a/x.mp4", "b/x.avi"])
     assert refusal(tmp_path / "a", tmp_path / "b") == (
-        f"{tmp_path}/a/x.png and {tmp_path}/b/x.jpg would both be written as x.png; take them apart"
+        f"{tmp_path}/a/x.png and {tmp_path}/b/x.jpg would both be written as x.png; rename one, or do them apart"
     )
     assert "would both be written as x.mp4" in refusal(tmp_path / "a/x.mp4", tmp_path / "b/x.avi")
     assert len(find_inputs([tmp_path / "a/x.png", tmp_path / "a/x.mp4"])) == 2

@@ -1,18 +1,19 @@
 """A client of an exported model, over REST or gRPC. Over REST it needs neither TensorFlow nor the network's code."""
 
 import io
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageOps
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
 
 from hrs_keras.errors import DataError, ServingError
 from hrs_keras.media import orientation
 from hrs_keras.serving.transport import MAX_ATTEMPTS, RestTransport, Target
 
+MAX_TIMEOUT = 86400  # seconds, a day
 _TURNED = range(2, 9)  # EXIF orientations of pixels that do not stand upright
 
 
@@ -49,21 +50,26 @@ class ServingClient:
     def __init__(
         self, address: str, model: str, *, version: int | None = None, timeout: float = 30.0, attempts: int = 5
     ):
-        if not 0 < timeout < math.inf:
-            raise ServingError(f"timeout {timeout}: wants a number of seconds above 0")
+        if not model or not model.isprintable():
+            raise ServingError(f"model {model!r}: wants the name it is served under")
+        if version is not None and not 1 <= version < 2**63:
+            raise ServingError(f"version {version}: versions are whole numbers from 1")
+        if not 0 < timeout <= MAX_TIMEOUT:
+            raise ServingError(f"timeout {timeout:g}: wants seconds above 0, up to {MAX_TIMEOUT}")
         if not 1 <= attempts <= MAX_ATTEMPTS:
             raise ServingError(f"attempts {attempts}: wants a whole number from 1 to {MAX_ATTEMPTS}")
         target = Target(address, model, version, timeout, attempts)
-        if re.match("https?://[^/]", address):
-            self._transport = RestTransport(target)
-        elif host_port := re.fullmatch(r"(?:grpc://)?([^/]+:\d+)/?", address):
-            from hrs_keras.serving.over_grpc import GrpcTransport  # with TensorFlow
+        match _parsed(address):
+            case Url(scheme="http" | "https", host=str(host)) if host:
+                self._transport = RestTransport(target)
+            case Url(scheme="grpc", host=str(host), port=int(port), path=None | "/"):
+                from hrs_keras.serving.over_grpc import GrpcTransport  # with TensorFlow
 
-            self._transport = GrpcTransport(target, host_port[1])
-        else:
-            raise ServingError(
-                f"address {address!r}: wants http://host:port (REST, port 8501 by default) or host:port (gRPC, 8500)"
-            )
+                self._transport = GrpcTransport(target, f"{host}:{port}")
+            case _:
+                raise ServingError(
+                    f"address {address!r}: wants http://host:port (REST, 8501 by default) or host:port (gRPC, 8500)"
+                )
 
     def __enter__(self) -> "ServingClient":
         return self
@@ -99,7 +105,7 @@ class ServingClient:
         files, sizes = [], []
         for position, image in enumerate(images, 1):
             try:
-                file, size = upright(image)
+                file, size = upright_file(image)
             except DataError as error:
                 which = f"image {position} of {len(images)}: " if len(images) > 1 else ""
                 raise DataError(f"{which}{error}") from None
@@ -125,7 +131,14 @@ class ServingClient:
         return pixels
 
 
-def upright(image: bytes) -> tuple[bytes, tuple[int, int]]:
+def _parsed(address: str) -> Url | None:
+    try:
+        return parse_url(address if "://" in address else f"grpc://{address}")
+    except LocationParseError:  # also for a port above 65535
+        return None
+
+
+def upright_file(image: bytes) -> tuple[bytes, tuple[int, int]]:
     """A PNG or JPEG file, turned upright as its EXIF orientation says.
 
     Returns:

@@ -4,6 +4,7 @@ import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from hrs_keras.errors import DataError, HRSError, ServingError, did_you_mean, printable
+from hrs_keras.files import write_whole
 from hrs_keras.labels import IGNORE_LABEL, LABEL_SPACES, LabelSpace
 from hrs_keras.media import find_inputs, is_video
-from hrs_keras.serving.client import Segmentation, ServingClient, upright
+from hrs_keras.serving.client import Segmentation, ServingClient, upright_file
 from hrs_keras.visualise import OVERLAY_OPACITY, blend, colourise
+
+MAX_BATCH = 1024
 
 
 def request_files(
@@ -49,8 +53,8 @@ def request_files(
     """
     if classes is not None and classes not in LABEL_SPACES:
         raise DataError(f"no label space is called {classes!r}.{did_you_mean(classes, LABEL_SPACES)}")
-    if batch_size < 1:
-        raise DataError(f"batch size {batch_size}: wants at least 1")
+    if not 1 <= batch_size <= MAX_BATCH:
+        raise DataError(f"batch size {batch_size}: wants 1 to {MAX_BATCH}")
     files, skipped = find_inputs(inputs), []
     if videos := [file for file in files if is_video(file)]:
         raise DataError(f"{printable(videos[0])} is a video; hrs predict takes those, or send its frames as images")
@@ -101,10 +105,8 @@ class _Folders:
             pictures["overlay"] = blend(_rgb(image), pictures["colour"], OVERLAY_OPACITY)
         for kind, pixels in pictures.items():
             path = self._out / kind / f"{stem}.png"
-            partial = path.with_name(path.name + ".partial")
             with _writing(path):
-                Image.fromarray(pixels).save(partial, "PNG")
-                partial.replace(path)
+                write_whole(path, partial(Image.fromarray(pixels).save, format="PNG"))
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def _check_classes(ids: np.ndarray, space: LabelSpace) -> None:
 
 def _rgb(image: bytes) -> np.ndarray:
     """[h, w, 3] uint8 of a file, upright."""
-    with Image.open(io.BytesIO(upright(image)[0])) as opened:
+    with Image.open(io.BytesIO(upright_file(image)[0])) as opened:
         if opened.mode.startswith("I"):  # 16 bits, which Pillow would clip
             return np.repeat((np.asarray(opened) >> 8).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
         return np.asarray(opened.convert("RGB"))

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
 from hrs_keras.errors import ServingError
@@ -192,13 +192,13 @@ class RestTransport(Transport):
             response = self._session.request(
                 method, self._url + path, json=body, timeout=self.target.timeout, allow_redirects=False
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:  # urllib3's own, where requests lets them through
             return self._unanswered(error)
         status = response.status_code
         code = "OK" if status == 200 else _CODES.get(status, f"HTTP status {status}")
         try:
             answer = response.json()
-        except requests.JSONDecodeError:
+        except (requests.JSONDecodeError, RecursionError):
             answer = None
         if isinstance(answer, dict) and (code == "OK" or "error" in answer):
             return code, answer if code == "OK" else answer["error"]
@@ -208,7 +208,7 @@ class RestTransport(Transport):
             return code, said
         raise self.foreign(said)
 
-    def _unanswered(self, error: requests.RequestException) -> tuple[str, object]:
+    def _unanswered(self, error: Exception) -> tuple[str, object]:
         cause = error.args[0] if error.args else error
         if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
             return "DEADLINE_EXCEEDED", "the server is silent"
