@@ -16,7 +16,7 @@ from hrs_keras.files import write_whole
 from hrs_keras.labels import LabelSpace
 from hrs_keras.run_folder import writing
 from hrs_keras.video import Video, VideoWriter
-from hrs_keras.visualise import OVERLAY_OPACITY, colourise
+from hrs_keras.visualise import colourise, overlay
 
 WRITES_BEHIND = 4  # predictions that wait to be written or are being written
 
@@ -65,9 +65,10 @@ class Outputs:
         self._write(stem, self._pictures(prediction), prediction.arrays)
 
     def _pictures(self, prediction: Prediction) -> dict[str, Image.Image]:
-        colours = Image.fromarray(colourise(prediction.ids, self._space))
-        overlay = Image.blend(Image.fromarray(prediction.image), colours, OVERLAY_OPACITY)
-        return {"ids": Image.fromarray(self._file_ids[prediction.ids]), "colour": colours, "overlay": overlay}
+        colours = colourise(prediction.ids, self._space)
+        pictures = {"ids": self._file_ids[prediction.ids], "colour": colours}
+        pictures["overlay"] = overlay(prediction.image, colours)
+        return {kind: Image.fromarray(pixels) for kind, pixels in pictures.items()}
 
     def _write(self, name: str, pictures: dict[str, Image.Image], arrays: dict[str, np.ndarray]) -> None:
         for kind, picture in pictures.items():

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from PIL import Image
 
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 
@@ -31,6 +32,11 @@ def blend(image: np.ndarray, colour: np.ndarray, share: np.ndarray | float) -> n
     """Paint ``colour`` over ``image`` ([h, w, 3] uint8) with opacity ``share`` (scalar or [h, w], 0..1)."""
     share = np.asarray(share, np.float32)[..., None] if np.ndim(share) else share
     return np.round(image * (1 - share) + colour * share).astype(np.uint8)
+
+
+def overlay(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Image and class colours, both [h, w, 3] uint8, half and half; Pillow's blend is many times quicker than ours."""
+    return np.asarray(Image.blend(Image.fromarray(image), Image.fromarray(colour), OVERLAY_OPACITY))
 
 
 def selection_panel(

@@ -16,7 +16,7 @@ from hrs_keras.files import write_whole
 from hrs_keras.labels import IGNORE_LABEL, LABEL_SPACES, LabelSpace
 from hrs_keras.media import find_inputs, is_video
 from hrs_keras.serving.client import Segmentation, ServingClient, upright_file
-from hrs_keras.visualise import OVERLAY_OPACITY, blend, colourise
+from hrs_keras.visualise import colourise, overlay
 
 MAX_BATCH = 1024
 
@@ -102,7 +102,7 @@ class _Folders:
         if self._space:
             _check_classes(answer.class_ids, self._space)
             pictures["colour"] = colourise(answer.class_ids, self._space)
-            pictures["overlay"] = blend(_rgb(image), pictures["colour"], OVERLAY_OPACITY)
+            pictures["overlay"] = overlay(_rgb(image), pictures["colour"])
         for kind, pixels in pictures.items():
             path = self._out / kind / f"{stem}.png"
             with _writing(path):
