@@ -4,6 +4,7 @@ They hold the network alone, from an image's pixels to logits. Decoding files, r
 size are the SavedModel's (:mod:`hrs_keras.export`); docs/formats.md has what each can and cannot do.
 """
 
+import sys
 import warnings
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -26,6 +27,9 @@ from hrs_keras.versions import write_version
 
 LEAST_KERAS = "3.15"
 """Keras 3.12, the last for Python 3.10, has no LiteRT export, and an OpenVINO export that today's OpenVINO breaks."""
+
+OPENVINO_ENDS = (3, 13)
+"""Where OpenVINO's converter (2026.4) stops: it wants ``exec`` to change local names."""
 
 LARGEST_DIFFERENCE = 1e-3
 """Of logits, as a share of the largest: float32 sums in another order differ by 1e-6 to 1e-5, bfloat16 by 1e-2."""
@@ -93,8 +97,8 @@ def export_portable(
         The file.
 
     Raises:
-        HRSError: no such format, its packages are not installed or Keras is too old, the runtime answers otherwise than
-            Keras, the version exists, or the folder cannot be written.
+        HRSError: no such format, what it needs is not installed or does not work with this Keras or Python, the runtime
+            answers otherwise than Keras, the version exists, or the folder cannot be written.
     """
     kind = _writable(format)
     recipe = origin.recipe
@@ -160,6 +164,11 @@ def _writable(name: str) -> Format:
             f" {keras.__version__}; export where there is one: a run folder can be copied"
         )
     FORMATS[name].require()
+    if name == "openvino" and sys.version_info >= OPENVINO_ENDS:
+        raise HRSError(
+            f"OpenVINO's converter does not work on Python {'.'.join(map(str, OPENVINO_ENDS))} and newer; export on an"
+            " older one (a run folder can be copied), or to onnx, which OpenVINO reads as well"
+        )
     return FORMATS[name]
 
 

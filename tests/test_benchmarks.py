@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import subprocess
+import sys
 
 import keras
 import pytest
@@ -11,7 +12,7 @@ import tensorflow as tf
 import tiny
 from packaging.version import Version
 
-from hrs_keras.portable import LEAST_KERAS
+from hrs_keras.portable import LEAST_KERAS, OPENVINO_ENDS
 
 BENCHMARKS = tiny.TESTS.parent / "benchmarks"
 
@@ -100,6 +101,7 @@ def test_inference_report_takes_ratios_within_a_round(benchmark):
 
 
 @pytest.mark.skipif(Version(keras.__version__) < Version(LEAST_KERAS), reason=f"wants Keras {LEAST_KERAS}")
+@pytest.mark.skipif(sys.version_info >= OPENVINO_ENDS, reason="OpenVINO's converter fails on this Python")
 def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path):
     held = benchmark("exports").measure(tmp_path, height=64, width=96, fc=8, channels=4)
     layers, before = [], 3  # kernel, channels in and out, stride of the output

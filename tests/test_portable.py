@@ -59,7 +59,8 @@ assert not {'tensorflow', 'keras', 'hrs_keras'} & set(sys.modules)
 if Version(keras.__version__) < Version(portable.LEAST_KERAS):
     pytest.skip(f"wants Keras {portable.LEAST_KERAS}", allow_module_level=True)
 
-formats = pytest.mark.parametrize("format", list(FORMATS))
+WRITABLE = [name for name in FORMATS if name != "openvino" or sys.version_info < portable.OPENVINO_ENDS]
+formats = pytest.mark.parametrize("format", WRITABLE)
 
 
 def answers(file: Path, batches: list[np.ndarray], folder: Path) -> list[np.ndarray]:
@@ -86,7 +87,7 @@ def assert_close(found: np.ndarray, segmenter: keras.Model, images: np.ndarray) 
 def exported(finished, tmp_path_factory) -> dict[str, Path]:
     """Format -> the file of the finished run."""
     folder = tmp_path_factory.mktemp("exported")
-    return {name: export_run_portable(finished, name, out=folder / name) for name in FORMATS}
+    return {name: export_run_portable(finished, name, out=folder / name) for name in WRITABLE}
 
 
 @formats
@@ -286,3 +287,9 @@ def test_a_keras_without_the_exports(tmp_path, monkeypatch):
     monkeypatch.setattr(keras, "__version__", "3.12.4")
     with pytest.raises(HRSError, match=r"written by Keras 3\.15 or newer.*found Keras 3\.12\.4"):
         export_run_portable(tmp_path, "onnx")
+
+
+def test_a_python_that_openvinos_converter_fails_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(portable, "OPENVINO_ENDS", sys.version_info[:2])
+    with pytest.raises(HRSError, match="OpenVINO's converter does not work on Python 3"):
+        export_run_portable(tmp_path, "openvino")
