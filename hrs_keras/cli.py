@@ -73,14 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--json", type=Path, help="also write the result to this file")
 
     predict = verb("predict", _predict, "Segment images and videos with a run's weights or an export.")
-    predict.add_argument("model", help="a run folder, a SavedModel, or a folder of numbered versions of one")
-    predict.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUTS)
-    predict.add_argument("--out", required=True, metavar="DIR", help="folder for ids/, colour/ and overlay/")
-    _add_view(predict)
-    predict.add_argument("--batch-size", type=int, default=1, help="images of one size predicted at once; default: 1")
-    predict.add_argument("--confidence", action="store_true", help="also write confidence/NAME.npy")
-    predict.add_argument("--probabilities", action="store_true", help="also write probabilities/NAME.npy")
-    predict.add_argument("--max-pixels", type=int, help="larger images are skipped; default: 2**24")
+    _add_predict(predict)
 
     export = verb("export", _export, "Write a run's segmenter as a SavedModel, or for another runtime.")
     export.add_argument("run", help="a run folder")
@@ -90,22 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--max-pixels", type=int, help="larger images are refused when the SavedModel is served; default: 2**24"
     )
 
-    ask = verb("request", _request, "Segment images with a model that TensorFlow Serving has loaded.")
-    ask.add_argument("address", help="http://HOST:8501 (REST) or HOST:8500 (gRPC)")
-    ask.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUTS.replace(" or videos", ""))
-    ask.add_argument("--model", required=True, metavar="NAME", help="the name it is served under")
-    ask.add_argument("--version", type=int, help="default: the newest that is loaded")
-    ask.add_argument("--out", required=True, metavar="DIR", help="folder for class_ids/ and confidence/, grey PNGs")
-    ask.add_argument("--classes", metavar="NAME", help="cityscapes or camvid: also write colour/ and overlay/")
-    ask.add_argument("--batch-size", type=int, default=1, help="images a request; a server may limit it; default: 1")
-    ask.add_argument(
-        "--timeout",
-        type=float,
-        default=30.0,
-        metavar="SECONDS",
-        help="of silence (REST), or in all (gRPC); default: 30",
-    )
-    ask.add_argument("--attempts", type=int, default=5, help="while the server is unavailable; default: 5, the most")
+    _add_request(verb("request", _request, "Segment images with a model that TensorFlow Serving has loaded."))
 
     for sub in (score, predict, export):
         sub.add_argument("--checkpoint", choices=("best", "last"), default="best", help="of a run; default: best")
@@ -119,7 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_view(predict: argparse.ArgumentParser) -> None:
+def _add_predict(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument("model", help="a run folder, a SavedModel, or a folder of numbered versions of one")
+    predict.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUTS)
+    predict.add_argument("--out", required=True, metavar="DIR", help="folder for ids/, colour/ and overlay/")
     mode = predict.add_mutually_exclusive_group()
     mode.add_argument("--sliding", action="store_true", help="in windows of the training size, not resized to it")
     mode.add_argument("--pad", action="store_true", help="as they are, filled up to multiples of 32, not resized")
@@ -127,6 +108,23 @@ def _add_view(predict: argparse.ArgumentParser) -> None:
     scales = "average over these sizes; stands after INPUT; default: 1"
     predict.add_argument("--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help=scales)
     predict.add_argument("--flip", action="store_true", help="average with the mirrored image")
+    predict.add_argument("--batch-size", type=int, default=1, help="images of one size predicted at once; default: 1")
+    predict.add_argument("--confidence", action="store_true", help="also write confidence/NAME.npy")
+    predict.add_argument("--probabilities", action="store_true", help="also write probabilities/NAME.npy")
+    predict.add_argument("--max-pixels", type=int, help="larger images are skipped; default: 2**24")
+
+
+def _add_request(ask: argparse.ArgumentParser) -> None:
+    ask.add_argument("address", help="http://HOST:8501 (REST) or HOST:8500 (gRPC)")
+    ask.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUTS.replace(" or videos", ""))
+    ask.add_argument("--model", required=True, metavar="NAME", help="the name it is served under")
+    ask.add_argument("--version", type=int, help="default: the newest that is loaded")
+    ask.add_argument("--out", required=True, metavar="DIR", help="folder for class_ids/ and confidence/, grey PNGs")
+    ask.add_argument("--classes", metavar="NAME", help="cityscapes or camvid: also write colour/ and overlay/")
+    ask.add_argument("--batch-size", type=int, default=1, help="images a request; a server may limit it; default: 1")
+    waits = "of silence (REST), or in all (gRPC); default: 30"
+    ask.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help=waits)
+    ask.add_argument("--attempts", type=int, default=5, help="while the server is unavailable; default: 5, the most")
 
 
 # TensorFlow takes seconds to import: each command imports what it needs, so that --help does not.

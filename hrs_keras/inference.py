@@ -1,5 +1,6 @@
 """From pixels to classes: one definition for whoever asks, with a run's weights or with an export's."""
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -131,8 +132,10 @@ class Predictor:
         """[B, h, w, 3] uint8, h and w at least 1 -> logits [B, h, w, C] float32, averaged over the views."""
         mirrors = (slice(None), slice(None, None, -1))[: 1 + self._view.flip]
         views = [(scale, mirror) for scale in self._view.scales for mirror in mirrors]
-        total = sum(self._look(images[:, :, mirror], scale)[:, :, mirror] for scale, mirror in views)
-        return total / np.float32(len(views))
+        looks = (self._look(images[:, :, mirror], scale)[:, :, mirror] for scale, mirror in views)
+        # Logits at an image's own size are large: with one view they are not copied again.
+        total = functools.reduce(np.add, looks)
+        return total if len(views) == 1 else total / np.float32(len(views))
 
     def _look(self, images: np.ndarray, scale: float) -> np.ndarray:
         """One view: [B, h, w, 3] uint8 -> logits [B, h, w, C] float32."""
@@ -143,6 +146,8 @@ class Predictor:
         else:
             scaled = tf.image.resize(images, [max(1, round(side * scale)) for side in size]).numpy()
             logits = self._padded(scaled) if self._view.mode == "pad" else self._slid(scaled)
+            if logits.shape[1:3] == size:
+                return logits
         return tf.image.resize(logits, size).numpy()
 
     def _padded(self, images: np.ndarray) -> np.ndarray:
