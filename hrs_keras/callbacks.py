@@ -4,9 +4,11 @@ All of them count *steps*: Keras sees a run as one epoch of the steps that remai
 """
 
 import csv
+import io
 import math
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -19,6 +21,7 @@ from hrs_keras.evaluation import Evaluation, Evaluator, percent
 from hrs_keras.pictures import Pictures
 from hrs_keras.run_folder import RunFolder, write_json, write_text, writing
 from hrs_keras.schema import Recipe
+from hrs_keras.selection_record import SelectionRecord
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -39,7 +42,9 @@ class StepCallback(keras.callbacks.Callback):
 
 
 # Loss -> the key of its player's learning rate; weighting/LEVEL and discriminator bear that name themselves.
-_PLAYERS = {"target": "encoder", "source": "encoder", "reconstruction": "generator", "adversarial": "generator"}
+_PLAYERS = {"target": "encoder", "source": "encoder", "adapted": "encoder"} | dict.fromkeys(
+    ("reconstruction", "adversarial", "content"), "generator"
+)
 
 
 class StopOnNonFinite(StepCallback):
@@ -70,9 +75,12 @@ class Log(StepCallback):
         self._sums: dict[str, float] = defaultdict(float)
         self._steps = self._timed = 0
         self._seconds = self._begun = 0.0
-        self._untraced = True
         with writing(run.log_file):
             keep_rows_until(run.log_file, first_step)
+
+    def on_train_begin(self, logs=None):
+        """Keras' hook."""
+        self._untraced = True  # the first step of each phase includes tracing its graph
 
     def on_train_batch_begin(self, batch, logs=None):
         """Keras' hook."""
@@ -83,7 +91,7 @@ class Log(StepCallback):
         for name, value in logs.items():
             self._sums[name] += float(value)
         self._steps += 1
-        if self._untraced:  # the first step includes tracing the graph
+        if self._untraced:
             self._untraced = False
         else:
             self._timed += 1
@@ -129,12 +137,25 @@ class Log(StepCallback):
         return "  ".join(parts)
 
     def _append(self, step: int, values: dict[str, float]) -> None:
-        new = not self._file.is_file()
-        with open(self._file, "a", newline="") as file:
-            writer = csv.DictWriter(file, ["step", *values])
-            if new:
-                writer.writeheader()
-            writer.writerow({"step": step, **values})
+        rows = _rows(self._file)
+        row = {"step": step, **values}
+        if rows and row.keys() <= rows[0].keys():
+            with open(self._file, "a", newline="") as file:
+                csv.DictWriter(file, rows[0], restval=math.nan).writerow(row)
+            return
+        # A new log, or a phase that has other losses than the one before.
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, {**rows[0], **row} if rows else row, restval=math.nan)
+        writer.writeheader()
+        writer.writerows([*rows, row])
+        write_text(self._file, text.getvalue())
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    if not file.is_file():
+        return []
+    with open(file, newline="") as text:
+        return list(csv.DictReader(text))
 
 
 def keep_rows_until(file: Path, step: int) -> None:
@@ -150,8 +171,8 @@ def keep_rows_until(file: Path, step: int) -> None:
 
 
 class Validate(StepCallback):
-    """mIoU on the validation set and pictures: before the first step (what an untrained network scores), every
-    ``train.validate_every`` steps and at the end. The best so far is checkpointed.
+    """mIoU on the validation set, pictures and the record of what is selected: before the first step (what an
+    untrained network scores), every ``train.validate_every`` steps and at the end. The best so far is checkpointed.
     """
 
     def __init__(
@@ -159,18 +180,23 @@ class Validate(StepCallback):
         first_step: int,
         recipe: Recipe,
         run: RunFolder,
-        sets: list[Pairs],
+        sets: Mapping[str, Sequence[Pairs]],
         checkpoints: Checkpoints,
-        pictures: Pictures,
         writer: tf.summary.SummaryWriter,
     ):
         super().__init__(first_step)
-        self._recipe, self._run, self._sets = recipe, run, sets
-        self._checkpoints, self._pictures, self._writer = checkpoints, pictures, writer
+        self._recipe, self._run, self._checkpoints, self._writer = recipe, run, checkpoints, writer
+        self._validation = sets["validation"]
+        count = recipe.train.pictures
+        self._pictures = Pictures(recipe, sets["source"], sets["validation"], run.figures, count) if count else None
+        learned = recipe.method.source_weighting == "learned" and recipe.train.selection_images
+        self._selection = SelectionRecord(recipe, sets["source"]) if learned else None
+        self._evaluate: Evaluator | None = None
 
     def on_train_begin(self, logs=None):
         """Keras' hook."""
-        self._evaluate = Evaluator(self._recipe, self.model.segmenter, self._sets)
+        if self._evaluate is None:
+            self._evaluate = Evaluator(self._recipe, self.model.segmenter, self._validation)
         if self._taken == 0:
             self._validate(0)
 
@@ -185,6 +211,9 @@ class Validate(StepCallback):
             raise DataError("the validation images have not one labelled pixel: no checkpoint can be called the best")
         with writing(self._run.evaluations):
             write_json(self._run.evaluation_file(step), {"step": step, **result.to_dict()})
+        if self._selection is not None:
+            with writing(self._run.selection):
+                self._selection.write(self.model, step, self._run.selection_file(step))
         best = step > 0 and self._checkpoints.save_if_best(step, result.miou)
         means = "  ".join(f"mIoU({name}) {percent(mean)} %" for name, mean in result.means.items())
         accuracy = f"pixel accuracy {100 * result.pixel_accuracy:.2f} %"
@@ -193,7 +222,7 @@ class Validate(StepCallback):
             self._draw(step, result)
 
     def _draw(self, step: int, result: Evaluation) -> None:
-        figures = self._pictures.draw(self.model, step)
+        figures = self._pictures.draw(self.model, step) if self._pictures else []
         with self._writer.as_default(step):
             for name, mean in result.means.items():
                 if math.isfinite(mean):

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, NonFiniteError
+from hrs_keras.players import Trainer
 from hrs_keras.run_folder import write_json, writing
-from hrs_keras.trainer import JointTrainer
 
 # TensorFlow's words for a checkpoint of other variables, and for a file that is cut off or gone.
 _UNREADABLE = (AssertionError, ValueError, LookupError, RuntimeError, tf.errors.OpError)
@@ -37,7 +37,7 @@ class Checkpoints:
         keep: how many of the newest to keep.
     """
 
-    def __init__(self, trainer: JointTrainer, folder: Path, keep: int):
+    def __init__(self, trainer: Trainer, folder: Path, keep: int):
         self._state = {
             player.name: {
                 "network": _by_path(player.network.variables),

@@ -10,9 +10,13 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hrs_keras.errors import HRSError, printable
 from hrs_keras.runtimes import FORMATS
+
+if TYPE_CHECKING:
+    from hrs_keras.schema import Recipe
 
 _Command = Callable[[argparse.Namespace], int]
 
@@ -28,16 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hrs: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        resume = "; the same command, without --fresh, goes on from the last checkpoint"
-        print(f"\nhrs: interrupted{resume if options.command is _train else ''}", file=sys.stderr)
+        print(f"\nhrs: interrupted{_RESUME.get(options.command, '')}", file=sys.stderr)
         return 130
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse; argparse alone takes no more of a list (overrides, inputs) once an option stood behind its first part."""
+    """Parse; argparse alone takes no more of a list (such as inputs) once an option stood behind its first part."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    listed = next((getattr(options, name) for name in ("overrides", "inputs") if hasattr(options, name)), None)
+    listed = next((getattr(options, name) for name in ("overrides", "inputs", "words") if hasattr(options, name)), None)
     if rest and (listed is None or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
@@ -57,14 +60,15 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     train = verb("train", _train, "Run a recipe: audit, train (or resume), evaluate, export.")
-    train.add_argument("recipe", help="a YAML file; recipes/base.yaml documents every key")
-    train.add_argument("overrides", nargs="*", metavar="key=value", help="change a key, such as train.steps=1000")
+    _add_recipe(train)
     train.add_argument("--fresh", action="store_true", help="remove an earlier run of this name and start over")
+    train.add_argument("--no-export", action="store_true", help="write no SavedModel; `hrs export` can do so later")
 
     check = verb("audit", _audit, "Check a recipe's data: class shares, unknown ids, broken and orphaned files.")
-    check.add_argument("recipe")
-    check.add_argument("overrides", nargs="*", metavar="key=value")
+    _add_recipe(check)
     check.add_argument("--json", type=Path, help="also write the audit to this file")
+
+    _add_experiment(verb("experiment", _experiment, "Run a table of systems, settings and seeds, and report on it."))
 
     score = verb("evaluate", _evaluate, "Evaluate a run on its validation set.")
     score.add_argument("run", help="a run folder, such as runs/toy_city")
@@ -95,6 +99,26 @@ def _parser() -> argparse.ArgumentParser:
     toy.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of all images, in pixels")
     toy.add_argument("--seed", type=int)
     return parser
+
+
+def _add_recipe(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("recipe", help="a YAML file; recipes/base.yaml documents every key")
+    changes = "a part, such as recipes/systems/joint.yaml, changes the keys it names; key=value changes one, last"
+    sub.add_argument("overrides", nargs="*", metavar="PART.yaml | key=value", help=changes)
+
+
+def _add_experiment(table: argparse.ArgumentParser) -> None:
+    words = "experiments, such as recipes/experiments/camvid_table1.yaml; key=value changes all their recipes"
+    table.add_argument("words", nargs="+", metavar="FILE.yaml | key=value", help=words)
+    table.add_argument("--jobs", type=int, default=1, help="runs at a time, which share the CPUs evenly; default: 1")
+    table.add_argument("--only", nargs="+", default=[], metavar="SYSTEM", help="run these systems; default: all")
+    results = "one JSON file a run; runs that have theirs are not made again; default: results"
+    table.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help=results)
+    table.add_argument("--report", action="store_true", help="only write the report of what there is; run nothing")
+    out = "for FILE.md, the report, and its pictures; default: that of --results"
+    table.add_argument("--out", type=Path, metavar="DIR", help=out)
+    into = "also put the report between the lines <!-- begin: FILE --> and <!-- end: FILE --> of this file"
+    table.add_argument("--into", type=Path, metavar="PAGE.md", help=into)
 
 
 def _add_predict(predict: argparse.ArgumentParser) -> None:
@@ -130,21 +154,24 @@ def _add_request(ask: argparse.ArgumentParser) -> None:
 # TensorFlow takes seconds to import: each command imports what it needs, so that --help does not.
 
 
-def _train(options: argparse.Namespace) -> int:
+def _recipe(options: argparse.Namespace) -> "Recipe":
     from hrs_keras import load_recipe
 
-    recipe = load_recipe(options.recipe, options.overrides)  # before the wait: a typo is told at once
+    parts = [word for word in options.overrides if "=" not in word and word.endswith((".yaml", ".yml"))]
+    return load_recipe([options.recipe, *parts], [word for word in options.overrides if word not in parts])
+
+
+def _train(options: argparse.Namespace) -> int:
+    recipe = _recipe(options)  # before the wait: a typo is told at once
 
     from hrs_keras import train
 
-    train(recipe, fresh=options.fresh)
+    train(recipe, fresh=options.fresh, export=not options.no_export)
     return 0
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from hrs_keras import load_recipe
-
-    recipe = load_recipe(options.recipe, options.overrides)
+    recipe = _recipe(options)
 
     from hrs_keras import audit
 
@@ -156,6 +183,32 @@ def _audit(options: argparse.Namespace) -> int:
         count = len(result.errors)
         print(f"hrs: {count} error{'s'[: count > 1]}; training would refuse this data", file=sys.stderr)
         return 2
+    return 0
+
+
+def _experiment(options: argparse.Namespace) -> int:
+    from hrs_keras.experiments.grid import load_experiments
+
+    overrides = [word for word in options.words + options.only if "=" in word]  # --only takes all that follows it
+    experiments = load_experiments([word for word in options.words if "=" not in word], overrides)
+
+    from hrs_keras.experiments.report import write_report
+    from hrs_keras.experiments.results import read_results
+    from hrs_keras.experiments.runner import FailedRunsError, run_experiments
+
+    failed = None
+    if not options.report:
+        only = [word for word in options.only if "=" not in word]
+        try:
+            run_experiments(experiments, options.results, jobs=options.jobs, only=only)
+        except FailedRunsError as error:
+            failed = error  # what there is is reported nevertheless
+    results = read_results(options.results)
+    for experiment in experiments:
+        runs = Path(experiment.cells()[0].recipe.runs)
+        print(write_report(experiment, results, options.out or options.results, options.into, runs))
+    if failed:
+        raise failed
     return 0
 
 
@@ -253,6 +306,12 @@ def _toy_city(options: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         raise HRSError(str(error)) from None
     return 0
+
+
+_RESUME = {
+    _train: "; the same command, without --fresh, goes on from the last checkpoint",
+    _experiment: "; the same command goes on",
+}
 
 
 def _write_json(path: Path | None, value: dict) -> None:

@@ -1,4 +1,4 @@
-"""Losses of the players: pure functions, one value an image (Eq. 1, 2, 5, 7 and 8).
+"""Losses of the players: pure functions, one value an image (Eq. 1, 2, 5, 7 and 8; the last is PixelDA's).
 
 Averaging over images, weighting of terms and the division by replicas are the trainer's. All of it in float32.
 """
@@ -24,6 +24,23 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.where(valid, loss, 0.0)
 
 
+def focal_modulation(labels: tf.Tensor, logits: tf.Tensor, gamma: float) -> tf.Tensor:
+    """``(1 - F(x))^gamma`` of the true class: what makes a cross-entropy a focal loss (Lin et al. 2017, Eq. 4).
+
+    Args:
+        labels: [B, H, W] int32 train ids, 255 = ignore.
+        logits: [B, H, W, C] float32.
+        gamma: at least 0; 0 weighs all pixels alike.
+
+    Returns:
+        [B, H, W] float32 in [0, 1], with a gradient; meaningless where the label is ignored.
+    """
+    # -expm1(-CE) is 1 - p to full precision where p is near 1. The lower end keeps the gradient of a power below 1
+    # finite.
+    doubt = -tf.math.expm1(-cross_entropy(labels, logits))
+    return tf.maximum(doubt, 1e-12) ** gamma
+
+
 def segmentation_loss(labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     """Cross-entropy summed with weights over the valid pixels, divided by their *number* (Eq. 2 and 5).
 
@@ -32,7 +49,7 @@ def segmentation_loss(labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor |
     Args:
         labels: [B, H, W] int32 train ids, 255 = ignore.
         logits: [B, H, W, C] float32.
-        weights: [B, H, W] float32, or None for 1 everywhere.
+        weights: [B, H, W] float32, or None for 1 everywhere; a gradient that they carry is kept.
 
     Returns:
         [B] float32; exactly 0, with zero gradient, for an image without valid pixels.
@@ -82,3 +99,20 @@ def adversarial_loss(logits: tf.Tensor, target: tf.Tensor | float) -> tf.Tensor:
     """
     target = tf.broadcast_to(tf.convert_to_tensor(target, tf.float32), tf.shape(logits))
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(target, logits), axis=[1, 2, 3])
+
+
+def content_loss(adapted: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    """Pairwise mean squared error of PixelDA (Bousmalis et al. 2017) without a mask: ``mean(d^2) - mean(d)^2``.
+
+    d is the difference in each pixel and channel. Half the mean square of ``d_i - d_j`` over all pairs, in other
+    words: what is kept is how the image's values differ from each other, and a change that is the same everywhere
+    costs nothing.
+
+    Args:
+        adapted: [B, H, W, 3] float32 in [-1, 1].
+        image: the same.
+
+    Returns:
+        [B] float32.
+    """
+    return tf.math.reduce_variance(adapted - image, axis=[1, 2, 3])

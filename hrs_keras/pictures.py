@@ -9,37 +9,35 @@ import tensorflow as tf
 from hrs_keras.data.decode import resize_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import validation_images
+from hrs_keras.players import Trainer
 from hrs_keras.schema import Recipe
-from hrs_keras.selection import binary_map, class_channel, enlarge
-from hrs_keras.trainer import JointTrainer
-from hrs_keras.visualise import prediction_panel, selection_panel, to_uint8
-
-_SYMBOLS = {"pixel": "H_p", "region": "H_r", "image": "H_i"}
+from hrs_keras.selection import level_maps
+from hrs_keras.visualise import adapted_panel, prediction_panel, selection_panel, to_uint8
 
 
 class Pictures:
-    """Draws Fig. 4 of source samples and Fig. 5 of validation samples.
+    """Draws Fig. 4 of source samples (for PixelDA: what it makes of them) and Fig. 5 of validation samples.
 
     Args:
         recipe: for sizes, classes and method.
         source, validation: where ``count`` samples each are taken from, evenly spaced.
-        folder: ``selection/`` and ``predictions/`` are written below it.
+        folder: ``selection/`` or ``adapted/``, and ``predictions/``, are written below it.
     """
 
     def __init__(
         self, recipe: Recipe, source: Sequence[Pairs], validation: Sequence[Pairs], folder: Path, count: int = 4
     ):
         self._recipe, self._folder = recipe, folder
-        self._validation = _samples(recipe, validation, count)
-        learned = recipe.method.source_weighting == "learned"
-        self._source = _samples(recipe, source, count) if learned else None
+        self._validation = samples(recipe, validation, count)
+        self._adapted = recipe.method.trainer == "pixelda"
+        shown = self._adapted or recipe.method.source_weighting == "learned"
+        self._source = samples(recipe, source, count) if shown else None
 
-    def draw(self, trainer: JointTrainer, step: int) -> list[Path]:
+    def draw(self, trainer: Trainer, step: int) -> list[Path]:
         """Write the pictures of a step; returns their paths."""
-        written = []
+        written = [self._file("predictions", step)]
         images, labels, titles = self._validation
         predicted = tf.argmax(trainer(images), axis=-1).numpy()
-        written.append(self._folder / "predictions" / f"step_{step:07d}.png")
         prediction_panel(
             written[-1],
             to_uint8(images),
@@ -50,28 +48,35 @@ class Pictures:
             f"{self._recipe.name}: validation, step {step}",
         )
         if self._source is not None:
-            images, labels, titles = self._source
-            written.append(self._folder / "selection" / f"step_{step:07d}.png")
-            heading = f"{self._recipe.name}: source pixels selected, step {step}"
-            selection_panel(written[-1], to_uint8(images), self._maps(trainer, images, labels), titles, heading)
+            written.append(self._draw_source(trainer, step))
         return written
 
-    def _maps(self, trainer: JointTrainer, images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-        """H and its levels for each image, in each pixel the channel that weighs it: [N, H, W]."""
-        method, size = self._recipe.method, self._recipe.data.size
+    def _draw_source(self, trainer: Trainer, step: int) -> Path:
+        images, labels, titles = self._source
+        if self._adapted:
+            path, heading = self._file("adapted", step), f"{self._recipe.name}: source images adapted, step {step}"
+            adapted_panel(path, to_uint8(images), to_uint8(trainer.adapt(images)), titles, heading)
+        else:
+            path, heading = self._file("selection", step), f"{self._recipe.name}: source pixels selected, step {step}"
+            selection_panel(path, to_uint8(images), self._maps(trainer, images, labels), titles, heading)
+        return path
+
+    def _file(self, kind: str, step: int) -> Path:
+        return self._folder / kind / f"step_{step:07d}.png"
+
+    def _maps(self, trainer: Trainer, images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """H and its levels for each image: [N, H, W]."""
         probabilities = tf.nn.softmax(trainer(images))
-        levels = {}
-        for level, network in trainer.weighting.items():
-            chosen = enlarge(binary_map(network(probabilities), level, method.threshold), size)
-            levels[_SYMBOLS[level]] = class_channel(chosen, labels).numpy()
-        return {"H": np.mean(list(levels.values()), axis=0)} | levels
+        scores = {level: network(probabilities) for level, network in trainer.weighting.items()}
+        maps = level_maps(scores, tf.constant(labels), self._recipe.data.size, self._recipe.method.threshold)
+        return {name: chosen.numpy() for name, chosen in maps.items()}
 
 
-def _samples(recipe: Recipe, sets: Sequence[Pairs], count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def samples(recipe: Recipe, sets: Sequence[Pairs], count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Evenly spaced samples at training resolution: images [N, H, W, 3], labels [N, H, W], titles."""
     total = sum(map(len, sets))
     numbers = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
     names = [path.stem for pairs in sets for path in pairs.images]
-    samples = validation_images(recipe, sets, numbers)
-    images, labels = zip(*((image, resize_label(label, recipe.data.size)) for image, label in samples), strict=True)
+    found = validation_images(recipe, sets, numbers)
+    images, labels = zip(*((image, resize_label(label, recipe.data.size)) for image, label in found), strict=True)
     return np.stack(images), np.stack(labels), [names[n] for n in numbers]

@@ -1,7 +1,8 @@
 """Reading recipes: a YAML file becomes one typed, validated tree (``hrs_keras.schema``).
 
 ``extends: other.yaml`` (relative to the file) takes another recipe as the starting point; mappings are merged key by
-key, anything else is replaced. ``a.b=value`` on the command line replaces one value last.
+key, anything else is replaced. Further files given beside a recipe, its parts, are merged over it in their order;
+``a.b=value`` on the command line replaces one value last.
 """
 
 import re
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from hrs_keras.errors import RecipeError, did_you_mean
 from hrs_keras.schema import Recipe
+from hrs_keras.schema_data import Section
 
 
 class _Loader(yaml.SafeLoader):
@@ -57,21 +59,40 @@ def _unshared(tree: Any) -> Any:
     return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
 
 
-def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(paths: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Recipe:
     """Read, merge and validate a recipe.
 
+    Without a ``name`` of its own a recipe is called as its file is, and each part without one adds its file's name:
+    ``gtav_city.yaml`` with the part ``focal.yaml`` is ``gtav_city-focal``.
+
     Args:
-        path: a YAML file.
+        paths: a YAML file; or several: a recipe, then its parts. A part changes what it names and nothing else, so it
+            may not extend another file, which would bring in values that it does not name.
         overrides: ``"dotted.key=value"`` strings; the value is YAML, list items are reached by number.
 
     Raises:
         RecipeError: naming the file or override, the key, what was found and the nearest valid key.
     """
-    tree = _read(Path(path), seen=())
+    files = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    if not files:
+        raise RecipeError("no recipe is given; name a YAML file, such as recipes/toy_city.yaml")
+    tree = _with_parts(*files)
     for override in overrides:
         _override(tree, override)
-    tree.setdefault("name", Path(path).stem)
-    return parse_recipe(tree, str(path))
+    return parse_recipe(tree, " with ".join(map(str, files)))
+
+
+def _with_parts(recipe: Path, *parts: Path) -> dict[str, Any]:
+    tree = {"name": recipe.stem} | _read(recipe, seen=())
+    for path in parts:
+        part = read_mapping(path)
+        if "extends" in part:
+            raise RecipeError(
+                f"{path} is given beside {recipe} and extends {part['extends']!r}; a part changes what it names and"
+                " extends nothing. Give the recipe that extends another first, or leave one of the two out"
+            )
+        tree = _merge(tree, {"name": f"{tree['name']}-{path.stem}"} | part)
+    return tree
 
 
 def parse_recipe(tree: dict[str, Any], origin: str = "recipe") -> Recipe:
@@ -83,8 +104,7 @@ def parse_recipe(tree: dict[str, Any], origin: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        lines = [f"  {_explain(problem)}" for problem in error.errors()]
-        raise RecipeError(f"{origin} is not a valid recipe:\n" + "\n".join(lines)) from None
+        raise RecipeError(f"{origin} is not a valid recipe:\n{explain(error, Recipe)}") from None
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
@@ -101,22 +121,11 @@ def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    by = f" (extended by {seen[-1]})" if seen else ""
-    try:
-        resolved = path.resolve()
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise RecipeError(f"{path} is not a text file; a recipe is YAML in UTF-8") from None
-    # ValueError: a name that no file can have. RuntimeError: symbolic links in a circle.
-    except (OSError, ValueError, RuntimeError) as error:
-        raise RecipeError(f"cannot read the recipe {path}{by}: {getattr(error, 'strerror', None) or error}") from None
+    tree = read_mapping(path, by=f" (extended by {seen[-1]})" if seen else "")
+    resolved = path.resolve()
     if resolved in seen:
         circle = [*seen[seen.index(resolved) :], resolved]
         raise RecipeError(f"{path}: recipes extend each other in a circle: {' -> '.join(p.name for p in circle)}")
-    tree = _parse_yaml(text, str(path))
-    if not isinstance(tree, dict):
-        found = "is empty" if tree is None else f"holds {reprlib.repr(tree)}"
-        raise RecipeError(f"{path} {found}; a recipe is a mapping of keys to values")
     parent = tree.pop("extends", None)
     if parent is None:
         return tree
@@ -125,6 +134,33 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     inherited = _read(path.parent / parent, (*seen, resolved))
     inherited.pop("name", None)  # two recipes must not claim one run folder
     return _merge(inherited, tree)
+
+
+def read_mapping(path: Path, what: str = "a recipe", by: str = "") -> dict[str, Any]:
+    """A YAML file as plain data, read as recipes are: 1e-4 is a number, and no key may stand twice.
+
+    Args:
+        path: the file.
+        what: how messages call such a file.
+        by: what they say of where the path is from.
+
+    Raises:
+        RecipeError: it cannot be read, is not valid YAML, or holds no mapping.
+    """
+    try:
+        path.resolve()  # finds symbolic links in a circle
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise RecipeError(f"{path} is not a text file; {what} is YAML in UTF-8") from None
+    # ValueError: a name that no file can have. RuntimeError: symbolic links in a circle.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RecipeError(f"cannot read the {what.split()[-1]} {path}{by}: {reason}") from None
+    tree = _parse_yaml(text, str(path))
+    if not isinstance(tree, dict):
+        found = "is empty" if tree is None else f"holds {reprlib.repr(tree)}"
+        raise RecipeError(f"{path} {found}; {what} is a mapping of keys to values")
+    return tree
 
 
 def _merge(base: Any, change: Any) -> Any:
@@ -158,17 +194,21 @@ def _index(node: Any, part: str, text: str) -> Any:
     raise RecipeError(f"override {text!r}: {part!r} lies below a plain value ({node!r})")
 
 
-def _explain(problem: dict[str, Any]) -> str:
-    """One problem that pydantic found, in a recipe's terms."""
-    *parents, last = problem["loc"] or ("recipe",)
+def explain(error: ValidationError, schema: type[Section]) -> str:
+    """One line for each problem that pydantic found in a file of this schema, in the file's terms."""
+    return "\n".join(f"  {_explain(problem, schema)}" for problem in error.errors())
+
+
+def _explain(problem: dict[str, Any], schema: type[Section]) -> str:
+    *parents, last = problem["loc"] or (schema.__name__.lower(),)
     where = ".".join(map(str, (*parents, last)))
     match problem["type"]:
         case "extra_forbidden":
-            return f"{where}: unknown key." + did_you_mean(str(last), _keys_at(parents))
+            return f"{where}: unknown key." + did_you_mean(str(last), _keys_at(schema, parents))
         case "missing" if isinstance(last, int):
             return f"{where}: missing; the list has too few items."
         case "missing":
-            return f"{where}: missing. Extend recipes/base.yaml or give a value."
+            return f"{where}: missing. {'Extend recipes/base.yaml or give' if schema is Recipe else 'Give it'} a value."
         case "too_short":
             return f"{where}: is a list of {len(problem['input'])}, wants at least {problem['ctx']['min_length']}"
         case "value_error":
@@ -179,9 +219,8 @@ def _explain(problem: dict[str, Any]) -> str:
             return f"{where}: {problem['msg']} (found {reprlib.repr(problem['input'])})"
 
 
-def _keys_at(path: Sequence[str | int]) -> list[str]:
-    """The valid keys of the section at ``path``, found by walking the schema."""
-    section: Any = Recipe
+def _keys_at(section: Any, path: Sequence[str | int]) -> list[str]:
+    """The valid keys at ``path`` below a section, found by walking the schema."""
     for part in path:
         if isinstance(part, int):
             continue  # a list's items share one schema

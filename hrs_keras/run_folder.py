@@ -29,6 +29,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.figures = self.path / "figures"
         self.evaluations = self.path / "evaluations"
+        self.selection = self.path / "selection"
         self.tensorboard = self.path / "tensorboard"
         self.log_file = self.path / "log.csv"
         self.audit_file = self.path / "audit.json"
@@ -84,7 +85,7 @@ class RunFolder:
 
     def _own(self) -> list[Path]:
         """All that a run writes; the recipe, by which a run folder is known, last."""
-        folders = [self.checkpoints, self.figures, self.evaluations, self.tensorboard]
+        folders = [self.checkpoints, self.figures, self.evaluations, self.selection, self.tensorboard]
         paths = [*folders, self.log_file, self.audit_file, self.environment_file, self.result_file]
         return [*map(partial_path, paths), *paths, partial_path(self.recipe_file), self.recipe_file]
 
@@ -105,6 +106,10 @@ class RunFolder:
     def evaluation_file(self, step: int) -> Path:
         """Where the validation after ``step`` steps is recorded."""
         return self.evaluations / f"step_{step:07d}.json"
+
+    def selection_file(self, step: int) -> Path:
+        """Where the selection of single source images after ``step`` steps is recorded."""
+        return self.selection / f"step_{step:07d}.json"
 
     def recipe(self, overrides: list[str] | None = None) -> Recipe:
         """The recipe that the run was made with.

@@ -4,14 +4,15 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import yaml
 from pydantic import Field, StrictBool, field_validator, model_validator
 
-from hrs_keras.schema_data import Data, NonNegative, Number, Positive, PositiveInt, Section, Seed
+from hrs_keras.schema_data import Data, Index, NonNegative, Number, Positive, PositiveInt, Section, Seed
 
 Level = Literal["pixel", "region", "image"]
+Share = Annotated[float, Field(ge=0, lt=1), Number]
 
 
 class Encoder(Section):
@@ -20,7 +21,7 @@ class Encoder(Section):
     family: Literal["vgg16", "resnet"]
     width: Positive
     fc: PositiveInt
-    dropout: Annotated[float, Field(ge=0, lt=1), Number]
+    dropout: Share
     blocks: Annotated[list[Annotated[PositiveInt, Field(ge=2)]], Field(min_length=4, max_length=4)]
     weights: str | None
     preprocessing: Literal["caffe", "unit"]
@@ -41,10 +42,24 @@ class Encoder(Section):
         return self
 
 
-class Method(Section):
-    """How source pixels teach: the choices in which the paper's joint-training systems differ."""
+class PixelDA(Section):
+    """Settings of ``trainer: pixelda``: weights of its generator's losses, and the generator."""
 
-    source_weighting: Literal["none", "plain", "learned"]
+    adversarial: NonNegative
+    task: NonNegative
+    content: NonNegative
+    noise: PositiveInt
+    channels: PositiveInt
+    blocks: PositiveInt
+
+
+class Method(Section):
+    """How source pixels teach: the choices in which the compared systems differ."""
+
+    trainer: Literal["joint", "pixelda"]
+    source_weighting: Literal["none", "plain", "mask", "focal", "learned"]
+    focal_gamma: NonNegative
+    pretrain: Share
     levels: Annotated[list[Level], Field(min_length=1)]
     channels: Literal["shared", "per_class"]
     activation: Literal["sigmoid", "linear"]
@@ -56,6 +71,7 @@ class Method(Section):
     weighting_width: PositiveInt
     generator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
     discriminator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
+    pixelda: PixelDA
 
     @field_validator("levels")
     @classmethod
@@ -68,6 +84,18 @@ class Method(Section):
     def _gan_needs_source(self) -> "Method":
         if self.gan and self.source_weighting == "none":
             raise ValueError("gan: true aligns two domains, but source_weighting: none reads the target alone")
+        return self
+
+    @model_validator(mode="after")
+    def _plain_mixing(self) -> "Method":
+        for key, given in (("trainer: pixelda", self.trainer == "pixelda"), ("pretrain above 0", self.pretrain > 0)):
+            if given and (self.source_weighting != "plain" or self.gan):
+                raise ValueError(
+                    f"{key} wants source_weighting: plain and gan: false, found {self.source_weighting} and"
+                    f" {str(self.gan).lower()}"
+                )
+        if self.trainer == "pixelda" and self.pretrain:
+            raise ValueError("trainer: pixelda reads both domains in every step; set pretrain: 0")
         return self
 
 
@@ -92,6 +120,16 @@ class Train(Section):
     validate_every: PositiveInt
     checkpoint_every: PositiveInt
     keep_checkpoints: PositiveInt
+    pictures: Index
+    selection_images: Index
+
+
+class Phase(NamedTuple):
+    """Steps ``first`` to ``stop`` (exclusive) of a run, and the domains that their batches hold."""
+
+    domains: tuple[str, ...]
+    first: int
+    stop: int
 
 
 class Recipe(Section):
@@ -129,6 +167,16 @@ class Recipe(Section):
     def run_dir(self) -> Path:
         """Where the run keeps everything it writes."""
         return Path(self.runs) / self.name
+
+    @property
+    def phases(self) -> list[Phase]:
+        """Who teaches when: one phase of all steps, but for ``method.pretrain``."""
+        steps = self.train.steps
+        if self.method.pretrain:
+            switch = min(max(1, round(self.method.pretrain * steps)), steps)
+            return [Phase(("source",), 0, switch), Phase(("target",), switch, steps)]
+        domains = ("target",) if self.method.source_weighting == "none" else ("source", "target")
+        return [Phase(domains, 0, steps)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data (str, int, float, bool, None, list, dict), as YAML and JSON take it."""

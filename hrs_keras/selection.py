@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from hrs_keras.labels import IGNORE_LABEL
+from hrs_keras.losses import cross_entropy
+
 IMAGE_THRESHOLD = 0.5
 """Section 3.1: the image level has one score an image, whose mean would be itself."""
 
@@ -85,3 +88,40 @@ def class_channel(selection: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     known = labels < channels
     own = tf.gather(selection, tf.where(known, labels, 0), batch_dims=3)
     return tf.where(known, own, 0.0)
+
+
+def level_maps(
+    scores: Mapping[str, tf.Tensor], labels: tf.Tensor, size: tuple[int, int], threshold: str = "mean"
+) -> dict[str, tf.Tensor]:
+    """``H`` and the map of each level, in each pixel the channel that weighs it.
+
+    Args:
+        scores, size, threshold: see :func:`hierarchical_map`.
+        labels: [B, H, W] int32, 255 = ignore.
+
+    Returns:
+        ``H``, and ``H_p``, ``H_r``, ``H_i`` as far as there are such levels: [B, H, W] float32 in [0, 1].
+    """
+    maps = {
+        f"H_{level[0]}": class_channel(enlarge(binary_map(score, level, threshold), size), labels)
+        for level, score in scores.items()
+    }
+    return {"H": tf.add_n(list(maps.values())) / len(maps)} | maps
+
+
+def confidence_mask(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """The 0-1 confidence mask of the compared systems: 1 where F gives the true class more than its image's mean.
+
+    Args:
+        labels: [B, H, W] int32 train ids, 255 = ignore.
+        logits: [B, H, W, C] float32.
+
+    Returns:
+        [B, H, W] float32 in {0, 1}; 0 where the label is ignored. The mean is over the image's valid pixels.
+    """
+    valid = labels != IGNORE_LABEL
+    # As in binary_map: a float32 mean can round below a constant.
+    confidence = tf.cast(tf.exp(-cross_entropy(labels, logits)), tf.float64)
+    total = tf.reduce_sum(tf.where(valid, confidence, 0.0), axis=[1, 2], keepdims=True)
+    count = tf.reduce_sum(tf.cast(valid, tf.float64), axis=[1, 2], keepdims=True)
+    return tf.stop_gradient(tf.cast(valid & (confidence > tf.math.divide_no_nan(total, count)), tf.float32))

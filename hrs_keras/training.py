@@ -15,7 +15,8 @@ from hrs_keras.errors import DataError, HRSError, RecipeError
 from hrs_keras.evaluation import Evaluation, evaluate
 from hrs_keras.export import Origin, export_saved_model, find_export
 from hrs_keras.models import build_networks, build_segmenter
-from hrs_keras.pictures import Pictures
+from hrs_keras.pixelda import PixelDATrainer
+from hrs_keras.players import Trainer
 from hrs_keras.recipe import Recipe, differences
 from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
 from hrs_keras.signatures import MAX_PIXELS
@@ -30,21 +31,25 @@ class TrainResult:
         run_dir: its folder.
         step: the step whose weights were best on the validation set.
         miou: their mean IoU over the whole label space, in [0, 1].
-        saved_model: the exported version's folder.
+        saved_model: the exported version's folder; None where none was asked for.
     """
 
     run_dir: Path
     step: int
     miou: float
-    saved_model: Path
+    saved_model: Path | None
 
 
-def train(recipe: Recipe, *, fresh: bool = False) -> TrainResult:
+TRAINERS = {"joint": JointTrainer, "pixelda": PixelDATrainer}
+
+
+def train(recipe: Recipe, *, fresh: bool = False, export: bool = True) -> TrainResult:
     """Run a recipe from its data to an evaluated, exported model; take up where an earlier call was cut off.
 
     Args:
         recipe: from :func:`hrs_keras.load_recipe`.
         fresh: remove an earlier run of this name first.
+        export: also write the best weights as a SavedModel.
 
     Raises:
         HRSError: something the user can mend; nothing already saved is lost.
@@ -56,7 +61,7 @@ def train(recipe: Recipe, *, fresh: bool = False) -> TrainResult:
     print(checked.table(), flush=True)
     strategy = default_strategy(recipe)
     with strategy.scope():
-        trainer = JointTrainer(recipe, build_networks(recipe))
+        trainer = TRAINERS[recipe.method.trainer](recipe, build_networks(recipe))
     # Only now, when data and weights are known to be fit: a first try with a wrong key leaves nothing behind that
     # would refuse the second, and --fresh removes nothing that could not be replaced.
     run.claim(recipe, fresh=fresh)
@@ -68,7 +73,7 @@ def train(recipe: Recipe, *, fresh: bool = False) -> TrainResult:
         what = f"resuming {run.path} at step {step} of {steps}" if step < steps else f"{run.path} is trained already"
         print(what, flush=True)
     _fit(recipe, run, trainer, checkpoints, checked)
-    return _finish(recipe, run, checked)
+    return _finish(recipe, run, trainer, checked, export)
 
 
 def configure(recipe: Recipe) -> None:
@@ -95,13 +100,10 @@ def default_strategy(recipe: Recipe) -> tf.distribute.Strategy:
     return strategy
 
 
-def _fit(recipe: Recipe, run: RunFolder, trainer: JointTrainer, checkpoints: Checkpoints, checked: Audit) -> None:
+def _fit(recipe: Recipe, run: RunFolder, trainer: Trainer, checkpoints: Checkpoints, checked: Audit) -> None:
     first = int(trainer.step)
     if first >= recipe.train.steps:
         return
-    validation = checked.sets["validation"]
-    pictures = Pictures(recipe, checked.sets["source"], validation, run.figures)
-    batches = training_batches(recipe, checked.sets["source"], checked.sets["target"], first)
     with writing(run.tensorboard):
         writer = tf.summary.create_file_writer(str(run.tensorboard))
     # In this order: nothing is saved or validated after a step that broke; the best checkpoint exists before the
@@ -109,12 +111,15 @@ def _fit(recipe: Recipe, run: RunFolder, trainer: JointTrainer, checkpoints: Che
     callbacks = [
         StopOnNonFinite(first, checkpoints),
         Log(first, recipe, run, writer),
-        Validate(first, recipe, run, validation, checkpoints, pictures, writer),
+        Validate(first, recipe, run, checked.sets, checkpoints, writer),
         Save(first, recipe, checkpoints),
     ]
-    steps = recipe.train.steps - first
     try:
-        trainer.fit(batches, epochs=1, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
+        for phase in recipe.phases:
+            if (begin := max(first, phase.first)) < phase.stop:
+                batches = training_batches(recipe, checked.sets["source"], checked.sets["target"], begin)
+                steps = phase.stop - begin
+                trainer.fit(batches, epochs=1, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
     except tf.errors.NotFoundError as error:
         raise DataError(f"a file of the data has gone since the audit: {error.message.splitlines()[0]}") from None
     except tf.errors.ResourceExhaustedError:
@@ -127,25 +132,30 @@ def _fit(recipe: Recipe, run: RunFolder, trainer: JointTrainer, checkpoints: Che
             writer.close()
 
 
-def _finish(recipe: Recipe, run: RunFolder, checked: Audit) -> TrainResult:
+def _finish(recipe: Recipe, run: RunFolder, trainer: Trainer, checked: Audit, export: bool) -> TrainResult:
     """Evaluate and export the best weights, unless an earlier call got that far."""
     done = read_json(run.result_file)
-    if done is None or not Path(done["saved_model"]).is_dir():
+    if done is None or (export and not (done["saved_model"] and Path(done["saved_model"]).is_dir())):
         segmenter, step = load_segmenter(run)
         result = evaluate(recipe, segmenter, checked.sets["validation"])
         print(f"best checkpoint, step {step}:\n{result.table()}", flush=True)
-        # The call that was cut off may have exported, but not have come to note it.
-        folder = find_export(segmenter, _exports(recipe))
-        if folder is None:
-            folder = export_saved_model(segmenter, Origin(recipe, step, result.to_dict()), _exports(recipe))
-        done = {"step": step, "miou": result.miou, "saved_model": str(folder), **result.to_dict()}
+        folder = _export_once(recipe, segmenter, step, result) if export else None
+        done = {"step": step, "miou": result.miou, "saved_model": folder and str(folder), **result.to_dict()}
         done["baselines"] = _baselines(run, checked, result)
+        done["parameters"] = {p.name: sum(v.value.shape.num_elements() for v in p.network.trainable_variables) for p in trainer.players}
         with writing(run.result_file):
             write_json(run.result_file, done)
     others = "".join(f", {name} {100 * miou:.2f} %" for name, miou in done["baselines"].items())
     print(f"mean IoU over {len(done['iou'])} classes: trained {100 * done['miou']:.2f} %{others}")
-    print(f"run folder {run.path}\nSavedModel {done['saved_model']}", flush=True)
-    return TrainResult(run.path, done["step"], done["miou"], Path(done["saved_model"]))
+    exported = f"\nSavedModel {done['saved_model']}" if done["saved_model"] else ""
+    print(f"run folder {run.path}{exported}", flush=True)
+    return TrainResult(run.path, done["step"], done["miou"], Path(done["saved_model"]) if exported else None)
+
+
+def _export_once(recipe: Recipe, segmenter: keras.Model, step: int, result: Evaluation) -> Path:
+    """The call that was cut off may have exported, but not have come to note it."""
+    folder = find_export(segmenter, _exports(recipe))
+    return folder or export_saved_model(segmenter, Origin(recipe, step, result.to_dict()), _exports(recipe))
 
 
 def _exports(recipe: Recipe) -> Path:

@@ -64,6 +64,19 @@ def selection_panel(
     _panel(path, columns, rows, note, heading)
 
 
+def adapted_panel(path: Path, images: np.ndarray, adapted: np.ndarray, titles: Sequence[str], heading: str) -> None:
+    """Each source image beside what a generator made of it.
+
+    Args:
+        path: the PNG to write.
+        images, adapted: [N, H, W, 3] uint8.
+        titles: a name for each row.
+        heading: above the picture.
+    """
+    rows = [([image, other], [title, ""]) for image, other, title in zip(images, adapted, titles, strict=True)]
+    _panel(path, ["image", "adapted"], rows, [], heading)
+
+
 def prediction_panel(
     path: Path,
     images: np.ndarray,
@@ -119,6 +132,7 @@ def _panel(path: Path, columns: Sequence[str], rows: Sequence[tuple], legend: li
             if r == 0:
                 axis.set_title(columns[c], fontsize=9)
     figure.suptitle(heading, fontsize=10)
-    figure.legend(handles=legend, loc="outside lower center", ncols=min(legend_columns, len(legend)), fontsize=7)
+    if legend:
+        figure.legend(handles=legend, loc="outside lower center", ncols=min(legend_columns, len(legend)), fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)

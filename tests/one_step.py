@@ -16,6 +16,9 @@ LAMBDA_ADV, LAMBDA_REC = 0.3, 0.7  # both large enough to be missed
 SYSTEMS = {
     "target only": ("method.source_weighting=none", "method.gan=false"),
     "plain": ("method.source_weighting=plain", "method.gan=false"),
+    "confidence mask": ("method.source_weighting=mask", "method.gan=false"),
+    "focal loss": ("method.source_weighting=focal", "method.focal_gamma=1.5", "method.gan=false"),
+    "source only": ("method.source_weighting=plain", "method.gan=false", "method.pretrain=0.5"),
     "plain with gan": ("method.source_weighting=plain", "method.gan=true"),
     "one level": ("method.levels=[pixel]", "method.gan=false"),
     "linear median per class": (
@@ -32,7 +35,7 @@ def build(*overrides):
     return JointTrainer(recipe, build_networks(recipe))
 
 
-def batch_of(source=True, images=2):
+def batch_of(source=True, images=2, target=True):
     """Two images a domain, of which the second counts for little: 9 pixels in 10 are ignored."""
 
     def uneven(seed):
@@ -40,7 +43,7 @@ def batch_of(source=True, images=2):
         y[-1][np.random.default_rng(seed).random(y[-1].shape) < 0.9] = tiny.IGNORE
         return tf.constant(x), tf.constant(y)
 
-    return {"target": uneven(1)} | ({"source": uneven(2)} if source else {})
+    return ({"target": uneven(1)} if target else {}) | ({"source": uneven(2)} if source else {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +84,8 @@ def observe(trainer, batch):
 
 @functools.cache
 def observed(system):
-    return observe(build(*SYSTEMS[system]), batch_of(source=system != "target only"))
+    batch = batch_of(source=system != "target only", target=system != "source only")
+    return observe(build(*SYSTEMS[system]), batch)
 
 
 def networks_outputs(trainer, batch):
@@ -105,7 +109,11 @@ def networks_outputs(trainer, batch):
 
 
 def selection_of(trainer, outputs, labels):
-    """H of the source images, [B, H, W, K], from NumPy."""
+    """The weights of the source pixels (H, for the method itself), [B, H, W, K], from NumPy."""
+    if trainer.method.source_weighting == "mask":
+        return reference.confidence_mask(labels, outputs["source"]["logits"])[..., None]
+    if trainer.method.source_weighting == "focal":
+        return reference.focal_modulation(labels, outputs["source"]["logits"], 1.5)[..., None]
     if not trainer.weighting:
         return np.ones((*labels.shape, 1))
     return reference.hierarchical_map(outputs["source"]["scores"], labels.shape[1:], trainer.method.threshold)
@@ -125,8 +133,13 @@ def naive_objective(case, player, h):
         labels = batch[domain][1].numpy()
         onehot = np.eye(tiny.CLASSES, dtype="float32")[np.minimum(labels, tiny.CLASSES - 1)]
         counted = onehot * (labels != tiny.IGNORE)[..., None]
-        weight = counted * (h if domain == "source" else 1.0)
-        per_image = tf.reduce_sum(-tf.nn.log_softmax(logits) * weight.astype("float32"), axis=[1, 2, 3])
+        weight = counted
+        if domain == "source" and trainer.method.source_weighting == "focal":
+            true = tf.reduce_sum(tf.nn.softmax(logits) * onehot, -1, keepdims=True)
+            weight = counted * (1 - true) ** 1.5  # the focal loss alone has a gradient in its weight
+        elif domain == "source":
+            weight = counted * h
+        per_image = tf.reduce_sum(-tf.nn.log_softmax(logits) * tf.cast(weight, tf.float32), axis=[1, 2, 3])
         return tf.reduce_mean(per_image / counted.sum((1, 2, 3)).astype("float32"))
 
     def adversarial(verdicts):

@@ -118,6 +118,27 @@ def source_segmentation_gradient(labels, logits, weights):
     return gradient
 
 
+def true_probability(labels, logits):
+    """F of the true class at each pixel, NaN where the label is 255. [B, H, W]."""
+    labels = np.asarray(labels)
+    probability = softmax(logits)
+    result = np.full(labels.shape, np.nan)
+    for pixel in np.ndindex(labels.shape):
+        if labels[pixel] != IGNORE:
+            result[pixel] = probability[pixel][labels[pixel]]
+    return result
+
+
+def confidence_mask(labels, logits):
+    """1 where F gives the true class more than the mean over the image's valid pixels, else 0. [B, H, W]."""
+    return np.array([image > np.nanmean(image) for image in true_probability(labels, logits)]).astype(float)
+
+
+def focal_modulation(labels, logits, gamma):
+    """(1 - F)^gamma of the true class (Lin et al. 2017, Eq. 4), 0 where the label is 255. [B, H, W]."""
+    return np.nan_to_num((1.0 - true_probability(labels, logits)) ** gamma)
+
+
 def reconstruction_loss(reconstruction, image):
     """Eq. 7: mean |G(conv5(x)) - x|."""
     difference = np.asarray(reconstruction, np.float64) - np.asarray(image, np.float64)

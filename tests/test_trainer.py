@@ -30,8 +30,10 @@ WITH_GAN = ["plain with gan", "full", "full per class"]
 def test_logged_losses_are_the_papers(system):
     case = observed(system)
     outputs = networks_outputs(case.trainer, case.batch)
-    x_t, y_t = (value.numpy() for value in case.batch["target"])
-    expected = {"loss/target": reference.target_segmentation_loss(y_t, outputs["target"]["logits"]).mean()}
+    expected = {}
+    if system != "source only":
+        x_t, y_t = (value.numpy() for value in case.batch["target"])
+        expected["loss/target"] = reference.target_segmentation_loss(y_t, outputs["target"]["logits"]).mean()
     if system != "target only":
         x_s, y_s = (value.numpy() for value in case.batch["source"])
         h = selection_of(case.trainer, outputs, y_s)
@@ -82,6 +84,9 @@ def test_networks_take_part_as_the_method_says():
     assert players == {
         "target only": ["encoder"],
         "plain": ["encoder"],
+        "confidence mask": ["encoder"],
+        "focal loss": ["encoder"],
+        "source only": ["encoder"],
         "plain with gan": ["encoder", "generator", "discriminator"],
         "one level": ["encoder", "weighting/pixel"],
         "linear median per class": ["encoder", "weighting/region", "weighting/image"],
@@ -170,7 +175,7 @@ def test_label_noise_changes_from_step_to_step():
     trainer = build("method.label_noise=0.4")
     noise = []
     for _ in range(2):
-        noise.append(trainer._label_noise(tf.constant([3, 2, 4, 1])).numpy())
+        noise.append(trainer.label_noise(tf.constant([3, 2, 4, 1])).numpy())
         trainer.train_step(batch_of())
     assert all(n.min() >= 0 and n.max() <= 0.4 and n.std() > 0.05 for n in noise)
     assert not np.any(noise[0] == noise[1])

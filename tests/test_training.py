@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import reference
 import tensorflow as tf
 from tiny_run import SETTINGS, start
 
@@ -29,7 +30,7 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 
 def test_what_a_run_leaves(finished):
-    folders = {"checkpoints", "evaluations", "figures", "tensorboard"}
+    folders = {"checkpoints", "evaluations", "figures", "selection", "tensorboard"}
     files = {"audit.json", "environment.json", "log.csv", "recipe.yaml", "result.json"}
     assert {path.name for path in finished.iterdir()} == folders | files
     result = json.loads((finished / "result.json").read_text())
@@ -210,3 +211,71 @@ def test_json_is_whole_or_not_there(tmp_path):
 
 def test_the_settings_are_those_of_a_recipe(recipe_file):
     assert load_recipe(recipe_file).train.steps == SETTINGS["train"]["steps"]
+
+
+def test_fine_tuning_changes_domains_in_one_run_and_resumes_across_the_switch(recipe_file, monkeypatch):
+    """Steps 1 to 3 read the source alone, 4 to 6 the target alone; a kill on either side of the switch changes nothing."""
+    phases = ["method.source_weighting=plain", "method.gan=false", "method.pretrain=0.5", "train.steps=6"]
+    times = ["train.validate_every=6", "train.checkpoint_every=1", "train.log_every=1", "train.keep_checkpoints=9"]
+    whole = load_recipe(recipe_file, [*phases, *times, "name=whole"])
+    train(whole, export=False)
+    with open(whole.run_dir / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    losses = [(math.isfinite(float(row["loss/source"])), math.isfinite(float(row["loss/target"]))) for row in rows]
+    assert losses == 3 * [(True, False)] + 3 * [(False, True)]
+    assert json.loads((whole.run_dir / "result.json").read_text())["saved_model"] is None
+    assert not Path(whole.saved_models).exists()
+
+    for stop in (2, 3, 4):
+        cut = load_recipe(recipe_file, [*phases, *times, f"name=cut{stop}"])
+        monkeypatch.setattr(training.Save, "on_step", interrupt_after(stop, training.Save.on_step))
+        with pytest.raises(KeyboardInterrupt):
+            train(cut, export=False)
+        monkeypatch.undo()
+        train(cut, export=False)
+        one, other = weights(whole.run_dir), weights(cut.run_dir)
+        assert all(np.array_equal(one[name], other[name]) for name in one), stop
+        assert untimed(whole.run_dir / "log.csv") == untimed(cut.run_dir / "log.csv")
+
+
+def interrupt_after(stop, usual):
+    def on_step(self, step, logs):
+        usual(self, step, logs)
+        if step == stop:
+            raise KeyboardInterrupt
+
+    return on_step
+
+
+def untimed(log: Path) -> list[dict]:
+    with open(log) as file:
+        return [{k: v for k, v in row.items() if k != "seconds_per_step"} for row in csv.DictReader(file)]
+
+
+def test_record_of_single_source_images(finished):
+    """What the run recorded at its end equals what its last weights say, computed in NumPy."""
+    from hrs_keras.checkpoints import Checkpoints
+    from hrs_keras.data.audit import audit
+    from hrs_keras.data.decode import resize_label
+    from hrs_keras.data.pipeline import validation_images
+    from hrs_keras.models import build_networks
+    from hrs_keras.trainer import JointTrainer
+
+    records = [json.loads(path.read_text()) for path in sorted((finished / "selection").iterdir())]
+    assert [record["step"] for record in records] == [0, 4, 8]
+    recipe = RunFolder(finished).recipe()
+    source = audit(recipe, roles=["source"]).sets["source"]
+    names = [str(path.relative_to(recipe.data.root)) for pairs in source for path in pairs.images]
+    assert [list(record["images"]) for record in records] == 3 * [names]
+    trainer = JointTrainer(recipe, build_networks(recipe))
+    assert Checkpoints(trainer, finished / "checkpoints", 3).restore()
+    for name, (image, label) in zip(names, validation_images(recipe, source), strict=True):
+        probabilities = tf.nn.softmax(trainer(image[None]))
+        scores = {level: network(probabilities).numpy() for level, network in trainer.weighting.items()}
+        valid = resize_label(label, recipe.data.size).numpy()[None, ..., None] != 255
+        expected = {}
+        for level in scores:
+            chosen = reference.hierarchical_map({level: scores[level]}, recipe.data.size)
+            expected[f"H_{level[0]}"] = chosen[valid].mean()
+        expected["H"] = np.mean(list(expected.values()))
+        assert records[-1]["images"][name] == pytest.approx(expected, abs=1e-3)

@@ -22,19 +22,19 @@ _SOURCE, _TARGET, _STREAMS = 0, 1, 2
 def training_batches(
     recipe: Recipe, source: Sequence[Pairs], target: Sequence[Pairs], first_step: int = 0
 ) -> tf.data.Dataset:
-    """Batches for steps ``first_step`` to ``train.steps``.
+    """Batches for steps ``first_step`` to the end of the phase (``Recipe.phases``) that it lies in.
 
     Returns:
         ``{"target": (images, labels), "source": (images, labels)}`` with images [B, H, W, 3] float32 in [-1, 1]
-        and labels [B, H, W] int32, 255 = ignore. Without ``"source"`` if the method reads none.
+        and labels [B, H, W] int32, 255 = ignore. A domain that the phase does not read is absent.
     """
-    domains = {"target": (target, _TARGET)}
-    if recipe.method.source_weighting != "none":
-        domains["source"] = (source, _SOURCE)
-    batch, train = recipe.train.batch_size, recipe.train
+    domains = {"target": (target, _TARGET), "source": (source, _SOURCE)}
+    phase = next((phase for phase in recipe.phases if first_step < phase.stop), recipe.phases[-1])
+    batch = recipe.train.batch_size
     streams = {
-        name: _samples(recipe, pairs, stream, first_step * batch, train.steps * batch).batch(batch, drop_remainder=True)
+        name: _samples(recipe, pairs, stream, first_step * batch, phase.stop * batch).batch(batch, drop_remainder=True)
         for name, (pairs, stream) in domains.items()
+        if name in phase.domains
     }
     return tf.data.Dataset.zip(streams).prefetch(tf.data.AUTOTUNE)
 

@@ -5,13 +5,23 @@ from dataclasses import dataclass
 import keras
 
 from hrs_keras.models import encoders
+from hrs_keras.models.adapter import adapter
 from hrs_keras.models.discriminator import discriminator
 from hrs_keras.models.fcn8s import fcn8s
 from hrs_keras.models.generator import generator
 from hrs_keras.models.weighting import weighting_network
 from hrs_keras.schema import Encoder, Recipe
 
-__all__ = ["Networks", "build_networks", "build_segmenter", "discriminator", "fcn8s", "generator", "weighting_network"]
+__all__ = [
+    "Networks",
+    "adapter",
+    "build_networks",
+    "build_segmenter",
+    "discriminator",
+    "fcn8s",
+    "generator",
+    "weighting_network",
+]
 
 
 @dataclass(frozen=True)
@@ -58,15 +68,22 @@ def build_networks(recipe: Recipe) -> Networks:
             level: weighting_network(level, num_classes, channels, method.weighting_width, method.activation)
             for level in (method.levels if learned else ())
         },
-        generator=generator(
-            segmenter.output["features"].shape[-1],
-            encoders.DEEPEST_STRIDE[recipe.encoder.family],
-            method.generator_channels,
-        )
-        if method.gan
+        generator=_build_generator(recipe, segmenter),
+        discriminator=discriminator(method.discriminator_channels)
+        if method.gan or method.trainer == "pixelda"
         else None,
-        discriminator=discriminator(method.discriminator_channels) if method.gan else None,
     )
+
+
+def _build_generator(recipe: Recipe, segmenter: keras.Model) -> keras.Model | None:
+    method = recipe.method
+    if method.trainer == "pixelda":
+        settings = method.pixelda
+        return adapter(tuple(recipe.data.size), settings.noise, settings.channels, settings.blocks)
+    if not method.gan:
+        return None
+    stride = encoders.DEEPEST_STRIDE[recipe.encoder.family]
+    return generator(segmenter.output["features"].shape[-1], stride, method.generator_channels)
 
 
 def _build_encoder(spec: Encoder) -> keras.Model:

@@ -1,0 +1,1 @@
+"""Experiments: grids of systems, settings and seeds, run where results are missing and reported as tables."""

@@ -1,0 +1,216 @@
+"""Experiment files: systems x settings x seeds, each cell of the grid a resolved recipe."""
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+
+from hrs_keras.errors import RecipeError, did_you_mean
+from hrs_keras.experiments.sections import (
+    GIVEN,
+    Axis,
+    AxisCell,
+    Changes,
+    Files,
+    Filled,
+    Names,
+    PublishedRow,
+    Seeds,
+    SelectionCheck,
+    System,
+    distinct_names,
+    left_out,
+)
+from hrs_keras.recipe import explain, load_recipe, read_mapping
+from hrs_keras.schema import Recipe
+from hrs_keras.schema_data import Section
+
+_NO_OUTCOME = {
+    "": ("name", "runs", "saved_models"),
+    "data": ("root",),
+    "train": ("log_every", "checkpoint_every", "keep_checkpoints", "pictures", "selection_images"),
+}
+
+
+def settings_digest(recipe: Recipe) -> str:
+    """12 hexadecimal digits that stand for all settings which decide a run's numbers, its seed included.
+
+    Left out is what only says where things lie, how often the run reports, and what pictures it draws; and what has
+    the schema's own default: a key that a later version adds has one that means what was done before it, so that
+    results outlive it.
+    """
+    tree = recipe.model_dump(mode="json", exclude_defaults=True)
+    for section, keys in _NO_OUTCOME.items():
+        for key in keys:
+            (tree[section] if section else tree).pop(key, None)
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of an experiment.
+
+    Attributes:
+        system: its name.
+        cells: the name of one cell of each axis, in the axes' order.
+        seed: as in the recipe.
+        recipe: fully resolved, under the cell's name.
+        digest: what its result is found by; see :func:`settings_digest`.
+        name: of the run folder.
+    """
+
+    system: str
+    cells: tuple[str, ...]
+    seed: int
+    recipe: Recipe
+    digest: str
+    name: str
+
+
+class Experiment(Section):
+    """An experiment file. Read one with :func:`load_experiment`.
+
+    Attributes:
+        recipe: files, relative to the experiment's, that are merged in their order.
+        set: ``{dotted.key: value}`` for all runs.
+        checkpoint: whose numbers are tabulated.
+        baseline: the system that differences are to.
+        reference: what ``published`` numbers are from.
+        axes: each multiplies the grid; the first becomes the table's columns, each cell of the others a section.
+        pictures: systems whose predictions are shown side by side.
+    """
+
+    title: str
+    recipe: Files
+    set: Changes = Field(default_factory=dict)
+    seeds: Seeds
+    checkpoint: Literal["last", "best"] = "last"
+    baseline: str | None = None
+    reference: str | None = None
+    systems: Annotated[list[System], Filled]
+    axes: Annotated[list[Axis], Filled] = left_out()
+    pictures: Names = left_out()
+    selection_check: SelectionCheck | None = None
+    published_only: Annotated[list[PublishedRow], Filled] = left_out()
+    _path: Path = PrivateAttr(Path("experiment.yaml"))
+    _overrides: tuple[str, ...] = PrivateAttr(())
+    _cells: list[Cell] | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _names(self) -> "Experiment":
+        names = distinct_names("systems", self.systems)
+        for key, used in (
+            ("baseline", [self.baseline] if self.baseline is not None else []),
+            ("pictures", self.pictures),
+        ):
+            for name in used:
+                if name not in names:
+                    raise ValueError(f"{key} names {name!r}, which is no system." + did_you_mean(name, names))
+        columns = [cell.name for cell in self.axes[0].cells] if self.axes else []
+        for row in (*self.systems, *self.published_only):
+            _check_published(row, columns)
+        return self
+
+    @property
+    def path(self) -> Path:
+        """The file it was read from."""
+        return self._path
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """``"dotted.key=value"`` that came after all that the file sets."""
+        return self._overrides
+
+    def cells(self) -> list[Cell]:
+        """Every run: system by system, for each the axes' cells, for each of these the seeds.
+
+        Raises:
+            RecipeError: a recipe cannot be resolved; names the experiment's file and the system.
+        """
+        if self._cells is None:
+            self._cells = [
+                self._cell(system, chosen, seed)
+                for system in self.systems
+                for chosen in itertools.product(*(axis.cells for axis in self.axes))
+                for seed in system.seeds or self.seeds
+            ]
+        return self._cells
+
+    def _cell(self, system: System, chosen: tuple[AxisCell, ...], seed: int) -> Cell:
+        cells = tuple(cell.name for cell in chosen)
+        try:
+            recipe = self._recipe(system, chosen, seed)
+        except RecipeError as error:
+            where = "".join(f", cell {name!r}" for name in cells)
+            raise RecipeError(f"{self.path}, system {system.name!r}{where}: {error}") from None
+        digest = settings_digest(recipe)
+        name = "-".join([system.name, *cells, f"s{seed}", digest[:6]])
+        name = re.sub(r"^\.|[^A-Za-z0-9._-]", "_", name)
+        return Cell(system.name, cells, seed, recipe.model_copy(update={"name": name}), digest, name)
+
+    def _recipe(self, system: System, chosen: tuple[AxisCell, ...], seed: int) -> Recipe:
+        files = [self.path.parent / file for file in (*self.recipe, *system.recipe)]
+        changes = [change for part in (self, system, *chosen) for change in part.set.items()]
+        overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes]
+        recipe = load_recipe(files, [*overrides, f"seed={seed}", *self.overrides])
+        learned = recipe.method.source_weighting == "learned"
+        if self.selection_check and learned and not recipe.train.selection_images:
+            raise RecipeError("train.selection_images: 0 records nothing for selection_check; leave one of them out")
+        return recipe
+
+
+def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read and validate an experiment file; its recipes are resolved by :meth:`Experiment.cells`.
+
+    Args:
+        path: a YAML file.
+        overrides: ``"dotted.key=value"`` for all its recipes, after all that the file sets.
+
+    Raises:
+        RecipeError: naming the file or override, the key, what was found and the nearest valid key.
+    """
+    for text in overrides:
+        if (key := text.partition("=")[0]) in GIVEN:
+            raise RecipeError(f"override {text!r} is not for experiments: {GIVEN[key]}")
+    try:
+        experiment = Experiment.model_validate(read_mapping(Path(path), "an experiment"))
+    except ValidationError as error:
+        raise RecipeError(f"{path} is not a valid experiment:\n{explain(error, Experiment)}") from None
+    experiment._path, experiment._overrides = Path(path), tuple(overrides)
+    return experiment
+
+
+def load_experiments(paths: Sequence[str | Path], overrides: Sequence[str] = ()) -> list[Experiment]:
+    """Read several experiments that are run together, and resolve their recipes.
+
+    Raises:
+        RecipeError: see :func:`load_experiment` and :meth:`Experiment.cells`; or there is none, or two have one name.
+    """
+    if not paths:
+        raise RecipeError("no experiment is named; give a YAML file, such as recipes/experiments/camvid_table1.yaml")
+    experiments = [load_experiment(path, overrides) for path in paths]
+    stems: dict[str, Path] = {}
+    for path in (experiment.path for experiment in experiments):
+        if stems.setdefault(path.stem, path) is not path:
+            raise RecipeError(f"{stems[path.stem]} and {path}: the reports of both would be called {path.stem}.md")
+    for experiment in experiments:
+        experiment.cells()
+    return experiments
+
+
+def _check_published(row: System | PublishedRow, columns: list[str]) -> None:
+    given, who = row.published, f"published of {getattr(row, 'name', row.title)!r}"
+    if given is None:
+        return
+    if isinstance(given, dict) != bool(columns):
+        form = "{cell of the first axis: number}" if columns else "one number, as there are no axes"
+        raise ValueError(f"{who}: wants {form}, found {given!r}")
+    for name in given if columns else ():
+        if name not in columns:
+            raise ValueError(f"{who}: the first axis has no cell {name!r}." + did_you_mean(str(name), columns))

@@ -1,0 +1,202 @@
+"""Results: what is kept of a finished run, one JSON file each, and found again by the run's settings."""
+
+import csv
+import json
+import math
+import statistics
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from scipy.stats import mannwhitneyu
+
+from hrs_keras.errors import CheckpointError, DataError, HRSError
+from hrs_keras.experiments.grid import settings_digest
+from hrs_keras.experiments.sections import SelectionCheck
+from hrs_keras.recipe import parse_recipe
+from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
+
+
+def collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path) -> dict[str, Any]:
+    """All that tables and curves need of a finished run, as plain data.
+
+    Args:
+        run: its ``result.json`` is there.
+        check: marks to compare the selection with; read where the run selects.
+        data_root: what the marks' file is relative to.
+
+    Raises:
+        HRSError: the run is not finished or its records are damaged, or the marks do not fit its images.
+    """
+    recipe, done = run.recipe(), read_json(run.result_file)
+    if done is None:
+        raise CheckpointError(f"{run.path} has no result.json: the run is not finished")
+    evaluations = _records(run.evaluations)
+    if not evaluations or evaluations[-1]["step"] != recipe.train.steps:
+        raise CheckpointError(f"{run.evaluations} lacks the evaluation at the last step, {recipe.train.steps}")
+    log, seconds = _log(run.log_file)
+    selects = check is not None and recipe.method.source_weighting == "learned"
+    environment = read_json(run.environment_file) or {}
+    return {
+        "name": recipe.name,
+        "digest": settings_digest(recipe),
+        "recipe": recipe.to_dict(),
+        # The command says no more than the name does, but where things lay on the machine.
+        "environment": {"cpus": None} | {key: value for key, value in environment.items() if key != "command"},
+        "parameters": done["parameters"],
+        "steps": recipe.train.steps,
+        "seconds_per_step": seconds,
+        "evaluations": [{k: v for k, v in e.items() if k not in ("confusion_matrix", "rule")} for e in evaluations],
+        "best": {"step": done["step"], "miou": done["miou"]},
+        "log": log,
+        "selection_check": _compare(run, check, data_root) if selects else None,
+    }
+
+
+def write_result(folder: Path, result: Mapping[str, Any]) -> Path:
+    """Write a result to ``FOLDER/NAME.json``, whole or not at all.
+
+    Raises:
+        HRSError: it cannot be written.
+    """
+    path = folder / f"{result['name']}.json"
+    with writing(path):
+        write_json(path, result)
+    return path
+
+
+def read_results(folder: str | Path) -> dict[str, dict[str, Any]]:
+    """Digest -> result, of all ``*.json`` in a folder; nothing if there is no such folder.
+
+    Raises:
+        HRSError: a file is damaged, is no result, holds a recipe that does not give its digest, or two are of the
+            same settings.
+    """
+    files: dict[str, Path] = {}
+    results = {}
+    for path in sorted(Path(folder).glob("*.json")):
+        result = read_json(path)
+        digest = result.get("digest") if isinstance(result, dict) else None
+        if not isinstance(digest, str) or "recipe" not in result:
+            raise CheckpointError(f"{path} is no result of a run; results lie in a folder of their own: move it away")
+        if digest in files:
+            raise CheckpointError(f"{files[digest]} and {path} are results of the same settings; remove one of them")
+        _refuse_stale(path, digest, result["recipe"])
+        files[digest], results[digest] = path, result
+    return results
+
+
+def _refuse_stale(path: Path, digest: str, recipe: Any) -> None:
+    mend = "move the file away, and the run is made again"
+    try:
+        now = settings_digest(parse_recipe(recipe, f"the recipe in {path}"))
+    except HRSError as error:
+        raise CheckpointError(f"{error}\nIt was edited, or made by another version of hrs-keras; {mend}") from None
+    if now != digest:
+        raise CheckpointError(
+            f"{path} says that its digest is {digest}, but its recipe gives {now}: it was edited, or made by another"
+            f" version of hrs-keras; {mend}"
+        )
+
+
+def _records(folder: Path) -> list[dict[str, Any]]:
+    """A record a step, in the order of the steps."""
+    return [read_json(path) for path in sorted(folder.glob("step_*.json"))]
+
+
+def _log(file: Path) -> tuple[list[dict[str, float | None]], float | None]:
+    """The rows of a run's log less learning rates and times, and the median of the latter."""
+    try:
+        with open(file, newline="", encoding="utf-8") as text:
+            rows = [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(text)]
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{file} is damaged: {error}") from None
+    times = [row["seconds_per_step"] for row in rows if row.get("seconds_per_step") is not None]
+    kept = [
+        {k: v for k, v in row.items() if k != "seconds_per_step" and not k.startswith("learning_rate/")}
+        | {"step": int(row["step"])}
+        for row in rows
+    ]
+    return kept, statistics.median(times) if times else None
+
+
+def _number(text: str) -> float | None:
+    return value if math.isfinite(value := float(text)) else None
+
+
+def read_marks(check: SelectionCheck, data_root: str | Path) -> dict[str, bool]:
+    """Image name without suffix -> whether it is flagged.
+
+    Raises:
+        DataError: the file cannot be read or a line has no id or no mark; names file and line.
+    """
+    path = Path(data_root) / check.marks
+    marks: dict[str, bool] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"selection_check.marks: cannot read {path}: {reason}") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, mark = _mark(line, check, f"{path}, line {number}")
+        if name in marks:
+            raise DataError(f"{path}, line {number}: {check.id} {name!r} again; an image has one mark")
+        marks[name] = mark
+    return marks
+
+
+def _mark(line: str, check: SelectionCheck, where: str) -> tuple[str, bool]:
+    try:
+        entry = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{where} is not valid JSON: {error}") from None
+    found = entry if isinstance(entry, dict) else {}
+    for key, kind, what in ((check.id, str, "a text"), (check.flag, bool, "true or false")):
+        if not isinstance(found.get(key), kind):
+            raise DataError(f"{where}: {key!r} wants {what}, found {json.dumps(found.get(key))}")
+    return found[check.id], found[check.flag]
+
+
+def _compare(run: RunFolder, check: SelectionCheck, data_root: str | Path) -> list[dict[str, Any]]:
+    """For each validation how H of flagged and of other images differs."""
+    marks = read_marks(check, data_root)
+    records = _records(run.selection)
+    if not records:
+        raise CheckpointError(
+            f"{run.selection} holds nothing for selection_check; remove {run.path} to run with train.selection_images"
+        )
+    try:
+        return [{"step": record["step"], **_groups(record["images"], marks)} for record in records]
+    except DataError as error:
+        raise DataError(f"selection_check: {Path(data_root) / check.marks}: {error}") from None
+
+
+def _groups(images: Mapping[str, Mapping[str, float]], marks: Mapping[str, bool]) -> dict[str, Any]:
+    flagged, others = [], []
+    stems: dict[str, str] = {}
+    for image, means in images.items():
+        stem = PurePosixPath(image).stem
+        if stem not in marks:
+            raise DataError(f"no line marks {image}; add one with the id {stem!r}")
+        if stem in stems:
+            raise DataError(f"{stems[stem]} and {image} share the id {stem!r}; a mark cannot tell them apart")
+        stems[stem] = image
+        (flagged if marks[stem] else others).append(means)
+    for group, what in ((flagged, "has the flag"), (others, "is without the flag")):
+        if not group:
+            raise DataError(f"of the {len(images)} images that the run recorded none {what}: nothing to compare")
+    levels = {level: _difference(*([m[level] for m in group] for group in (flagged, others))) for level in flagged[0]}
+    return {**levels, "flagged": len(flagged), "others": len(others)}
+
+
+def _difference(flagged: list[float], others: list[float]) -> dict[str, float]:
+    """Means over the images, and the area under the ROC curve of the value for "not flagged"."""
+    # Pairs in which the other image has more, ties counting half. The p value, which nothing reads, is not to be exact.
+    more = mannwhitneyu(others, flagged, method="asymptotic").statistic
+    return {
+        "flagged": statistics.fmean(flagged),
+        "others": statistics.fmean(others),
+        "auc": float(more) / (len(flagged) * len(others)),
+    }
