@@ -74,7 +74,8 @@ class Log(StepCallback):
         self._recipe, self._file, self._writer = recipe, run.log_file, writer
         self._sums: dict[str, float] = defaultdict(float)
         self._steps = self._timed = 0
-        self._seconds = self._begun = 0.0
+        self._seconds = self._cpu_seconds = 0.0
+        self._begun = (0.0, 0.0)
         with writing(run.log_file):
             keep_rows_until(run.log_file, first_step)
 
@@ -84,7 +85,7 @@ class Log(StepCallback):
 
     def on_train_batch_begin(self, batch, logs=None):
         """Keras' hook."""
-        self._begun = time.perf_counter()
+        self._begun = time.perf_counter(), time.process_time()
 
     def on_step(self, step, logs):
         """Average over the interval and write it out at its end."""
@@ -95,7 +96,8 @@ class Log(StepCallback):
             self._untraced = False
         else:
             self._timed += 1
-            self._seconds += time.perf_counter() - self._begun
+            self._seconds += time.perf_counter() - self._begun[0]
+            self._cpu_seconds += time.process_time() - self._begun[1]
         if step % self._recipe.train.log_every == 0 or step == self._recipe.train.steps:
             self._write(step)
 
@@ -110,6 +112,8 @@ class Log(StepCallback):
         for player in self.model.players:
             values[f"learning_rate/{player.name}"] = float(player.optimizer.learning_rate)
         values["seconds_per_step"] = self._seconds / self._timed if self._timed else math.nan
+        # Of all cores together; unlike the other it means something on a machine that is busy with other work, too.
+        values["cpu_seconds_per_step"] = self._cpu_seconds / self._timed if self._timed else math.nan
         with writing(self._file.parent):
             self._append(step, values)
             with self._writer.as_default(step):
@@ -119,7 +123,7 @@ class Log(StepCallback):
         print(self._line(step, values), flush=True)
         self._sums.clear()
         self._steps = self._timed = 0
-        self._seconds = 0.0
+        self._seconds = self._cpu_seconds = 0.0
 
     def _line(self, step: int, values: dict[str, float]) -> str:
         total = self._recipe.train.steps

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hrs_keras.errors import RecipeError
+from hrs_keras.errors import CheckpointError, RecipeError
 from hrs_keras.experiments.statistics import Difference, Measurements, Summary, paired_difference, summarise
 
 
@@ -74,7 +74,7 @@ def test_best_and_last_are_different_evaluations(tmp_path):
     assert row.means("last", "3") == pytest.approx({0: 40})
     assert row.means("best", "3") == pytest.approx({0: 45})
     result["best"]["step"] = 450
-    with pytest.raises(RecipeError, match=rf"{cell.name} holds no evaluation of step 450, its best checkpoint"):
+    with pytest.raises(CheckpointError, match=rf"{cell.name} holds no evaluation of step 450, its best checkpoint"):
         row.means("best", "3")
 
 

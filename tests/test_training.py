@@ -41,6 +41,7 @@ def test_what_a_run_leaves(finished):
     for row in rows:
         assert all(math.isfinite(float(v)) for k, v in row.items() if k.startswith("loss/"))
         assert 0 <= float(row["selected"]) <= 1 and float(row["seconds_per_step"]) > 0
+        assert float(row["cpu_seconds_per_step"]) > 0
     assert float(rows[-1]["learning_rate/encoder"]) == 0  # polynomial decay has come to its end
 
 
@@ -249,7 +250,7 @@ def interrupt_after(stop, usual):
 
 def untimed(log: Path) -> list[dict]:
     with open(log) as file:
-        return [{k: v for k, v in row.items() if k != "seconds_per_step"} for row in csv.DictReader(file)]
+        return [{k: v for k, v in row.items() if not k.endswith("seconds_per_step")} for row in csv.DictReader(file)]
 
 
 def test_record_of_single_source_images(finished):

@@ -34,7 +34,7 @@ def collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path)
     evaluations = _records(run.evaluations)
     if not evaluations or evaluations[-1]["step"] != recipe.train.steps:
         raise CheckpointError(f"{run.evaluations} lacks the evaluation at the last step, {recipe.train.steps}")
-    log, seconds = _log(run.log_file)
+    log, times = _log(run.log_file)
     selects = check is not None and recipe.method.source_weighting == "learned"
     environment = read_json(run.environment_file) or {}
     return {
@@ -45,7 +45,7 @@ def collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path)
         "environment": {"cpus": None} | {key: value for key, value in environment.items() if key != "command"},
         "parameters": done["parameters"],
         "steps": recipe.train.steps,
-        "seconds_per_step": seconds,
+        **times,
         "evaluations": [{k: v for k, v in e.items() if k not in ("confusion_matrix", "rule")} for e in evaluations],
         "best": {"step": done["step"], "miou": done["miou"]},
         "log": log,
@@ -104,20 +104,23 @@ def _records(folder: Path) -> list[dict[str, Any]]:
     return [read_json(path) for path in sorted(folder.glob("step_*.json"))]
 
 
-def _log(file: Path) -> tuple[list[dict[str, float | None]], float | None]:
-    """The rows of a run's log less learning rates and times, and the median of the latter."""
+_TIMES = ("seconds_per_step", "cpu_seconds_per_step")
+
+
+def _log(file: Path) -> tuple[list[dict[str, float | None]], dict[str, float | None]]:
+    """The rows of a run's log less learning rates and times, and the medians of the latter."""
     try:
         with open(file, newline="", encoding="utf-8") as text:
             rows = [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(text)]
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{file} is damaged: {error}") from None
-    times = [row["seconds_per_step"] for row in rows if row.get("seconds_per_step") is not None]
+    times = {name: [row[name] for row in rows if row.get(name) is not None] for name in _TIMES}
     kept = [
-        {k: v for k, v in row.items() if k != "seconds_per_step" and not k.startswith("learning_rate/")}
+        {k: v for k, v in row.items() if k not in _TIMES and not k.startswith("learning_rate/")}
         | {"step": int(row["step"])}
         for row in rows
     ]
-    return kept, statistics.median(times) if times else None
+    return kept, {name: statistics.median(values) if values else None for name, values in times.items()}
 
 
 def _number(text: str) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from hrs_keras.errors import RecipeError
+from hrs_keras.errors import CheckpointError, RecipeError
 from hrs_keras.experiments.grid import Cell, Experiment
 from hrs_keras.experiments.sections import System
 from hrs_keras.labels import LabelSpace
@@ -122,13 +122,13 @@ def evaluation_of(result: Mapping[str, Any], which: str) -> dict[str, Any]:
     """The evaluation of a result's ``"last"`` step or ``"best"`` checkpoint.
 
     Raises:
-        RecipeError: the result does not hold it.
+        CheckpointError: the result does not hold it.
     """
     step = result["best"]["step"] if which == "best" else max(found["step"] for found in result["evaluations"])
     for evaluation in result["evaluations"]:
         if evaluation["step"] == step:
             return evaluation
-    raise RecipeError(
+    raise CheckpointError(
         f"the result {result['name']} holds no evaluation of step {step}, its {which} checkpoint; remove its file and"
         " collect it again from its run folder"
     )
