@@ -1,4 +1,4 @@
-"""``python train.py RECIPE [key=value ...]`` is ``hrs train RECIPE [key=value ...]``."""
+"""``python train.py RECIPE [PART.yaml ...] [key=value ...]`` is ``hrs train`` with the same words."""
 
 import sys
 

@@ -41,14 +41,12 @@ def section(report: str, heading: str) -> str:
 
 def test_main_table_by_hand(tmp_path):
     text = "baseline: fcn\nreference: The Paper\npublished_only: [{title: 'Others | more', published: 61.0}]"
-    systems = [*made_up.SYSTEMS, "ours"]
     experiment = made_up.experiment(
         tmp_path,
         text,
         fcn="published: 60.5",
         ours="seeds: [0, 1, 2, 3]",
         joint="published: 62.0",
-        systems=systems[:3],
     )
     found = results(
         experiment, fcn={0: 0.5, 1: 0.52, 2: 0.54}, joint={0: 0.51, 1: 0.54}, ours={0: 0.53, 1: 0.54, 2: 0.58, 3: 0.61}
@@ -191,17 +189,21 @@ def test_class_table_by_hand(tmp_path):
 
 
 def test_cost_table_by_hand(tmp_path):
-    experiment = made_up.experiment(tmp_path, "baseline: fcn")
-    found = results(experiment, fcn={0: 0.5, 1: 0.5, 2: 0.5}, ours={0: 0.5, 1: 0.5})
-    for value, seconds in zip(found.values(), (0.4, 0.5, 0.9, 1.0, None), strict=True):
+    experiment = made_up.experiment(tmp_path, "baseline: fcn", systems=["fcn", "joint", "ours", "gan"])
+    found = results(experiment, fcn={0: 0.5, 1: 0.5, 2: 0.5}, ours={0: 0.5, 1: 0.5}, joint={0: 0.5})
+    for value, seconds in zip(found.values(), (0.4, 0.5, 0.9, 0.9996, 1.0, None), strict=True):
         value["seconds_per_step"] = seconds
-        if seconds in (1.0, None):
-            value["parameters"] = {"encoder": 1234567, "weighting/pixel": 89}
+        if value["name"].startswith("joint"):
+            value["parameters"] = {"encoder": 1000, "generator": 5}
+        if value["name"].startswith("ours"):
+            value["parameters"] = {"encoder": 1234567, "weighting/pixel": 89, "generator": 5}
+    head = ["system", "seconds a step", "times the baseline"]
     assert rows(details.cost_table(Measurements(experiment, found))) == [
-        ["system", "seconds a step", "times the baseline", "encoder", "weighting/pixel", "all players"],
-        ["FCN", "0.500", "1.00", "1,000", "-", "1,000"],
-        ["JOINT", "", "", "", "", ""],
-        ["OURS", "1.00", "2.00", "1,234,567", "89", "1,234,656"],
+        [*head, "encoder", "weighting/pixel", "generator", "all players"],
+        ["FCN", "0.500", "1.00", "1,000", "-", "-", "1,000"],
+        ["JOINT", "1.00", "2.00", "1,000", "-", "5", "1,005"],
+        ["OURS", "1.00", "2.00", "1,234,567", "89", "5", "1,234,661"],
+        ["GAN", "", "", "", "", "", ""],
     ]
 
 
@@ -586,7 +588,7 @@ def test_pictures_outlive_their_run_folders(pictured, tmp_path):
     other = load_experiment(path)
     name = other.cells()[0].name
     report = write_report(other, found, tmp_path / "out", runs=gone).read_text()
-    assert section(report, "Predictions") == f"\nNo predictions side by side: no run folder of `{name}`.\n"
+    assert section(report, "Predictions") == f"\nNo predictions side by side: no folder of a finished run `{name}`.\n"
 
 
 def test_a_folder_of_other_settings_is_not_shown(pictured, tmp_path):
@@ -595,8 +597,15 @@ def test_a_folder_of_other_settings_is_not_shown(pictured, tmp_path):
     recipe = tmp_path / "runs/tiny/recipe.yaml"
     recipe.write_text(recipe.read_text().replace("steps: 8", "steps: 9"))
     report = write_report(experiment, found, tmp_path / "out", runs=tmp_path / "runs").read_text()
-    assert "No predictions side by side: no run folder of `tiny`." in report
+    assert "No predictions side by side: no folder of a finished run `tiny`." in report
     assert not (tmp_path / "out/table-predictions.png").exists()
+
+
+def test_an_unfinished_run_is_not_shown(pictured, tmp_path):
+    experiment, found, runs = pictured
+    shutil.copytree(runs / "tiny", tmp_path / "runs/tiny", ignore=shutil.ignore_patterns("result.json", "checkpoints"))
+    report = write_report(experiment, found, tmp_path / "out", runs=tmp_path / "runs").read_text()
+    assert "No predictions side by side: no folder of a finished run `tiny`." in report
 
 
 def test_without_the_data_there_is_no_picture(pictured, tmp_path):

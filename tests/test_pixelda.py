@@ -351,7 +351,7 @@ def test_step_computes_no_pass_that_it_does_not_need(monkeypatch):
         ("segmenter", flops.INPUT_GRADIENT): 2 * (E - 1) + E,  # E's own; the adapted images', once more, on to G
         ("segmenter", flops.FILTER_GRADIENT): 2 * E,
         ("adapter", flops.FORWARD): G,
-        ("adapter", flops.INPUT_GRADIENT): G - 1,
+        ("adapter", flops.INPUT_GRADIENT): G,  # the noise's layer lies behind the first
         ("adapter", flops.FILTER_GRADIENT): G,
         ("discriminator", flops.FORWARD): 2 * D,
         ("discriminator", flops.INPUT_GRADIENT): 2 * (D - 1) + D,

@@ -43,6 +43,7 @@ def collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path)
         "recipe": recipe.to_dict(),
         # The command says no more than the name does, but where things lay on the machine.
         "environment": {"cpus": None} | {key: value for key, value in environment.items() if key != "command"},
+        "class_shares": _class_shares(read_json(run.audit_file) or {"datasets": []}),
         "parameters": done["parameters"],
         "steps": recipe.train.steps,
         **times,
@@ -97,6 +98,16 @@ def _refuse_stale(path: Path, digest: str, recipe: Any) -> None:
             f"{path} says that its digest is {digest}, but its recipe gives {now}: it was edited, or made by another"
             f" version of hrs-keras; {mend}"
         )
+
+
+def _class_shares(audited: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Role -> class -> share of the labelled pixels of its data sets (all files, not the subset alone)."""
+    shares = {}
+    for role in dict.fromkeys(dataset["role"] for dataset in audited["datasets"]):
+        counts = [dataset["pixels"] for dataset in audited["datasets"] if dataset["role"] == role]
+        total = sum(sum(pixels.values()) for pixels in counts)
+        shares[role] = {name: sum(pixels[name] for pixels in counts) / max(1, total) for name in counts[0]}
+    return shares
 
 
 def _records(folder: Path) -> list[dict[str, Any]]:

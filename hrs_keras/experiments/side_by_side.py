@@ -58,7 +58,7 @@ def draw_side_by_side(measured: Measurements, path: Path, runs: Path) -> tuple[P
         first = next(iter(cells.values())).recipe
         missing = [f"`{run.path.name}`" for title, run in folders.items() if not _there(run, cells[title])]
         if missing:
-            return None, f"No predictions side by side: no run folder of {', '.join(missing)}."
+            return None, f"No predictions side by side: no folder of a finished run {', '.join(missing)}."
         if not Path(first.data.root).is_dir():
             return None, "No predictions side by side: the data is not there."
         _draw(measured, cells, folders, path, made_of)
@@ -75,7 +75,8 @@ def _run_name(measured: Measurements, cell: Cell) -> str:
 
 
 def _there(run: RunFolder, cell: Cell) -> bool:
-    return run.recipe_file.is_file() and settings_digest(run.recipe()) == cell.digest
+    """Whether this is the cell's run, and finished."""
+    return run.result_file.is_file() and run.recipe_file.is_file() and settings_digest(run.recipe()) == cell.digest
 
 
 def _draw(
