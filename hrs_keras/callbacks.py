@@ -8,7 +8,7 @@ import io
 import math
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from hrs_keras.checkpoints import Checkpoints
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.errors import DataError, NonFiniteError
+from hrs_keras.errors import DataError, NonFiniteError, PreemptedError
 from hrs_keras.evaluation import Evaluation, Evaluator, percent
 from hrs_keras.pictures import Pictures
 from hrs_keras.run_folder import RunFolder, write_json, write_text, writing
@@ -236,13 +236,23 @@ class Validate(StepCallback):
 
 
 class Save(StepCallback):
-    """A checkpoint every ``train.checkpoint_every`` steps and at the end."""
+    """A checkpoint every ``train.checkpoint_every`` steps and ``train.checkpoint_minutes``, at the end, and when the
+    run is told to end early, which it then does.
+    """
 
-    def __init__(self, first_step: int, recipe: Recipe, checkpoints: Checkpoints):
+    def __init__(self, first_step: int, recipe: Recipe, checkpoints: Checkpoints, told: Callable[[], bool]):
         super().__init__(first_step)
-        self._train, self._checkpoints = recipe.train, checkpoints
+        self._train, self._checkpoints, self._told = recipe.train, checkpoints, told
+        self._saved = time.monotonic()
 
     def on_step(self, step, logs):
         """Save when it is time."""
-        if step % self._train.checkpoint_every == 0 or step == self._train.steps:
+        told, minutes = self._told(), (time.monotonic() - self._saved) / 60
+        late = self._train.checkpoint_minutes is not None and minutes >= self._train.checkpoint_minutes
+        if told or late or step % self._train.checkpoint_every == 0 or step == self._train.steps:
             self._checkpoints.save(step)
+            self._saved = time.monotonic()
+        if told:
+            raise PreemptedError(
+                f"told to end (SIGTERM) after step {step}: saved {self._checkpoints.latest}; the same command goes on"
+            )

@@ -7,7 +7,7 @@ checkpoint holds its mIoU itself: two files could disagree after a kill between 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -49,29 +49,21 @@ class Checkpoints:
         self._last = _manager(tf.train.Checkpoint(players=self._state), folder / "last", keep)
         self._best = _manager(tf.train.Checkpoint(players=self._state, miou=self._miou), folder / "best", 1)
         self._record = folder / "best.json"
-
-    @property
-    def latest(self) -> str | None:
-        """Path of the newest complete checkpoint."""
-        return self._last.latest_checkpoint
+        self.latest: str | None = None
+        """Path of the newest checkpoint that is known to be good."""
 
     def restore(self) -> bool:
-        """Go back to the newest checkpoint; False if there is none.
+        """Go back to the newest checkpoint that can be read; False if there is none at all.
+
+        A damaged one is passed over, with a warning that names it and the one taken instead.
 
         Raises:
-            CheckpointError: it belongs to other networks.
+            CheckpointError: none can be read, or they belong to other networks.
         """
-        path = self.latest
-        if path is None:
-            return False
-        try:
-            self._last.checkpoint.restore(path).assert_consumed()
-        except _UNREADABLE as error:
-            raise CheckpointError(
-                f"the checkpoint {path} is damaged or does not fit this recipe's networks: {_first_line(error)}."
-                " Use the recipe that made it, or start over with --fresh"
-            ) from None
-        return True
+        self.latest = _restore_newest(
+            Path(self._last.directory), lambda path: self._last.checkpoint.restore(path).assert_consumed()
+        )
+        return self.latest is not None
 
     def save(self, step: int) -> None:
         """Write the newest checkpoint.
@@ -82,7 +74,7 @@ class Checkpoints:
         """
         self._refuse_non_finite(step)
         with writing(self._last.directory):
-            self._last.save(checkpoint_number=step)
+            self.latest = self._last.save(checkpoint_number=step)
 
     def save_if_best(self, step: int, miou: float) -> bool:
         """Write the best checkpoint if ``miou`` beats that of the one there is; True if so.
@@ -100,19 +92,19 @@ class Checkpoints:
         return True
 
     def best(self) -> dict:
-        """``{"step": ..., "miou": ...}`` of the best checkpoint; empty before the first.
-
-        Raises:
-            CheckpointError: it cannot be read.
-        """
-        path = self._best.latest_checkpoint
-        if path is None:
-            return {}
-        try:
-            miou = tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE")
-        except _UNREADABLE as error:
-            raise CheckpointError(f"the checkpoint {path} cannot be read: {_first_line(error)}") from None
-        return {"step": _step(path), "miou": float(miou)}
+        """``{"step": ..., "miou": ...}`` of the best checkpoint; empty before the first, or if it is damaged."""
+        for path in _newest_first(Path(self._best.directory)):
+            try:
+                miou = tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE")
+            except _UNREADABLE as error:
+                print(
+                    f"warning: the best checkpoint {path} cannot be read ({_first_line(error)}); the next validation"
+                    " replaces it",
+                    flush=True,
+                )
+            else:
+                return {"step": _step(path), "miou": float(miou)}
+        return {}
 
     def _refuse_non_finite(self, step: int) -> None:
         for player, parts in self._state.items():
@@ -126,8 +118,16 @@ class Checkpoints:
 
 
 def _manager(checkpoint: tf.train.Checkpoint, folder: Path, keep: int) -> tf.train.CheckpointManager:
-    with writing(folder):
+    def manager() -> tf.train.CheckpointManager:
         return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
+
+    with writing(folder):
+        try:
+            return manager()
+        except UnicodeDecodeError:
+            # The list of checkpoints is damaged. They are found without it, but older ones are not removed any more.
+            (folder / "checkpoint").unlink()
+            return manager()
 
 
 def _step(path: str) -> int:
@@ -149,21 +149,51 @@ def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
         The step at which the weights were saved.
 
     Raises:
-        CheckpointError: there is no such checkpoint, or it belongs to another network.
+        CheckpointError: there is no such checkpoint, or it is damaged or belongs to another network.
     """
-    path = tf.train.latest_checkpoint(str(folder / which))
+    state = {"encoder": {"network": _by_path(segmenter.variables)}}
+
+    def restore(path: str) -> None:
+        tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()
+
+    path = _restore_newest(folder / which, restore)
     if path is None:
         raise CheckpointError(
-            f"{folder / which} holds no checkpoint: the run has not come to its first one, or its files are damaged"
+            f"{folder / which} holds no checkpoint: the run has not come to its first one, or its files are gone"
         )
-    state = {"encoder": {"network": _by_path(segmenter.variables)}}
-    try:
-        tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()
-    except _UNREADABLE as error:
-        raise CheckpointError(
-            f"the checkpoint {path} is damaged or does not fit the network of the run's recipe: {_first_line(error)}"
-        ) from None
     return _step(path)
+
+
+def _newest_first(folder: Path) -> list[str]:
+    """All checkpoints of a folder. TensorFlow's own list of them is a file that can be damaged, too."""
+    paths = [str(path.with_suffix("")) for path in folder.glob("step-*.index")]
+    return sorted(paths, key=_step, reverse=True)
+
+
+def _restore_newest(folder: Path, restore: Callable[[str], object]) -> str | None:
+    """Restore the newest checkpoint that can be; its path, or None if there is none at all.
+
+    Raises:
+        CheckpointError: there are some, but none can be restored.
+    """
+    refused: dict[str, str] = {}
+    for path in _newest_first(folder):
+        try:
+            restore(path)
+        except _UNREADABLE as error:
+            refused[path] = _first_line(error)
+            continue
+        for damaged, why in refused.items():
+            print(f"warning: the checkpoint {damaged} is damaged ({why}); {path} is taken instead", flush=True)
+        return path
+    if refused:
+        path, why = next(iter(refused.items()))
+        others = f" (nor can {len(refused) - 1} older)" if len(refused) > 1 else ""
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be restored{others}: it is damaged, or does not fit the networks of the"
+            f" recipe: {why}. Use the recipe that made it, or start over with --fresh"
+        )
+    return None
 
 
 def _first_line(error: Exception) -> str:

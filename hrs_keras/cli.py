@@ -1,7 +1,7 @@
 """The ``hrs`` command: one verb a task.
 
 Exit codes: 0 done, 1 a bug (with traceback), 2 something the user can mend (one message), 3 done but for some
-inputs that were skipped and named, 130 interrupted.
+inputs that were skipped and named, 75 told to end early and saved (run the same command again), 130 interrupted.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hrs_keras.errors import HRSError, printable
+from hrs_keras.errors import HRSError, PreemptedError, printable
 from hrs_keras.runtimes import FORMATS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.command(options)
     except HRSError as error:
         print(f"hrs: {error}", file=sys.stderr)
-        return 2
+        return 75 if isinstance(error, PreemptedError) else 2
     except KeyboardInterrupt:
         print(f"\nhrs: interrupted{_RESUME.get(options.command, '')}", file=sys.stderr)
         return 130

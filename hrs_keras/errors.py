@@ -30,6 +30,10 @@ class NonFiniteError(HRSError, ArithmeticError):
     """A loss or a weight became NaN or infinite."""
 
 
+class PreemptedError(HRSError):
+    """The run was told to end early and has saved itself: the same command goes on. Exit code 75."""
+
+
 class ServingError(HRSError):
     """A served model that cannot be reached, or does not answer as asked.
 

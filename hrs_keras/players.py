@@ -25,6 +25,11 @@ class Player:
     network: keras.Model
     optimizer: keras.optimizers.Optimizer
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers it trains."""
+        return sum(variable.value.shape.num_elements() for variable in self.network.trainable_variables)
+
 
 class Trainer(keras.Model):
     """A segmenter and the players that train it; a subclass says what each of them minimises.

@@ -14,7 +14,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, HRSError, printable
-from hrs_keras.files import partial_path, write_whole
+from hrs_keras.files import lock, partial_path, write_whole
 from hrs_keras.recipe import Recipe, differences, load_recipe
 
 _PACKAGES = ("hrs-keras", "tensorflow", "keras", "keras-cv", "numpy", "pillow", "pydantic")
@@ -35,6 +35,7 @@ class RunFolder:
         self.audit_file = self.path / "audit.json"
         self.environment_file = self.path / "environment.json"
         self.result_file = self.path / "result.json"
+        self.lock_file = self.path / "lock"
 
     def check(self, recipe: Recipe, *, fresh: bool = False) -> None:
         """See that :meth:`claim` will be possible; changes nothing.
@@ -52,7 +53,7 @@ class RunFolder:
         if not self.path.is_dir():
             return
         if not self.recipe_file.is_file():
-            if set(os.listdir(self.path)) - {partial_path(self.recipe_file).name}:
+            if set(os.listdir(self.path)) - {partial_path(self.recipe_file).name, self.lock_file.name}:
                 raise CheckpointError(
                     f"{self.path} is not empty and holds no recipe.yaml: it is no run folder; set name=NAME"
                 )
@@ -64,6 +65,29 @@ class RunFolder:
                 + "\n  ".join(changed)
                 + "\nGive this run its own name=NAME, or start over with --fresh (which removes the old run)"
             )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have the folder, which is made if need be, for this process alone.
+
+        Raises:
+            CheckpointError: another process has it.
+            HRSError: it cannot be written.
+        """
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.lock_file.touch()
+        with open(self.lock_file, "r+") as file:
+            if not lock(file):
+                raise CheckpointError(
+                    f"another process is at the run {self.path} ({file.read().strip() or 'it has just begun'});"
+                    " wait for it, end it, or give this run its own name=NAME"
+                )
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}\n")
+            file.flush()
+            yield
+            # Not removed: another process may have opened it by now, and would lock a file that is gone.
 
     def claim(self, recipe: Recipe, *, fresh: bool = False) -> None:
         """Make the recipe's run folder, or take up the one it left.
@@ -87,11 +111,12 @@ class RunFolder:
         """All that a run writes; the recipe, by which a run folder is known, last."""
         folders = [self.checkpoints, self.figures, self.evaluations, self.selection, self.tensorboard]
         paths = [*folders, self.log_file, self.audit_file, self.environment_file, self.result_file]
+        # Not the lock, which is held while the rest is removed.
         return [*map(partial_path, paths), *paths, partial_path(self.recipe_file), self.recipe_file]
 
     def _check_removable(self) -> None:
         """Only what runs write is ever removed: a wrong ``name`` must not cost anybody their files."""
-        foreign = sorted(set(os.listdir(self.path)) - {path.name for path in self._own()})
+        foreign = sorted(set(os.listdir(self.path)) - {path.name for path in (*self._own(), self.lock_file)})
         if self.path.is_symlink() or foreign:
             what = f"holds {foreign[0]!r}, which no run writes" if foreign else "is a symbolic link"
             raise CheckpointError(f"{self.path} {what}: it is not removed for --fresh; move it away, or set name=NAME")

@@ -119,6 +119,7 @@ class Train(Section):
     log_every: PositiveInt
     validate_every: PositiveInt
     checkpoint_every: PositiveInt
+    checkpoint_minutes: Positive | None = None
     keep_checkpoints: PositiveInt
     pictures: Index
     selection_images: Index

@@ -97,16 +97,14 @@ class JointTrainer(Trainer):
 
     def _source_weights(self, labels: tf.Tensor, logits: tf.Tensor, scores: dict[str, tf.Tensor]) -> tf.Tensor:
         """How much each source pixel counts: [B, H, W] float32, without gradient but for the focal loss."""
-        match self.method.source_weighting:
-            case "plain":
-                return tf.ones(tf.shape(labels))
-            case "mask":
-                return confidence_mask(labels, logits)
-            case "focal":
-                return losses.focal_modulation(labels, logits, self.method.focal_gamma)
-            case _:
-                selection = hierarchical_map(scores, labels.shape[1:3], self.method.threshold)
-                return class_channel(selection, labels)
+        weighting = self.method.source_weighting
+        if weighting == "plain":
+            return tf.ones(tf.shape(labels))
+        if weighting == "mask":
+            return confidence_mask(labels, logits)
+        if weighting == "focal":
+            return losses.focal_modulation(labels, logits, self.method.focal_gamma)
+        return class_channel(hierarchical_map(scores, labels.shape[1:3], self.method.threshold), labels)
 
     def _gan_losses(self, x: tf.Tensor, x_t: tf.Tensor, features: tf.Tensor) -> Scalars:
         """Reconstruction loss (Eq. 7) and both sides of the adversarial loss (Eq. 8).

@@ -1,5 +1,6 @@
 """A whole run: audit, train, evaluate, export. Running it again resumes it."""
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hrs_keras.pixelda import PixelDATrainer
 from hrs_keras.players import Trainer
 from hrs_keras.recipe import Recipe, differences
 from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
+from hrs_keras.signals import told_to_stop
 from hrs_keras.signatures import MAX_PIXELS
 from hrs_keras.trainer import JointTrainer
 
@@ -52,6 +54,7 @@ def train(recipe: Recipe, *, fresh: bool = False, export: bool = True) -> TrainR
         export: also write the best weights as a SavedModel.
 
     Raises:
+        PreemptedError: SIGTERM came while training; a checkpoint of the last step is saved.
         HRSError: something the user can mend; nothing already saved is lost.
     """
     configure(recipe)
@@ -64,16 +67,19 @@ def train(recipe: Recipe, *, fresh: bool = False, export: bool = True) -> TrainR
         trainer = TRAINERS[recipe.method.trainer](recipe, build_networks(recipe))
     # Only now, when data and weights are known to be fit: a first try with a wrong key leaves nothing behind that
     # would refuse the second, and --fresh removes nothing that could not be replaced.
-    run.claim(recipe, fresh=fresh)
-    with writing(run.audit_file):
-        write_json(run.audit_file, checked.to_dict())
-    checkpoints = Checkpoints(trainer, run.checkpoints, recipe.train.keep_checkpoints)
-    if checkpoints.restore():
-        step, steps = int(trainer.step), recipe.train.steps
-        what = f"resuming {run.path} at step {step} of {steps}" if step < steps else f"{run.path} is trained already"
-        print(what, flush=True)
-    _fit(recipe, run, trainer, checkpoints, checked)
-    return _finish(recipe, run, trainer, checked, export)
+    with run.locked():
+        run.claim(recipe, fresh=fresh)
+        with writing(run.audit_file):
+            write_json(run.audit_file, checked.to_dict())
+        checkpoints = Checkpoints(trainer, run.checkpoints, recipe.train.keep_checkpoints)
+        if checkpoints.restore():
+            step, steps = int(trainer.step), recipe.train.steps
+            what = (
+                f"resuming {run.path} at step {step} of {steps}" if step < steps else f"{run.path} is trained already"
+            )
+            print(what, flush=True)
+        _fit(recipe, run, trainer, checkpoints, checked)
+        return _finish(recipe, run, trainer, checked, export)
 
 
 def configure(recipe: Recipe) -> None:
@@ -112,14 +118,15 @@ def _fit(recipe: Recipe, run: RunFolder, trainer: Trainer, checkpoints: Checkpoi
         StopOnNonFinite(first, checkpoints),
         Log(first, recipe, run, writer),
         Validate(first, recipe, run, checked.sets, checkpoints, writer),
-        Save(first, recipe, checkpoints),
     ]
     try:
-        for phase in recipe.phases:
-            if (begin := max(first, phase.first)) < phase.stop:
-                batches = training_batches(recipe, checked.sets["source"], checked.sets["target"], begin)
-                steps = phase.stop - begin
-                trainer.fit(batches, epochs=1, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
+        with told_to_stop(signal.SIGTERM) as told:
+            callbacks.append(Save(first, recipe, checkpoints, told))
+            for phase in recipe.phases:
+                if (begin := max(first, phase.first)) < phase.stop:
+                    batches = training_batches(recipe, checked.sets["source"], checked.sets["target"], begin)
+                    steps = phase.stop - begin
+                    trainer.fit(batches, epochs=1, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
     except tf.errors.NotFoundError as error:
         raise DataError(f"a file of the data has gone since the audit: {error.message.splitlines()[0]}") from None
     except tf.errors.ResourceExhaustedError:
@@ -142,7 +149,7 @@ def _finish(recipe: Recipe, run: RunFolder, trainer: Trainer, checked: Audit, ex
         folder = _export_once(recipe, segmenter, step, result) if export else None
         done = {"step": step, "miou": result.miou, "saved_model": folder and str(folder), **result.to_dict()}
         done["baselines"] = _baselines(run, checked, result)
-        done["parameters"] = {p.name: sum(v.value.shape.num_elements() for v in p.network.trainable_variables) for p in trainer.players}
+        done["parameters"] = {player.name: player.parameters for player in trainer.players}
         with writing(run.result_file):
             write_json(run.result_file, done)
     others = "".join(f", {name} {100 * miou:.2f} %" for name, miou in done["baselines"].items())

@@ -65,6 +65,10 @@ def result(cell: Cell, last: float, **changes: Any) -> dict[str, Any]:
         "digest": cell.digest,
         "recipe": cell.recipe.to_dict(),
         "environment": ENVIRONMENT,
+        "class_shares": {
+            "source": {"road": 0.5, "sky": 0.3, "car": 0.2},
+            "target": {"road": 0.5, "sky": 0.15, "car": 0.35},
+        },
         "parameters": {"encoder": 1000},
         "steps": 600,
         "seconds_per_step": 0.5,

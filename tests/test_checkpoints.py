@@ -3,7 +3,9 @@
 import csv
 import json
 import random
+import re
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from hrs_keras.errors import CheckpointError, NonFiniteError
 from hrs_keras.models import build_networks, build_segmenter
 from hrs_keras.recipe import load_recipe
 from hrs_keras.trainer import JointTrainer
-from hrs_keras.training import load_segmenter
+from hrs_keras.training import load_segmenter, train
 
 
 def tensors(folder: Path) -> dict[str, bytes]:
@@ -132,9 +134,9 @@ def test_nothing_that_is_not_finite_is_saved(joint, tmp_path):
 def test_checkpoint_of_another_network(joint, tmp_path):
     Checkpoints(joint, tmp_path, keep=1).save(1)
     for override in ("encoder.fc=16", "method.levels=[pixel]", "method.gan=false", "method.weighting_width=8"):
-        with pytest.raises(CheckpointError, match=r"step-1 is damaged or does not fit"):
+        with pytest.raises(CheckpointError, match=r"step-1 cannot be restored: .* does not fit"):
             Checkpoints(trainer(override), tmp_path, keep=1).restore()
-    with pytest.raises(CheckpointError, match="does not fit the network"):
+    with pytest.raises(CheckpointError, match="does not fit the networks"):
         restore_segmenter(build_segmenter(tiny.recipe("encoder.fc=16", size=(32, 64))), tmp_path, "last")
 
 
@@ -148,6 +150,96 @@ def test_damaged_and_missing_checkpoints(joint, tmp_path):
     data.write_bytes(data.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="damaged"):
         Checkpoints(joint, tmp_path, keep=1).restore()
+
+
+def damage_state(folder):
+    (folder / "checkpoint").write_bytes(b"\xff\x00 no list of checkpoints")
+
+
+def damage_data(folder):
+    path = next(folder.glob("step-3.data*"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def damage_length(folder):
+    path = next(folder.glob("step-3.data*"))
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def damage_index(folder):
+    (folder / "step-3.index").write_bytes(b"")
+
+
+def remove_data(folder):
+    next(folder.glob("step-3.data*")).unlink()
+
+
+@pytest.mark.parametrize("damage", [damage_state, damage_data, damage_length, damage_index, remove_data])
+def test_the_last_good_checkpoint_is_taken(tmp_path, capsys, damage):
+    player = trainer()
+    checkpoints = Checkpoints(player, tmp_path, keep=2)
+    bias = player.segmenter.trainable_variables[-1]
+    for step in (2, 3):
+        bias.assign(tf.fill(bias.shape, float(step)))
+        checkpoints.save(step)
+    damage(tmp_path / "last")
+    good = 3 if damage is damage_state else 2
+    again = Checkpoints(player, tmp_path, keep=2)
+    bias.assign(tf.zeros(bias.shape))
+    assert again.restore() and np.all(bias.numpy() == good)
+    assert again.latest == str(tmp_path / f"last/step-{good}")
+    segmenter = build_segmenter(tiny.recipe(size=(32, 64)))
+    assert restore_segmenter(segmenter, tmp_path, "last") == good
+    assert np.all(segmenter.trainable_variables[-1].numpy() == good)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+    assert len(said) == (0 if good == 3 else 2)  # for each of the two that read it
+    assert all("last/step-3 is damaged" in line and "last/step-2 is taken instead" in line for line in said)
+    # Training goes on: the damaged one is written anew, and nothing is left to fall back from.
+    again.save(3)
+    assert restore_segmenter(segmenter, tmp_path, "last") == 3
+
+
+def test_a_damaged_best_checkpoint_is_replaced(joint, tmp_path, capsys):
+    checkpoints = Checkpoints(joint, tmp_path, keep=1)
+    assert checkpoints.save_if_best(3, 0.5)
+    damage_index(tmp_path / "best")
+    assert Checkpoints(joint, tmp_path, keep=1).save_if_best(6, 0.1)
+    assert "step-3 cannot be read" in capsys.readouterr().out
+    assert checkpoints.best() == {"step": 6, "miou": 0.1}
+
+
+def test_terminated_and_resumed_equals_uninterrupted(finished, city, tmp_path):
+    recipe, run = write_recipe(tmp_path, city), tmp_path / "runs/tiny"
+    command = ("-m", "hrs_keras.cli", "train", recipe)
+    process = start(*command, cache=tmp_path / "cache")
+    while not process.stdout.readline().startswith("step 2/8"):
+        assert process.poll() is None, process.communicate()[1]
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 75, err
+    said = [line for line in err.splitlines() if line.startswith("hrs: ")]
+    step = int(
+        re.fullmatch(r"hrs: told to end \(SIGTERM\) after step (\d): saved .*; the same command goes on", *said)[1]
+    )
+    assert (run / f"checkpoints/last/step-{step}.index").is_file() and "Traceback" not in err
+    process = start(*command, cache=tmp_path / "cache")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert f"resuming {run} at step {step} of 8" in out
+    ours, theirs = tensors(run / "checkpoints/last"), tensors(finished / "checkpoints/last")
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_checkpoints_by_the_clock(recipe_file):
+    recipe = load_recipe(
+        recipe_file,
+        ["train.steps=3", "train.checkpoint_every=100", "train.checkpoint_minutes=1e-9", "train.validate_every=9"],
+    )
+    train(recipe, export=False)
+    kept = {path.name for path in (recipe.run_dir / "checkpoints/last").glob("*.index")}
+    assert kept == {"step-1.index", "step-2.index", "step-3.index"}
 
 
 def test_best_and_last_of_a_run(finished):
@@ -170,7 +262,7 @@ def test_a_run_whose_recipe_was_edited(copied):
     (copied / "recipe.yaml").write_text(text.replace("fc: 16", "fc: 8"))
     from hrs_keras.training import evaluate_run
 
-    with pytest.raises(CheckpointError, match="does not fit the network of the run's recipe"):
+    with pytest.raises(CheckpointError, match="does not fit the networks of the recipe"):
         evaluate_run(copied)
     shutil.rmtree(copied / "checkpoints")
     with pytest.raises(CheckpointError, match="holds no checkpoint"):

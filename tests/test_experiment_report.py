@@ -205,6 +205,11 @@ def test_cost_table_by_hand(tmp_path):
         ["OURS", "1.00", "2.00", "1,234,567", "89", "5", "1,234,661"],
         ["GAN", "", "", "", "", "", ""],
     ]
+    for value, seconds in zip(found.values(), (0.8, 0.6, 0.5, 1.5, 2.0, 2.5), strict=True):
+        value["cpu_seconds_per_step"] = seconds
+    table = rows(details.cost_table(Measurements(experiment, found)))
+    assert table[0][3:5] == ["CPU seconds a step", "times the baseline"]
+    assert [row[3:5] for row in table[1:]] == [["0.600", "1.00"], ["1.50", "2.50"], ["2.25", "3.75"], ["", ""]]
 
 
 def test_share_table_by_hand(tmp_path):
@@ -348,14 +353,17 @@ def test_a_report_with_nothing_measured(tmp_path):
 def test_every_section_is_there(tmp_path):
     experiment, found = checked(tmp_path)
     for value in found.values():
-        value["log"] = [{"step": 600, "selected": 0.5}]
+        value["log"] = [{"step": 600, "selected": 0.5, "selected/sky": 0.5, "loss/weighting/pixel": 0.9}]
     report = write_report(experiment, found, tmp_path / "out").read_text()
     headings = re.findall(r"^## (.*)$", report, re.M)
-    assert headings == [
+    learned = [heading for heading in headings if heading.startswith("Classes: ")]
+    assert learned and headings == [
         "IoU of each class",
         "Through training",
         "Source pixels selected",
         "Selection check",
+        "What the weighting networks learn",
+        *learned,
         "Cost",
     ]
     for link in re.findall(r"\]\((.*?)\)", report):

@@ -21,11 +21,11 @@ from hrs_keras.run_folder import RunFolder
 CHECK = SelectionCheck(marks="game/meta.jsonl", id="name", flag="odd")
 SCORES = {"images": 3, "pixel_accuracy": 0.5, "rule": "...", "confusion_matrix": [[1, 2], [3, 4]]}
 LOG = """\
-step,loss/target,selected,selected/sky,learning_rate/encoder,seconds_per_step
-2,1.5,0.5,nan,0.001,nan
-4,1.25,0.25,0.75,0.0005,0.4
-6,nan,0.25,0.5,0.0002,0.1
-8,1.0,0.25,0.5,0,0.2
+step,loss/target,selected,selected/sky,learning_rate/encoder,seconds_per_step,cpu_seconds_per_step
+2,1.5,0.5,nan,0.001,nan,nan
+4,1.25,0.25,0.75,0.0005,0.4,0.5
+6,nan,0.25,0.5,0.0002,0.1,0.6
+8,1.0,0.25,0.5,0,0.2,1.5
 """
 # Means of H and H_p by image; which of them are odd.
 SELECTED = {"a": (0.5, 0.1), "b": (0.25, 0.2), "c": (0.75, 0.3), "d": (0.5, 0.4), "e": (0.0, 0.5)}
@@ -44,6 +44,9 @@ def run(tmp_path) -> RunFolder:
     run.log_file.write_text(LOG)
     environment = {"versions": {"keras": "3"}, "python": "3.11", "command": ["/home/me/cli.py"], "cpus": 2, "git": None}
     run.environment_file.write_text(json.dumps(environment))
+    sets = [("source", 3, 1), ("source", 1, 3), ("target", 2, 0)]
+    audited = [{"role": role, "pixels": {"sky": sky, "pole": pole}} for role, sky, pole in sets]
+    run.audit_file.write_text(json.dumps({"datasets": audited}))
     done = {"step": 4, "miou": 0.5, "saved_model": None, "parameters": {"encoder": 12}, **SCORES}
     run.result_file.write_text(json.dumps(done))
     return run
@@ -82,9 +85,11 @@ def test_what_is_kept(run):
         "digest": settings_digest(recipe("train.steps=8")),
         "recipe": recipe("name=ours-s0", "train.steps=8").to_dict(),
         "environment": {"versions": {"keras": "3"}, "python": "3.11", "cpus": 2, "git": None},
+        "class_shares": {"source": {"sky": 0.5, "pole": 0.5}, "target": {"sky": 1.0, "pole": 0.0}},
         "parameters": {"encoder": 12},
         "steps": 8,
         "seconds_per_step": 0.2,
+        "cpu_seconds_per_step": 0.6,
         "evaluations": [
             {"step": 0, "mean_iou": {"11": 0.125}, "iou": {"sky": 0.25, "pole": None}, **kept},
             {"step": 4, "mean_iou": {"11": 0.5}, "iou": {"sky": 0.25, "pole": 0.25}, **kept},

@@ -25,7 +25,9 @@ def begin(recipe_file, system, *overrides):
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_losses_fall(recipe_file, system):
-    trainer, batches = begin(recipe_file, system, "train.steps=50", "method.pixelda.channels=4", "method.pixelda.blocks=1")
+    trainer, batches = begin(
+        recipe_file, system, "train.steps=50", "method.pixelda.channels=4", "method.pixelda.blocks=1"
+    )
     steps = 0
     for phase in batches:
         step = tf.function(trainer.train_step)

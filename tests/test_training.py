@@ -31,7 +31,7 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 def test_what_a_run_leaves(finished):
     folders = {"checkpoints", "evaluations", "figures", "selection", "tensorboard"}
-    files = {"audit.json", "environment.json", "log.csv", "recipe.yaml", "result.json"}
+    files = {"audit.json", "environment.json", "lock", "log.csv", "recipe.yaml", "result.json"}
     assert {path.name for path in finished.iterdir()} == folders | files
     result = json.loads((finished / "result.json").read_text())
     assert set(result["baselines"]) == {"untrained", "'road' everywhere"}
@@ -59,7 +59,7 @@ def test_a_finished_run_is_left_alone(copied, capsys):
     result = train(load_recipe(copied.parents[1] / "tiny.yaml"))
     after = {path: path.stat().st_mtime_ns for path in copied.parents[1].rglob("*") if path.is_file()}
     rewritten = {path.name for path in after if before.get(path) != after[path]}
-    assert rewritten <= {"recipe.yaml", "environment.json", "audit.json"}
+    assert rewritten <= {"recipe.yaml", "environment.json", "audit.json", "lock"}
     assert result.saved_model == copied.parents[1] / "saved_models/tiny/1"
     # Killed after the export and before the result was noted: the same weights are not exported twice.
     (copied / "result.json").unlink()
@@ -83,7 +83,7 @@ def test_run_folder_of_another_recipe(copied):
     assert "train.steps: 8 -> 9" in str(error.value) and "encoder.fc: 16 -> 8" in str(error.value)
     assert "--fresh" in str(error.value)
     RunFolder(recipe.run_dir).claim(recipe, fresh=True)
-    assert {path.name for path in copied.iterdir()} == {"recipe.yaml", "environment.json"}
+    assert {path.name for path in copied.iterdir()} == {"recipe.yaml", "environment.json", "lock"}
     assert RunFolder(copied).recipe() == recipe
 
 
@@ -114,6 +114,29 @@ def test_killed_while_the_folder_was_made(recipe_file):
     (run.path / "recipe.yaml.partial").write_text("na")
     run.claim(recipe)
     assert run.recipe() == recipe
+
+
+def test_two_processes_at_one_run(recipe_file, tmp_path):
+    """The second is refused and changes nothing; when the first is gone, however it went, the run is free."""
+    recipe = load_recipe(recipe_file)
+    holder = (
+        "import sys, time; from hrs_keras.recipe import load_recipe; from hrs_keras.run_folder import RunFolder\n"
+        f"recipe = load_recipe({str(recipe_file)!r}); run = RunFolder(recipe.run_dir)\n"
+        "with run.locked():\n    run.claim(recipe); print('held', flush=True); time.sleep(600)"
+    )
+    process = start("-c", holder, cache=tmp_path / "cache")
+    try:
+        assert process.stdout.readline() == "held\n", process.communicate()[1]
+        before = {path.name: path.read_bytes() for path in recipe.run_dir.iterdir()}
+        for fresh in (False, True):
+            with pytest.raises(CheckpointError, match=rf"another process is at .*tiny \(process {process.pid} on "):
+                train(recipe, fresh=fresh)
+        assert {path.name: path.read_bytes() for path in recipe.run_dir.iterdir()} == before
+    finally:
+        process.kill()
+        process.communicate()
+    with RunFolder(recipe.run_dir).locked():
+        RunFolder(recipe.run_dir).claim(recipe, fresh=True)
 
 
 def test_a_run_that_cannot_start_leaves_no_folder(recipe_file):
@@ -215,7 +238,7 @@ def test_the_settings_are_those_of_a_recipe(recipe_file):
 
 
 def test_fine_tuning_changes_domains_in_one_run_and_resumes_across_the_switch(recipe_file, monkeypatch):
-    """Steps 1 to 3 read the source alone, 4 to 6 the target alone; a kill on either side of the switch changes nothing."""
+    """Steps 1 to 3 read the source alone, 4 to 6 the target alone; an end on either side of it changes nothing."""
     phases = ["method.source_weighting=plain", "method.gan=false", "method.pretrain=0.5", "train.steps=6"]
     times = ["train.validate_every=6", "train.checkpoint_every=1", "train.log_every=1", "train.keep_checkpoints=9"]
     whole = load_recipe(recipe_file, [*phases, *times, "name=whole"])

@@ -3,7 +3,6 @@
 One row a system and cell of the axes. Every function is pure: the same results give the same text.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -44,36 +43,42 @@ def _class_cells(measured: Measurements, row: Row) -> list[str]:
     return [f"{POINTS * np.mean(values):.1f}" if values else ABSENT for values in defined]
 
 
+TIMES = {"seconds_per_step": "seconds a step", "cpu_seconds_per_step": "CPU seconds a step"}
+"""The times in a result -> their columns."""
+
+
 def cost_table(measured: Measurements) -> str:
     """Seconds a step, in multiples of the baseline's too, and trainable parameters by player."""
     # In the order of the systems with most players, whose own order is that of the method.
     found = sorted((result["parameters"] for result in measured.found), key=len, reverse=True)
     players = list(dict.fromkeys(player for parameters in found for player in parameters))
-    baseline = measured.experiment.baseline
+    times = [key for key in TIMES if any(result.get(key) is not None for result in measured.found)]
     rows = []
     for row in _by_system(measured):
-        reference = measured.rows.get((baseline, row.cells))
-        seconds = seconds_per_step(row)
-        ratio = [_ratio(seconds, reference and seconds_per_step(reference))] if baseline else []
-        rows.append([*_label(row), _seconds(seconds), *ratio, *_parameters(row, players)])
-    ratio = ["times the baseline"] if baseline else []
+        cells = [cell for key in times for cell in _time_cells(measured, row, key)]
+        rows.append([*_label(row), *cells, *_parameters(row, players)])
+    ratio = ["times the baseline"] if measured.experiment.baseline else []
+    titles = [title for key in times for title in (TIMES[key], *ratio)]
     head = _head(measured)
-    return markdown([*head, "seconds a step", *ratio, *players, "all players"], rows, texts=len(head))
+    return markdown([*head, *titles, *players, "all players"], rows, texts=len(head))
 
 
-def seconds_per_step(row: Row) -> float | None:
+def _time_cells(measured: Measurements, row: Row, key: str) -> list[str]:
+    own, baseline = _time_of(row, key), measured.experiment.baseline
+    if not baseline:
+        return [_seconds(own)]
+    reference = _time_of(measured.rows[baseline, row.cells], key)
+    return [_seconds(own), f"{own / reference:.2f}" if own is not None and reference else ""]
+
+
+def _time_of(row: Row, key: str) -> float | None:
     """Median over the runs; None if no run was timed."""
-    seconds = [result["seconds_per_step"] for result in row.results.values()]
-    timed = [value for value in seconds if value is not None and math.isfinite(value)]
+    timed = [result[key] for result in row.results.values() if result.get(key) is not None]
     return float(np.median(timed)) if timed else None
 
 
 def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.{3 if round(value, 3) < 1 else 2}f}"
-
-
-def _ratio(value: float | None, reference: float | None) -> str:
-    return f"{value / reference:.2f}" if value is not None and reference else ""
 
 
 def _parameters(row: Row, players: list[str]) -> list[str]:

@@ -34,7 +34,14 @@ from hrs_keras.schema_data import Section
 _NO_OUTCOME = {
     "": ("name", "runs", "saved_models"),
     "data": ("root",),
-    "train": ("log_every", "checkpoint_every", "keep_checkpoints", "pictures", "selection_images"),
+    "train": (
+        "log_every",
+        "checkpoint_every",
+        "checkpoint_minutes",
+        "keep_checkpoints",
+        "pictures",
+        "selection_images",
+    ),
 }
 
 
@@ -81,6 +88,7 @@ class Experiment(Section):
         set: ``{dotted.key: value}`` for all runs.
         checkpoint: whose numbers are tabulated.
         baseline: the system that differences are to.
+        mixing: the system that counts all source pixels alike: what selection gains by class is to it, too.
         reference: what ``published`` numbers are from.
         axes: each multiplies the grid; the first becomes the table's columns, each cell of the others a section.
         pictures: systems whose predictions are shown side by side.
@@ -92,6 +100,7 @@ class Experiment(Section):
     seeds: Seeds
     checkpoint: Literal["last", "best"] = "last"
     baseline: str | None = None
+    mixing: str | None = None
     reference: str | None = None
     systems: Annotated[list[System], Filled]
     axes: Annotated[list[Axis], Filled] = left_out()
@@ -106,7 +115,7 @@ class Experiment(Section):
     def _names(self) -> "Experiment":
         names = distinct_names("systems", self.systems)
         for key, used in (
-            ("baseline", [self.baseline] if self.baseline is not None else []),
+            *((key, [name]) for key in ("baseline", "mixing") if (name := getattr(self, key)) is not None),
             ("pictures", self.pictures),
         ):
             for name in used:

@@ -142,7 +142,8 @@ def cost_note(measured: Measurements) -> str:
     baseline = " The ratio is to the baseline in the same cells." if measured.experiment.baseline else ""
     return (
         "Seconds a step: median over the intervals that a run logged, then over the runs; comparable only between runs"
-        f" on one machine with the same number of CPUs.{baseline} Parameters: trainable weights of each player."
+        " on one machine with the same number of CPUs, and seconds that are not CPU seconds only where nothing else"
+        f" kept it busy.{baseline} Parameters: trainable weights of each player."
     )
 
 

@@ -5,26 +5,20 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from hrs_keras.errors import HRSError
+from hrs_keras.files import lock
 from hrs_keras.run_folder import write_text, writing
 from hrs_keras.schema import Recipe
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 POLL = 0.1
 """Seconds between two looks at running processes."""
 
-_GRACE = (3.0, 30.0)  # seconds, for an interrupt that reached the processes, too; then for one of our own
+_GRACE = (3.0, 30.0)  # seconds, for a Ctrl-C that reached the processes, too; then for being told to end
 
 
 def cpu_shares(jobs: int) -> list[set[int]]:
@@ -74,7 +68,9 @@ class Training:
         with writing(runs):
             runs.mkdir(parents=True, exist_ok=True)
             with open(log, "ab") as out:
-                _claim(out, log)
+                # The process inherits the open file, and with it the lock: one that outlived its caller is told apart.
+                if not lock(out):
+                    raise HRSError(f"another process is at this run (it holds {log}); wait for it, or end it")
                 write_text(file, recipe.to_yaml())
                 offset = out.tell()
                 with _pinned(cpus):
@@ -99,19 +95,6 @@ class Training:
         return f"{f'ended by {signal.Signals(-code).name}; ' if code < 0 else ''}{said} ({self.log})"
 
 
-def _claim(file: BinaryIO, path: Path) -> None:
-    """Refuse a second process for a run, such as beside one that outlived its caller.
-
-    The lock is the open file's, which the process inherits: it ends when the process does.
-    """
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise HRSError(f"another process is at this run (it holds {path}); wait for it, or end it") from None
-
-
 @contextlib.contextmanager
 def _pinned(cpus: set[int]) -> Iterator[None]:
     """A process started inside has these CPUs: it inherits them from the thread that starts it."""
@@ -126,33 +109,12 @@ def _pinned(cpus: set[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-@contextlib.contextmanager
-def told_to_stop() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or SIGTERM came. They only leave a note, so that nothing under way is torn."""
-    told = False
-
-    def note(*_: object) -> None:
-        nonlocal told
-        told = True
-
-    before = {}
-    if threading.current_thread() is threading.main_thread():  # no other may set handlers
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                before[number] = signal.signal(number, note)
-    try:
-        yield lambda: told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def end_all(processes: Sequence[subprocess.Popen]) -> None:
-    """Interrupt what runs, and kill what does not end by that: a run loses the steps since its last checkpoint."""
+    """Tell what runs to save itself and end; kill what does not, which then loses the steps since its checkpoint."""
     try:
         _wait(processes, _GRACE[0])  # Ctrl-C in a terminal has told them already
         for process in processes:
-            process.send_signal(signal.SIGINT)  # does nothing to one that has ended
+            process.terminate()  # does nothing to one that has ended
         _wait(processes, _GRACE[1])
     finally:
         for process in processes:

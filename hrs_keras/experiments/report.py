@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hrs_keras.errors import HRSError
-from hrs_keras.experiments import curves, details, notes, tables
+from hrs_keras.experiments import by_class, curves, details, notes, tables
 from hrs_keras.experiments.grid import Experiment
 from hrs_keras.experiments.side_by_side import draw_side_by_side
 from hrs_keras.experiments.statistics import Measurements
@@ -94,6 +94,12 @@ def _sections(measured: Measurements, stem: Path, runs: Path) -> Iterable[tuple[
         check, drawn = details.check_table(measured), curves.draw_check(measured, path("selection"))
         blocks = [check, note, drawn and _Picture(drawn, "selection check through training")]
         yield "Selection check", [block for block in blocks if block]
+    if certainty := by_class.certainty_table(measured):
+        yield "What the weighting networks learn", [certainty, by_class.CERTAINTY]
+    for row in by_class.learned_rows(measured):
+        found = "; ".join(by_class.correlations(measured, row))
+        note = f"{by_class.BY_CLASS} {found}." if found else f"{by_class.BY_CLASS.rpartition('. ')[0]}."
+        yield f"Classes: {row.system.title}", [by_class.selection_by_class(measured, row), note]
     yield "Cost", [details.cost_table(measured), notes.cost_note(measured)]
     picture, note = draw_side_by_side(measured, path("predictions"), runs)
     if note:

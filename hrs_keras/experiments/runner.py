@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from typing import Any
 
 from hrs_keras.errors import CheckpointError, HRSError, did_you_mean
 from hrs_keras.experiments.grid import Cell, Experiment, settings_digest
-from hrs_keras.experiments.processes import POLL, Training, cpu_shares, end_all, told_to_stop
+from hrs_keras.experiments.processes import POLL, Training, cpu_shares, end_all
 from hrs_keras.experiments.results import collect, read_marks, read_results, write_result
 from hrs_keras.experiments.sections import SelectionCheck
 from hrs_keras.recipe import differences
 from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
+from hrs_keras.signals import told_to_stop
 
 
 class FailedRunsError(HRSError):
@@ -61,7 +63,7 @@ def run_experiments(
     missing = _missing(tasks, read_results(results))
     there = len(tasks) - len(missing)
     print(f"{len(tasks)} runs: {there} have their result in {results}, {len(missing)} to go", flush=True)
-    with told_to_stop() as stop:
+    with told_to_stop(signal.SIGINT, signal.SIGTERM) as stop:
         failed = _Queue(missing, results, shares).run(stop)
     if failed:
         listed = "\n".join(f"  {name}: {why}" for name, why in failed.items())

@@ -12,11 +12,11 @@ from hrs_keras.experiments.statistics import Difference, Measurements, Row, Summ
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A GitHub table; the first ``texts`` columns are words and flush left, the others numbers and flush right."""
+    """A Markdown table; the first ``texts`` columns are words and flush left, the others numbers and flush right."""
     cells = [[_plain(cell) for cell in row] for row in rows]
     align = ["left"] * texts + ["right"] * (len(header) - texts)
     head = [_plain(title) for title in header]
-    return tabulate(cells, head, tablefmt="github", colalign=align[: len(head)], disable_numparse=True)
+    return tabulate(cells, head, tablefmt="pipe", colalign=align[: len(head)], disable_numparse=True)
 
 
 def _plain(text: str) -> str:
