@@ -48,22 +48,34 @@ _PLAYERS = {"target": "encoder", "source": "encoder", "adapted": "encoder"} | di
 
 
 class StopOnNonFinite(StepCallback):
-    """Ends the run at the first loss that is NaN or infinite, before a checkpoint could keep it."""
+    """Ends the run at the first loss or gradient that is NaN or infinite, before a checkpoint could keep it.
+
+    With a loss scale (``mixed_float16``) a gradient may overflow: the step is left out and the scale halved. Only one
+    that overflows without a scale, too, ends the run.
+    """
 
     def __init__(self, first_step: int, checkpoints: Checkpoints):
         super().__init__(first_step)
         self._checkpoints = checkpoints
 
     def on_step(self, step, logs):
-        """Look at every value of the step."""
-        broken = [name.removeprefix("loss/") for name, value in logs.items() if not math.isfinite(float(value))]
+        """Look at every loss and every gradient's norm."""
+        broken = [name for name, value in logs.items() if not math.isfinite(float(value)) and not self._excused(name)]
         if broken:
-            first = _PLAYERS.get(broken[0], broken[0].split("/")[0])
+            words = {"loss": "the loss of", "gradient_norm": "the gradient of"}
+            what = [f"{words.get(kind, kind)} {of}" for kind, _, of in (name.partition("/") for name in broken)]
+            first = broken[0].split("/")[1]
             raise NonFiniteError(
-                f"step {step}: not finite: the loss of {', '.join(broken)}. The last good checkpoint is"
+                f"step {step}: not finite: {', '.join(what)}. The last good checkpoint is"
                 f" {self._checkpoints.latest or '(none yet)'}. Look at the data of this step, or lower"
-                f" train.learning_rate (first of all for {first}) and start over with name=NAME or --fresh"
+                f" train.learning_rate (first of all for {_PLAYERS.get(first, first)}) and start over with name=NAME or"
+                " --fresh"
             )
+
+    def _excused(self, name: str) -> bool:
+        """Whether this is a gradient that may overflow because its loss is scaled up."""
+        players = {f"gradient_norm/{player.name}": player for player in self.model.players}
+        return name in players and float(players[name].optimizer.scale_loss(1.0)) > 1.0
 
 
 class Log(StepCallback):

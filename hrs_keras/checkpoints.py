@@ -46,8 +46,9 @@ class Checkpoints:
             for player in trainer.players
         }
         self._miou = tf.Variable(np.nan, trainable=False, dtype=tf.float64)
-        self._last = _manager(tf.train.Checkpoint(players=self._state), folder / "last", keep)
-        self._best = _manager(tf.train.Checkpoint(players=self._state, miou=self._miou), folder / "best", 1)
+        state = {"players": self._state, "steps": trainer.steps}
+        self._last = _manager(tf.train.Checkpoint(**state), folder / "last", keep)
+        self._best = _manager(tf.train.Checkpoint(**state, miou=self._miou), folder / "best", 1)
         self._record = folder / "best.json"
         self.latest: str | None = None
         """Path of the newest checkpoint that is known to be good."""

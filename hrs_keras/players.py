@@ -1,7 +1,7 @@
 """Players that take turns: what every trainer shares, whatever its players minimise."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -15,6 +15,7 @@ SOURCE, TARGET = 0.0, 1.0
 
 Batch = dict[str, tuple[tf.Tensor, tf.Tensor]]
 Scalars = dict[str, tf.Tensor]
+Gradients = dict[str, list[tf.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,26 @@ class Player:
     optimizer: keras.optimizers.Optimizer
 
     @property
+    def variables(self) -> list[keras.Variable]:
+        """What it trains."""
+        return self.network.trainable_variables
+
+    @property
     def parameters(self) -> int:
         """How many numbers it trains."""
-        return sum(variable.value.shape.num_elements() for variable in self.network.trainable_variables)
+        return sum(variable.value.shape.num_elements() for variable in self.variables)
+
+    def update(self, gradients: list[tf.Tensor]) -> tf.Tensor:
+        """Step down the sum of the replicas' gradients, which are those of the scaled loss.
+
+        Returns:
+            Their norm, unscaled and before any clipping; with a loss scale that is too large infinite or NaN, and
+            then nothing else changes but the scale.
+        """
+        gradients = tf.distribute.get_replica_context().all_reduce("sum", gradients)
+        norm = tf.linalg.global_norm(gradients) / self.optimizer.scale_loss(1.0)
+        self.optimizer.apply(gradients, self.variables)
+        return norm
 
 
 class Trainer(keras.Model):
@@ -50,17 +68,22 @@ class Trainer(keras.Model):
         self.method, self.schedule, self.seed = recipe.method, recipe.train.schedule, recipe.seed
         self.segmenter = segmenter
         self.players = tuple(
-            Player(name, network, build_optimizer(recipe.train, name.split("/")[0])) for name, network in networks
+            Player(name, network, build_optimizer(recipe, name.split("/")[0])) for name, network in networks
         )
         for player in self.players:  # inside the strategy's scope, which is over when fit would build them
-            player.optimizer.build(player.network.trainable_variables)
+            player.optimizer.build(player.variables)
+        # Not an optimizer's count: one that scales its loss does not count the steps it has to leave out.
+        self.steps = tf.Variable(
+            0, trainable=False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+        )
+        self._accumulate, self._part = recipe.train.accumulate, 0
         self.built = True  # every network is, and fit's symbolic build cannot handle these batches
         self.compile()
 
     @property
     def step(self) -> tf.Tensor:
         """Steps taken so far, a scalar integer: all players take each step."""
-        return tf.convert_to_tensor(self.players[0].optimizer.iterations)
+        return tf.convert_to_tensor(self.steps)
 
     def call(self, images, training=False):
         """[B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, C] float32."""
@@ -70,20 +93,36 @@ class Trainer(keras.Model):
         """Every player's update.
 
         Returns:
-            Scalars, averaged over the images of the (replica's) batch: ``loss/NAME`` for each loss, and what
-            :meth:`measurements` adds.
+            Scalars: ``loss/NAME`` for each loss, averaged over the images of the (replica's) batch;
+            ``gradient_norm/PLAYER`` over those of all replicas; and what :meth:`measurements` adds.
         """
         logs = {}
         for players in self._turns():
-            with tf.GradientTape(persistent=True) as tape:
-                loss, objective = self.objectives(batch, first=not logs)
             # All gradients of a turn are taken before any update: with the shared schedule every player answers to
             # the same predictions.
-            gradients = [tape.gradient(objective[p.name], p.network.trainable_variables) for p in players]
-            for player, gradient in zip(players, gradients, strict=True):
-                player.optimizer.apply(gradient, player.network.trainable_variables)
+            loss, gradients = self._gradients(batch, players, first=not logs)
             logs = logs or {f"loss/{name}": value for name, value in loss.items()}
+            logs |= {f"gradient_norm/{player.name}": player.update(gradients[player.name]) for player in players}
+        self.steps.assign_add(1)
         return logs | self.measurements(batch)
+
+    def _gradients(self, batch: Batch, players: Sequence[Player], first: bool) -> tuple[Scalars, Gradients]:
+        """Losses and, for each player, the gradients of its scaled objective: means over the parts of a batch.
+
+        With ``train.accumulate`` the parts take turns, so that the memory is that of one.
+        """
+        means, total = [], {}
+        for number, part in enumerate(_split(batch, self._accumulate)):
+            self._part = number
+            with tf.control_dependencies(tf.nest.flatten(total)):
+                part = tf.nest.map_structure(tf.identity, part)
+            with tf.GradientTape(persistent=True) as tape:
+                loss, objective = self.objectives(part, first)
+                scaled = {p.name: p.optimizer.scale_loss(objective[p.name] / self._accumulate) for p in players}
+            gradients = {player.name: tape.gradient(scaled[player.name], player.variables) for player in players}
+            total = tf.nest.map_structure(tf.add, total, gradients) if total else gradients
+            means.append(loss)
+        return {name: tf.add_n([loss[name] for loss in means]) / len(means) for name in means[0]}, total
 
     def _turns(self) -> list[tuple[Player, ...]]:
         """Who moves together: all, or with ``train.schedule: alternating`` one kind of player after the other."""
@@ -110,10 +149,19 @@ class Trainer(keras.Model):
         return {name: value / replicas for name, value in objective.items()}
 
     def random_seed(self) -> tf.Tensor:
-        """[2] int32 for stateless random numbers: a function of seed, step and replica."""
+        """[2] int32 for stateless random numbers: a function of seed, step, replica and part of the batch."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.stack([tf.cast(self.seed, tf.int32), 1000 * tf.cast(self.step, tf.int32) + replica])
+        seed = tf.stack([tf.cast(self.seed, tf.int32), 1000 * tf.cast(self.step, tf.int32) + replica])
+        return tf.random.experimental.stateless_fold_in(seed, self._part) if self._part else seed
 
     def label_noise(self, shape: tf.Tensor) -> tf.Tensor:
         """Uniform in [0, ``method.label_noise``]: by how much a discriminator's labels are perturbed."""
         return tf.random.stateless_uniform(shape, self.random_seed(), 0.0, self.method.label_noise)
+
+
+def _split(batch: Batch, count: int) -> list[Batch]:
+    """A batch in ``count`` equal parts."""
+    if count == 1:
+        return [batch]
+    parts = {domain: zip(*(tf.split(tensor, count) for tensor in pair), strict=True) for domain, pair in batch.items()}
+    return [dict(zip(parts, pairs, strict=True)) for pairs in zip(*parts.values(), strict=True)]

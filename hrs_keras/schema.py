@@ -108,14 +108,25 @@ class LearningRate(Section):
     discriminator: Positive
 
 
+class ClipNorm(Section):
+    """Largest norm of all gradients together, of each kind of player; None for any."""
+
+    encoder: Positive | None = None
+    weighting: Positive | None = None
+    generator: Positive | None = None
+    discriminator: Positive | None = None
+
+
 class Train(Section):
     """The training loop."""
 
     steps: PositiveInt
     batch_size: PositiveInt
+    accumulate: PositiveInt = 1
     schedule: Literal["shared", "alternating"]
     learning_rate: LearningRate
     decay_power: NonNegative
+    clip_norm: ClipNorm = ClipNorm()
     log_every: PositiveInt
     validate_every: PositiveInt
     checkpoint_every: PositiveInt
@@ -123,6 +134,14 @@ class Train(Section):
     keep_checkpoints: PositiveInt
     pictures: Index
     selection_images: Index
+
+    @model_validator(mode="after")
+    def _whole_parts(self) -> "Train":
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"accumulate: a batch_size of {self.batch_size} cannot be taken in {self.accumulate} equal parts"
+            )
+        return self
 
 
 class Phase(NamedTuple):
@@ -139,7 +158,7 @@ class Recipe(Section):
     name: str
     seed: Seed
     deterministic: StrictBool
-    precision: Literal["float32", "mixed_bfloat16"]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     runs: str
     saved_models: str
     data: Data

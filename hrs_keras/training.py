@@ -98,10 +98,12 @@ def default_strategy(recipe: Recipe) -> tf.distribute.Strategy:
     gpus = len(tf.config.list_logical_devices("GPU"))
     strategy = tf.distribute.MirroredStrategy() if gpus > 1 else tf.distribute.get_strategy()
     replicas = strategy.num_replicas_in_sync
-    if recipe.train.batch_size % replicas:
+    shares = replicas * recipe.train.accumulate
+    if recipe.train.batch_size % shares:
+        parts = f" in {recipe.train.accumulate} parts each (train.accumulate)" if recipe.train.accumulate > 1 else ""
         raise RecipeError(
-            f"train.batch_size: {recipe.train.batch_size} cannot be shared by {replicas} GPUs; use a multiple of"
-            f" {replicas}, or hide some with CUDA_VISIBLE_DEVICES"
+            f"train.batch_size: {recipe.train.batch_size} cannot be shared by {replicas} GPUs{parts}; use a multiple of"
+            f" {shares}, or hide some with CUDA_VISIBLE_DEVICES"
         )
     return strategy
 

@@ -88,6 +88,12 @@ def observed(system):
     return observe(build(*SYSTEMS[system]), batch)
 
 
+def gradient_norms(case):
+    """Norm of all changes of a player's weights together, from NumPy."""
+    flat = {name: np.concatenate([change.ravel() for change in moved]) for name, moved in case.moved.items()}
+    return {f"gradient_norm/{name}": np.linalg.norm(change) for name, change in flat.items()}
+
+
 def networks_outputs(trainer, batch):
     """Every network run once more, by itself."""
     outputs = {}

@@ -69,13 +69,27 @@ def assert_same_course(found, expected):
 def test_agrees_with_kingma_and_ba_under_polynomial_decay(kind):
     rates = {"encoder": 1e-2, "weighting": 2e-2, "generator": 3e-2, "discriminator": 4e-2}
     recipe = tiny.recipe("train.steps=12", *(f"train.learning_rate.{k}={rate}" for k, rate in rates.items()))
-    found = train(build_optimizer(recipe.train, kind), gradients())
+    found = train(build_optimizer(recipe, kind), gradients())
     assert_same_course(found, adam(gradients(), lambda step: reference.polynomial_decay(step, rates[kind], 12)))
+
+
+def test_clips_the_norm_of_all_gradients_together():
+    recipe = tiny.recipe("train.steps=12", "train.learning_rate.encoder=1e-2", "train.clip_norm.encoder=0.01")
+    norms = [np.sqrt(sum((g.astype("float64") ** 2).sum() for g in gradient)) for gradient in gradients()]
+    assert min(norms) < 0.01 < max(norms)
+    clipped = [
+        [(g * min(1, 0.01 / norm)).astype("float32") for g in gradient]
+        for gradient, norm in zip(gradients(), norms, strict=True)
+    ]
+    found = train(build_optimizer(recipe, "encoder"), gradients())
+    assert_same_course(found, adam(clipped, lambda step: reference.polynomial_decay(step, 1e-2, 12)))
+    free = build_optimizer(recipe, "generator")
+    assert free.global_clipnorm is None
 
 
 def test_stands_still_once_the_learning_rate_has_decayed():
     recipe = tiny.recipe("train.steps=4", "train.learning_rate.encoder=0.1")
-    trace = train(build_optimizer(recipe.train, "encoder"), gradients())
+    trace = train(build_optimizer(recipe, "encoder"), gradients())
     for later in trace[4:]:
         for a, b in zip(later, trace[3], strict=True):
             np.testing.assert_array_equal(a, b)
@@ -108,7 +122,7 @@ def test_updates_are_one_kernel_a_variable():
 
 
 def test_serialises_with_its_schedule():
-    optimizer = build_optimizer(tiny.recipe("train.steps=12", "train.decay_power=0.7").train, "generator")
+    optimizer = build_optimizer(tiny.recipe("train.steps=12", "train.decay_power=0.7"), "generator")
     copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert isinstance(copy, FusedAdam)
     assert copy.get_config() == optimizer.get_config()
@@ -152,7 +166,8 @@ def step(gradient):
     # Replica i gives (i + 1) thirds of the gradient; the sum over the replicas is the whole.
     def of_replica():
         share = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group + 1, tf.float32) / 3
-        optimizer.apply([share * g for g in gradient], variables)
+        summed = tf.distribute.get_replica_context().all_reduce("sum", [share * g for g in gradient])
+        optimizer.apply(summed, variables)
     strategy.run(of_replica)
 
 for gradient in gradients():

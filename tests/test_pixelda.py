@@ -124,7 +124,8 @@ def test_logged_losses():
         reference.adversarial_loss(real, 1).mean() + reference.adversarial_loss(fake, 0).mean()
     )
     logs = {name: float(value) for name, value in trainer.train_step(batch).items()}
-    assert logs == pytest.approx(expected, rel=1e-5)
+    losses = {name: value for name, value in logs.items() if not name.startswith("gradient_norm/")}
+    assert losses == pytest.approx(expected, rel=1e-5)
 
 
 def naive_objective(trainer, batch, noise, player):
@@ -219,7 +220,7 @@ def test_noise_is_a_function_of_seed_and_step():
     assert not np.any(third == first)
     resumed, other = build(), build("seed=1")
     assert np.array_equal(resumed.noise(500), first)
-    resumed.players[0].optimizer.iterations.assign(2)
+    resumed.steps.assign(2)
     assert np.array_equal(resumed.noise(500), third)
     assert not np.any(other.noise(500).numpy() == first)
 
@@ -237,19 +238,19 @@ def test_alternating_players_answer_to_the_weights_the_others_have_just_got():
     for trainer in (alternating, shared):
         descend(trainer, lambda player: rate)
     logs = alternating.train_step(batch)
-    assert {k: float(v) for k, v in logs.items()} == {k: float(v) for k, v in shared.train_step(batch).items()}
+    at_once = shared.train_step(batch)
+    assert all(float(logs[name]) == float(at_once[name]) for name in logs if name.startswith("loss/"))
     for name in PLAYERS:
         descend(stepwise, lambda player, name=name: rate if player.name == name else 0.0)
-        # The encoder has had its turn: later ones draw other noise.
-        stepwise.players[0].optimizer.iterations.assign(0 if name == "encoder" else 1)
+        stepwise.steps.assign(0)  # the noise of one step is the same in all turns
         stepwise.train_step(batch)
     for player, expected, other in zip(alternating.players, stepwise.players, shared.players, strict=True):
-        end, wanted, at_once = (
+        end, wanted, simultaneous = (
             np.concatenate([v.numpy().ravel() for v in p.network.trainable_variables])
             for p in (player, expected, other)
         )
         np.testing.assert_allclose(end, wanted, rtol=1e-5, atol=1e-6)
-        assert np.allclose(end, at_once, rtol=1e-6, atol=1e-8) == (player.name == "encoder")  # the first to move
+        assert np.allclose(end, simultaneous, rtol=1e-6, atol=1e-8) == (player.name == "encoder")  # the first to move
 
 
 def test_fit_trains_every_player():
