@@ -5,18 +5,13 @@ inputs that were skipped and named, 75 told to end early and saved (run the same
 """
 
 import argparse
-import dataclasses
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hrs_keras.errors import HRSError, PreemptedError, printable
+from hrs_keras import commands
+from hrs_keras.errors import HRSError, PreemptedError
 from hrs_keras.runtimes import FORMATS
-
-if TYPE_CHECKING:
-    from hrs_keras.schema import Recipe
 
 _Command = Callable[[argparse.Namespace], int]
 
@@ -59,27 +54,31 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
-    train = verb("train", _train, "Run a recipe: audit, train (or resume), evaluate, export.")
+    train = verb("train", commands.run_train, "Run a recipe: audit, train (or resume), evaluate, export.")
     _add_recipe(train)
     train.add_argument("--fresh", action="store_true", help="remove an earlier run of this name and start over")
     train.add_argument("--no-export", action="store_true", help="write no SavedModel; `hrs export` can do so later")
 
-    check = verb("audit", _audit, "Check a recipe's data: class shares, unknown ids, broken and orphaned files.")
+    check = verb(
+        "audit", commands.run_audit, "Check a recipe's data: class shares, unknown ids, broken and orphaned files."
+    )
     _add_recipe(check)
     check.add_argument("--json", type=Path, help="also write the audit to this file")
 
-    _add_experiment(verb("experiment", _experiment, "Run a table of systems, settings and seeds, and report on it."))
+    _add_experiment(
+        verb("experiment", commands.run_experiment, "Run a table of systems, settings and seeds, and report on it.")
+    )
 
-    score = verb("evaluate", _evaluate, "Evaluate a run on its validation set.")
+    score = verb("evaluate", commands.run_evaluate, "Evaluate a run on its validation set.")
     score.add_argument("run", help="a run folder, such as runs/toy_city")
     score.add_argument("overrides", nargs="*", metavar="key=value", help="change the data, such as data.root=FOLDER")
     score.add_argument("--write-ids", type=Path, metavar="DIR", help="write predictions as label-id PNGs")
     score.add_argument("--json", type=Path, help="also write the result to this file")
 
-    predict = verb("predict", _predict, "Segment images and videos with a run's weights or an export.")
+    predict = verb("predict", commands.run_predict, "Segment images and videos with a run's weights or an export.")
     _add_predict(predict)
 
-    export = verb("export", _export, "Write a run's segmenter as a SavedModel, or for another runtime.")
+    export = verb("export", commands.run_export, "Write a run's segmenter as a SavedModel, or for another runtime.")
     export.add_argument("run", help="a run folder")
     export.add_argument("--format", choices=("saved_model", *FORMATS), default="saved_model")
     export.add_argument("--version", type=int, help="default: one more than the highest there is")
@@ -87,12 +86,16 @@ def _parser() -> argparse.ArgumentParser:
         "--max-pixels", type=int, help="larger images are refused when the SavedModel is served; default: 2**24"
     )
 
-    _add_request(verb("request", _request, "Segment images with a model that TensorFlow Serving has loaded."))
+    _add_request(
+        verb("request", commands.run_request, "Segment images with a model that TensorFlow Serving has loaded.")
+    )
 
     for sub in (score, predict, export):
         sub.add_argument("--checkpoint", choices=("best", "last"), default="best", help="of a run; default: best")
 
-    toy = verb("toy-city", _toy_city, "Generate the toy city: a small two-domain data set in the real formats.")
+    toy = verb(
+        "toy-city", commands.run_toy_city, "Generate the toy city: a small two-domain data set in the real formats."
+    )
     toy.add_argument("folder")
     for name, text in (("gtav", "source images"), ("synthia", "source images"), ("train", "target"), ("val", "target")):
         toy.add_argument(f"--{name}", type=int, help=f"number of {text} ({name})")
@@ -151,176 +154,10 @@ def _add_request(ask: argparse.ArgumentParser) -> None:
     ask.add_argument("--attempts", type=int, default=5, help="while the server is unavailable; default: 5, the most")
 
 
-# TensorFlow takes seconds to import: each command imports what it needs, so that --help does not.
-
-
-def _recipe(options: argparse.Namespace) -> "Recipe":
-    from hrs_keras import load_recipe
-
-    parts = [word for word in options.overrides if "=" not in word and word.endswith((".yaml", ".yml"))]
-    return load_recipe([options.recipe, *parts], [word for word in options.overrides if word not in parts])
-
-
-def _train(options: argparse.Namespace) -> int:
-    recipe = _recipe(options)  # before the wait: a typo is told at once
-
-    from hrs_keras import train
-
-    train(recipe, fresh=options.fresh, export=not options.no_export)
-    return 0
-
-
-def _audit(options: argparse.Namespace) -> int:
-    recipe = _recipe(options)
-
-    from hrs_keras import audit
-
-    result = audit(recipe, strict=False)
-    print(result.table())
-    _write_json(options.json, result.to_dict())
-    empty = any(not len(pairs) for sets in result.sets.values() for pairs in sets)
-    if result.errors and (empty or recipe.data.on_bad == "error"):
-        count = len(result.errors)
-        print(f"hrs: {count} error{'s'[: count > 1]}; training would refuse this data", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _experiment(options: argparse.Namespace) -> int:
-    from hrs_keras.experiments.grid import load_experiments
-
-    overrides = [word for word in options.words + options.only if "=" in word]  # --only takes all that follows it
-    experiments = load_experiments([word for word in options.words if "=" not in word], overrides)
-
-    from hrs_keras.experiments.report import write_report
-    from hrs_keras.experiments.results import read_results
-    from hrs_keras.experiments.runner import FailedRunsError, run_experiments
-
-    failed = None
-    if not options.report:
-        only = [word for word in options.only if "=" not in word]
-        try:
-            run_experiments(experiments, options.results, jobs=options.jobs, only=only)
-        except FailedRunsError as error:
-            failed = error  # what there is is reported nevertheless
-    results = read_results(options.results)
-    for experiment in experiments:
-        runs = Path(experiment.cells()[0].recipe.runs)
-        print(write_report(experiment, results, options.out or options.results, options.into, runs))
-    if failed:
-        raise failed
-    return 0
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from hrs_keras import evaluate_run
-
-    result = evaluate_run(
-        options.run, which=options.checkpoint, overrides=options.overrides, write_ids=options.write_ids
-    )
-    print(result.table())
-    _write_json(options.json, result.to_dict())
-    return 0
-
-
-def _predict(options: argparse.Namespace) -> int:
-    from hrs_keras.media import find_inputs
-
-    # Before the wait: a typo is told at once.
-    find_inputs(options.inputs)
-    if options.overlap is not None and not options.sliding:
-        raise HRSError("--overlap is of windows: it goes with --sliding")
-
-    from hrs_keras import View, predict_files
-
-    mode = "sliding" if options.sliding else "pad" if options.pad else "resize"
-    try:
-        overlap = 0.5 if options.overlap is None else options.overlap
-        view = View(mode, overlap, tuple(options.scales), options.flip)
-    except ValueError as error:
-        raise HRSError(str(error)) from None
-    skipped = predict_files(
-        options.model,
-        options.inputs,
-        options.out,
-        view=view,
-        which=options.checkpoint,
-        batch_size=options.batch_size,
-        confidence=options.confidence,
-        probabilities=options.probabilities,
-        **_max_pixels(options),
-    )
-    folders = ["ids/", "colour/", "overlay/"]
-    folders += [f"{name}/" for name in ("confidence", "probabilities") if getattr(options, name)]
-    print(f"{', '.join(folders[:-1])} and {folders[-1]} are in {printable(Path(options.out))}")
-    return 3 if skipped else 0
-
-
-def _export(options: argparse.Namespace) -> int:
-    chosen = {"which": options.checkpoint, "version": options.version}
-    if options.format == "saved_model":
-        from hrs_keras import export_run
-
-        print(export_run(options.run, **chosen, **_max_pixels(options)))
-        return 0
-    if options.max_pixels is not None:
-        raise HRSError(f"--max-pixels is for SavedModels; {options.format} files hold no such limit")
-
-    from hrs_keras import export_run_portable
-
-    print(export_run_portable(options.run, options.format, **chosen))
-    return 0
-
-
-def _max_pixels(options: argparse.Namespace) -> dict[str, int]:
-    """The default is where TensorFlow is imported."""
-    return {} if options.max_pixels is None else {"max_pixels": options.max_pixels}
-
-
-def _request(options: argparse.Namespace) -> int:
-    from hrs_keras import request_files
-
-    skipped = request_files(
-        options.address,
-        options.inputs,
-        options.out,
-        model=options.model,
-        version=options.version,
-        timeout=options.timeout,
-        attempts=options.attempts,
-        classes=options.classes,
-        batch_size=options.batch_size,
-    )
-    folders = "class_ids/, confidence/, colour/ and overlay/" if options.classes else "class_ids/ and confidence/"
-    print(f"{folders} are in {printable(Path(options.out))}")
-    return 3 if skipped else 0
-
-
-def _toy_city(options: argparse.Namespace) -> int:
-    from hrs_keras.toy_city import ToyCity, generate
-
-    names = {field.name for field in dataclasses.fields(ToyCity)}
-    given = {name: value for name, value in vars(options).items() if name in names and value is not None}
-    try:
-        print(generate(options.folder, ToyCity(**given)))
-    except (ValueError, OSError) as error:
-        raise HRSError(str(error)) from None
-    return 0
-
-
 _RESUME = {
-    _train: "; the same command, without --fresh, goes on from the last checkpoint",
-    _experiment: "; the same command goes on",
+    commands.run_train: "; the same command, without --fresh, goes on from the last checkpoint",
+    commands.run_experiment: "; the same command goes on",
 }
-
-
-def _write_json(path: Path | None, value: dict) -> None:
-    if path is None:
-        return
-    try:
-        path.write_text(json.dumps(value, indent=1) + "\n")
-    except OSError as error:
-        raise HRSError(f"cannot write {path}: {error.strerror}") from None
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def test_checkpoint_of_another_architecture(copied, capsys):
     for path in (recipe, copied / "recipe.yaml"):
         path.write_text(path.read_text().replace("fc: 16", "fc: 8"))
     (copied / "result.json").unlink()
-    assert "does not fit this recipe's networks" in refused(capsys, "train", recipe)
+    assert "does not fit the networks of the recipe" in refused(capsys, "train", recipe)
     for command in (["evaluate"], ["export"], ["predict", first_image(copied), "--out", copied.parent / "out"]):
         verb, *rest = command
         assert "does not fit the network" in refused(capsys, verb, copied, *rest)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny import BASE
 
-from hrs_keras import cli
+from hrs_keras import cli, commands
 from hrs_keras.errors import RecipeError
 from hrs_keras.recipe import load_recipe
 
@@ -169,7 +169,7 @@ def test_words_are_parts_or_overrides(camvid_recipe, part, verb, order):
         "--OPTION": {"train": "--fresh", "audit": "--json=out.json"}[verb],
     }
     options = cli._parse([verb, *(str(words.get(word, word)) for word in order), "name=n"])
-    recipe = cli._recipe(options)
+    recipe = commands.read_recipe(options)
     assert (recipe.seed, recipe.train.steps, recipe.train.batch_size, recipe.runs) == (2, 9, 5, "x.yaml")
 
 

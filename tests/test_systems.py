@@ -6,7 +6,7 @@ import pytest
 import yaml
 from tiny import BASE
 
-from hrs_keras import cli
+from hrs_keras import cli, commands
 from hrs_keras.recipe import load_recipe
 
 RECIPES = BASE.parent
@@ -68,9 +68,9 @@ def test_a_part_names_all_keys_in_which_systems_differ_and_no_others(system):
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_the_command_in_the_header_works(system, monkeypatch):
-    commands = [line for line in file_of(system).read_text().splitlines() if "train.py" in line]
-    program, script, *words = shlex.split(commands[0].removeprefix("#"))
-    assert (program, script, len(commands)) == ("python", "train.py", 1)
+    lines = [line for line in file_of(system).read_text().splitlines() if "train.py" in line]
+    program, script, *words = shlex.split(lines[0].removeprefix("#"))
+    assert (program, script, len(lines)) == ("python", "train.py", 1)
     monkeypatch.chdir(RECIPES.parent)
-    recipe = cli._recipe(cli._parse(["train", *words]))
+    recipe = commands.read_recipe(cli._parse(["train", *words]))
     assert (recipe.name, recipe.data.root) == (f"gtav_city-{system}", "/path/to/data")

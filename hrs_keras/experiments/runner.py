@@ -178,7 +178,7 @@ class _Queue:
             yield
         except HRSError as error:
             self._failed[task.cell.name] = str(error)
-            self._tell(f"{task.cell.name}: failed: {error}")
+            self._tell(f"{task.cell.name}: failed: {str(error).splitlines()[0]}")  # all of it is told at the end
 
     def _tell(self, what: str) -> None:
         print(f"{what}; {len(self._waiting) + len(self._running)} left", flush=True)
