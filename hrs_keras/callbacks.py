@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
+import psutil
 import tensorflow as tf
 
 from hrs_keras.checkpoints import Checkpoints
@@ -86,7 +87,7 @@ class Log(StepCallback):
         self._recipe, self._file, self._writer = recipe, run.log_file, writer
         self._sums: dict[str, float] = defaultdict(float)
         self._steps = self._timed = 0
-        self._seconds = self._cpu_seconds = 0.0
+        self._seconds = self._cpu_seconds = self._waiting = self._waited = 0.0
         self._begun = (0.0, 0.0)
         with writing(run.log_file):
             keep_rows_until(run.log_file, first_step)
@@ -104,10 +105,13 @@ class Log(StepCallback):
         for name, value in logs.items():
             self._sums[name] += float(value)
         self._steps += 1
+        waited = self.model.waited - self._waited
+        self._waited = self.model.waited
         if self._untraced:
             self._untraced = False
         else:
             self._timed += 1
+            self._waiting += waited
             self._seconds += time.perf_counter() - self._begun[0]
             self._cpu_seconds += time.process_time() - self._begun[1]
         if step % self._recipe.train.log_every == 0 or step == self._recipe.train.steps:
@@ -123,9 +127,7 @@ class Log(StepCallback):
             selected.reset_state()
         for player in self.model.players:
             values[f"learning_rate/{player.name}"] = float(player.optimizer.learning_rate)
-        values["seconds_per_step"] = self._seconds / self._timed if self._timed else math.nan
-        # Of all cores together; unlike the other it means something on a machine that is busy with other work, too.
-        values["cpu_seconds_per_step"] = self._cpu_seconds / self._timed if self._timed else math.nan
+        values |= self._times(step) | memory()
         with writing(self._file.parent):
             self._append(step, values)
             with self._writer.as_default(step):
@@ -135,7 +137,20 @@ class Log(StepCallback):
         print(self._line(step, values), flush=True)
         self._sums.clear()
         self._steps = self._timed = 0
-        self._seconds = self._cpu_seconds = 0.0
+        self._seconds = self._cpu_seconds = self._waiting = 0.0
+
+    def _times(self, step: int) -> dict[str, float]:
+        """Of the interval that ends with ``step``: NaN where it had but the step in which the graph was traced."""
+        domains = next(phase.domains for phase in self._recipe.phases if step <= phase.stop)
+        images = len(domains) * self._recipe.train.batch_size
+        steps, seconds = self._timed or math.nan, self._seconds or math.nan
+        return {
+            "seconds_per_step": self._seconds / steps,
+            # Of all cores together; unlike the other it means something on a machine that is busy with other work, too.
+            "cpu_seconds_per_step": self._cpu_seconds / steps,
+            "images_per_second": images * self._timed / seconds,
+            "input_wait": self._waiting / seconds,
+        }
 
     def _line(self, step: int, values: dict[str, float]) -> str:
         total = self._recipe.train.steps
@@ -172,6 +187,14 @@ def _rows(file: Path) -> list[dict[str, str]]:
         return []
     with open(file, newline="") as text:
         return list(csv.DictReader(text))
+
+
+def memory() -> dict[str, float]:
+    """GiB that this process has now, and, of the GPUs, the most that any has had."""
+    found = {"memory/host": psutil.Process().memory_info().rss}
+    if gpus := tf.config.list_logical_devices("GPU"):
+        found["memory/gpu"] = max(tf.config.experimental.get_memory_info(gpu.name)["peak"] for gpu in gpus)
+    return {name: size / 2**30 for name, size in found.items()}
 
 
 def keep_rows_until(file: Path, step: int) -> None:
@@ -245,6 +268,29 @@ class Validate(StepCallback):
                     tf.summary.scalar(f"validation/miou_{name}", mean)
             for figure in figures:
                 tf.summary.image(figure.parent.name, tf.io.decode_png(tf.io.read_file(str(figure)))[tf.newaxis])
+
+
+class Profile(StepCallback):
+    """A trace of steps ``first`` to ``last`` for TensorBoard's profiler, below the run's ``tensorboard`` folder."""
+
+    def __init__(self, first_step: int, steps: range, run: RunFolder):
+        super().__init__(first_step)
+        self._steps, self._run = steps, run
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Keras' hook."""
+        if self._taken + 1 == self._steps.start:
+            with writing(self._run.tensorboard):
+                tf.profiler.experimental.start(str(self._run.tensorboard))
+
+    def on_step(self, step, logs):
+        """Write the trace after the last step."""
+        if step == self._steps[-1]:
+            with writing(self._run.tensorboard):
+                tf.profiler.experimental.stop()
+            print(
+                f"steps {self._steps.start} to {step} traced: tensorboard --logdir {self._run.tensorboard}", flush=True
+            )
 
 
 class Save(StepCallback):

@@ -57,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     train = verb("train", commands.run_train, "Run a recipe: audit, train (or resume), evaluate, export.")
     _add_recipe(train)
     train.add_argument("--fresh", action="store_true", help="remove an earlier run of this name and start over")
+    train.add_argument(
+        "--profile", metavar="FIRST:LAST", help="write a trace of these steps for TensorBoard's profiler"
+    )
     train.add_argument("--no-export", action="store_true", help="write no SavedModel; `hrs export` can do so later")
 
     check = verb(

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +27,15 @@ def read_recipe(options: argparse.Namespace) -> "Recipe":
 def run_train(options: argparse.Namespace) -> int:
     """Audit, train or resume, evaluate, export."""
     recipe = read_recipe(options)  # before the wait: a typo is told at once
+    profile = None
+    if options.profile is not None:
+        if not (steps := re.fullmatch(r"(\d{1,9}):(\d{1,9})", options.profile)):
+            raise HRSError(f"--profile wants FIRST:LAST, two step numbers such as 100:110, found {options.profile!r}")
+        profile = range(int(steps[1]), int(steps[2]) + 1)
 
     from hrs_keras import train
 
-    train(recipe, fresh=options.fresh, export=not options.no_export)
+    train(recipe, fresh=options.fresh, export=not options.no_export, profile=profile)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Players that take turns: what every trainer shares, whatever its players minimise."""
 
 import itertools
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,8 @@ class Trainer(keras.Model):
             0, trainable=False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
         self._accumulate, self._part = recipe.train.accumulate, 0
+        self.waited = 0.0
+        """Seconds that steps have waited for their input, in all."""
         self.built = True  # every network is, and fit's symbolic build cannot handle these batches
         self.compile()
 
@@ -88,6 +91,25 @@ class Trainer(keras.Model):
     def call(self, images, training=False):
         """[B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, C] float32."""
         return self.segmenter(images, training=training)["logits"]
+
+    def make_train_function(self, force=False):
+        """Keras' hook: what takes a step with an iterator's next batch; unlike Keras' own it times the wait for it."""
+        if self.train_function is None or force:
+            step = tf.function(self._step_of_all_replicas, autograph=False)
+
+            def train_function(iterator):
+                begun = time.perf_counter()
+                batch = next(iterator)
+                self.waited += time.perf_counter() - begun
+                return step(batch)
+
+            self.train_function = train_function
+        return self.train_function
+
+    def _step_of_all_replicas(self, batch) -> Scalars:
+        strategy = self.distribute_strategy
+        logs = strategy.run(self.train_step, args=(batch,))
+        return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
 
     def train_step(self, batch):
         """Every player's update.

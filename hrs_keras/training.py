@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.callbacks import Log, Save, StopOnNonFinite, Validate
+from hrs_keras.callbacks import Log, Profile, Save, StopOnNonFinite, Validate
 from hrs_keras.checkpoints import Checkpoints, restore_segmenter
 from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.pipeline import training_batches
@@ -45,18 +45,23 @@ class TrainResult:
 TRAINERS = {"joint": JointTrainer, "pixelda": PixelDATrainer}
 
 
-def train(recipe: Recipe, *, fresh: bool = False, export: bool = True) -> TrainResult:
+def train(recipe: Recipe, *, fresh: bool = False, export: bool = True, profile: range | None = None) -> TrainResult:
     """Run a recipe from its data to an evaluated, exported model; take up where an earlier call was cut off.
 
     Args:
         recipe: from :func:`hrs_keras.load_recipe`.
         fresh: remove an earlier run of this name first.
         export: also write the best weights as a SavedModel.
+        profile: steps, counted from 1, to write a trace of for TensorBoard's profiler.
 
     Raises:
         PreemptedError: SIGTERM came while training; a checkpoint of the last step is saved.
         HRSError: something the user can mend; nothing already saved is lost.
     """
+    if profile is not None and not (profile and profile.start >= 1 and profile[-1] <= recipe.train.steps):
+        raise RecipeError(
+            f"profile: wants steps from 1 to {recipe.train.steps} (train.steps), found {profile.start}:{profile.stop - 1}"
+        )
     configure(recipe)
     run = RunFolder(recipe.run_dir)
     run.check(recipe, fresh=fresh)
@@ -78,7 +83,7 @@ def train(recipe: Recipe, *, fresh: bool = False, export: bool = True) -> TrainR
                 f"resuming {run.path} at step {step} of {steps}" if step < steps else f"{run.path} is trained already"
             )
             print(what, flush=True)
-        _fit(recipe, run, trainer, checkpoints, checked)
+        _fit(recipe, run, trainer, checkpoints, checked, profile)
         return _finish(recipe, run, trainer, checked, export)
 
 
@@ -108,7 +113,14 @@ def default_strategy(recipe: Recipe) -> tf.distribute.Strategy:
     return strategy
 
 
-def _fit(recipe: Recipe, run: RunFolder, trainer: Trainer, checkpoints: Checkpoints, checked: Audit) -> None:
+def _fit(
+    recipe: Recipe,
+    run: RunFolder,
+    trainer: Trainer,
+    checkpoints: Checkpoints,
+    checked: Audit,
+    profile: range | None,
+) -> None:
     first = int(trainer.step)
     if first >= recipe.train.steps:
         return
@@ -118,6 +130,7 @@ def _fit(recipe: Recipe, run: RunFolder, trainer: Trainer, checkpoints: Checkpoi
     # newest one says that its step is done.
     callbacks = [
         StopOnNonFinite(first, checkpoints),
+        *([Profile(first, profile, run)] if profile else []),
         Log(first, recipe, run, writer),
         Validate(first, recipe, run, checked.sets, checkpoints, writer),
     ]

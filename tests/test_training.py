@@ -15,11 +15,12 @@ from tiny_run import SETTINGS, start
 
 from hrs_keras import training
 from hrs_keras.callbacks import keep_rows_until
-from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError
+from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, RecipeError
 from hrs_keras.recipe import load_recipe
 from hrs_keras.run_folder import RunFolder, write_json, writing
 from hrs_keras.training import train
 
+MACHINE = {"seconds_per_step", "cpu_seconds_per_step", "images_per_second", "input_wait", "memory/host"}
 SHORT = ["train.steps=2", "train.validate_every=2", "train.checkpoint_every=1", "train.log_every=1"]
 
 
@@ -41,7 +42,10 @@ def test_what_a_run_leaves(finished):
     for row in rows:
         assert all(math.isfinite(float(v)) for k, v in row.items() if k.startswith("loss/"))
         assert 0 <= float(row["selected"]) <= 1 and float(row["seconds_per_step"]) > 0
-        assert float(row["cpu_seconds_per_step"]) > 0
+        assert float(row["cpu_seconds_per_step"]) > 0 and 0 <= float(row["input_wait"]) < 1
+        # Two images of each domain.
+        assert float(row["images_per_second"]) == pytest.approx(4 / float(row["seconds_per_step"]))
+        assert 0.1 < float(row["memory/host"]) < 8
     assert float(rows[-1]["learning_rate/encoder"]) == 0  # polynomial decay has come to its end
 
 
@@ -273,7 +277,18 @@ def interrupt_after(stop, usual):
 
 def untimed(log: Path) -> list[dict]:
     with open(log) as file:
-        return [{k: v for k, v in row.items() if not k.endswith("seconds_per_step")} for row in csv.DictReader(file)]
+        return [{k: v for k, v in row.items() if k not in MACHINE} for row in csv.DictReader(file)]
+
+
+def test_profile(recipe_file, capsys):
+    recipe = load_recipe(recipe_file, [*SHORT, "train.steps=3"])
+    train(recipe, export=False, profile=range(2, 4))
+    (trace,) = (recipe.run_dir / "tensorboard/plugins/profile").glob("*/*.xplane.pb")
+    assert b"Conv2D" in trace.read_bytes()
+    assert "steps 2 to 3 traced" in capsys.readouterr().out
+    for steps in (range(0, 2), range(3, 5), range(3, 3)):
+        with pytest.raises(RecipeError, match=r"from 1 to 3"):
+            train(recipe, profile=steps)
 
 
 def test_record_of_single_source_images(finished):

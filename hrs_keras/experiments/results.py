@@ -116,6 +116,7 @@ def _records(folder: Path) -> list[dict[str, Any]]:
 
 
 _TIMES = ("seconds_per_step", "cpu_seconds_per_step")
+_OF_THE_MACHINE = (*_TIMES, "images_per_second", "input_wait", "memory/host", "memory/gpu")
 
 
 def _log(file: Path) -> tuple[list[dict[str, float | None]], dict[str, float | None]]:
@@ -127,7 +128,7 @@ def _log(file: Path) -> tuple[list[dict[str, float | None]], dict[str, float | N
         raise CheckpointError(f"{file} is damaged: {error}") from None
     times = {name: [row[name] for row in rows if row.get(name) is not None] for name in _TIMES}
     kept = [
-        {k: v for k, v in row.items() if k not in _TIMES and not k.startswith("learning_rate/")}
+        {k: v for k, v in row.items() if k not in _OF_THE_MACHINE and not k.startswith("learning_rate/")}
         | {"step": int(row["step"])}
         for row in rows
     ]
