@@ -59,9 +59,8 @@ def train(recipe: Recipe, *, fresh: bool = False, export: bool = True, profile: 
         HRSError: something the user can mend; nothing already saved is lost.
     """
     if profile is not None and not (profile and profile.start >= 1 and profile[-1] <= recipe.train.steps):
-        raise RecipeError(
-            f"profile: wants steps from 1 to {recipe.train.steps} (train.steps), found {profile.start}:{profile.stop - 1}"
-        )
+        found = f"{profile.start}:{profile.stop - 1}"
+        raise RecipeError(f"profile: wants steps from 1 to {recipe.train.steps} (train.steps), found {found}")
     configure(recipe)
     run = RunFolder(recipe.run_dir)
     run.check(recipe, fresh=fresh)
