@@ -6,6 +6,7 @@ All of them count *steps*: Keras sees a run as one epoch of the steps that remai
 import csv
 import io
 import math
+import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -85,8 +86,8 @@ class Log(StepCallback):
     def __init__(self, first_step: int, recipe: Recipe, run: RunFolder, writer: tf.summary.SummaryWriter):
         super().__init__(first_step)
         self._recipe, self._file, self._writer = recipe, run.log_file, writer
-        self._sums: dict[str, float] = defaultdict(float)
-        self._steps = self._timed = 0
+        self._values: dict[str, list[float]] = defaultdict(list)
+        self._timed = 0
         self._seconds = self._cpu_seconds = self._waiting = self._waited = 0.0
         self._begun = (0.0, 0.0)
         with writing(run.log_file):
@@ -103,8 +104,7 @@ class Log(StepCallback):
     def on_step(self, step, logs):
         """Average over the interval and write it out at its end."""
         for name, value in logs.items():
-            self._sums[name] += float(value)
-        self._steps += 1
+            self._values[name].append(float(value))
         waited = self.model.waited - self._waited
         self._waited = self.model.waited
         if self._untraced:
@@ -118,7 +118,8 @@ class Log(StepCallback):
             self._write(step)
 
     def _write(self, step: int) -> None:
-        values = {name: total / self._steps for name, total in self._sums.items()}
+        # A phase that ends within the interval has some of its losses in fewer steps.
+        values = {name: statistics.fmean(found) for name, found in self._values.items()}
         if "selected" in values:
             selected = self.model.selected
             values["selected"] = float(selected.result())
@@ -135,8 +136,8 @@ class Log(StepCallback):
                     if math.isfinite(value):  # a class without a pixel has no share
                         tf.summary.scalar(name, value)
         print(self._line(step, values), flush=True)
-        self._sums.clear()
-        self._steps = self._timed = 0
+        self._values.clear()
+        self._timed = 0
         self._seconds = self._cpu_seconds = self._waiting = 0.0
 
     def _times(self, step: int) -> dict[str, float]:

@@ -254,6 +254,13 @@ def test_fine_tuning_changes_domains_in_one_run_and_resumes_across_the_switch(re
     assert json.loads((whole.run_dir / "result.json").read_text())["saved_model"] is None
     assert not Path(whole.saved_models).exists()
 
+    coarse = load_recipe(recipe_file, [*phases, *times, "train.log_every=6", "name=coarse"])
+    train(coarse, export=False)
+    with open(coarse.run_dir / "log.csv") as file:
+        (row,) = csv.DictReader(file)
+    for loss, part in (("loss/source", rows[:3]), ("loss/target", rows[3:])):
+        assert float(row[loss]) == pytest.approx(np.mean([float(r[loss]) for r in part]))
+
     for stop in (2, 3, 4):
         cut = load_recipe(recipe_file, [*phases, *times, f"name=cut{stop}"])
         monkeypatch.setattr(training.Save, "on_step", interrupt_after(stop, training.Save.on_step))
