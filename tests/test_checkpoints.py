@@ -191,10 +191,11 @@ def test_the_last_good_checkpoint_is_taken(tmp_path, capsys, damage):
     assert again.restore() and np.all(bias.numpy() == good)
     assert again.latest == str(tmp_path / f"last/step-{good}")
     segmenter = build_segmenter(tiny.recipe(size=(32, 64)))
-    assert restore_segmenter(segmenter, tmp_path, "last") == good
-    assert np.all(segmenter.trainable_variables[-1].numpy() == good)
+    step = restore_segmenter(segmenter, tmp_path, "last")
+    assert step == good or damage is damage_data  # which may lie in another network, that it does not read
+    assert np.all(segmenter.trainable_variables[-1].numpy() == step)
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
-    assert len(said) == (0 if good == 3 else 2)  # for each of the two that read it
+    assert len(said) == (good == 2) + (step == 2)  # for each of the two that read it
     assert all("last/step-3 is damaged" in line and "last/step-2 is taken instead" in line for line in said)
     # Training goes on: the damaged one is written anew, and nothing is left to fall back from.
     again.save(3)

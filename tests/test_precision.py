@@ -17,25 +17,26 @@ def policy():
 
 
 def curve(recipe_file, precision, policy):
-    """Sum of both segmentation losses, step by step."""
+    """The target's loss, step by step; nothing random but the order of the images."""
     policy(precision)
     # In bfloat16 oneDNN's gradient of a strided convolution of a single pixel, as in D of 32x64, is not to be trusted.
     size = "data.size=[64, 128]"
-    trainer, (batches,) = begin(recipe_file, "ours_w1", "train.steps=50", f"precision={precision}", size)
+    calm = ("encoder.dropout=0", "method.label_noise=0", "data.augment={}")
+    trainer, (batches,) = begin(recipe_file, "ours_w1", "train.steps=50", f"precision={precision}", size, *calm)
     step = tf.function(trainer.train_step)
     logs = [step(batch) for batch in batches]
     scales = [float(p.optimizer.scale_loss(1.0)) for p in trainer.players]
     assert all(scale > 1 for scale in scales) if precision == "mixed_float16" else scales == [1] * len(scales)
-    return np.array([float(log["loss/source"] + log["loss/target"]) for log in logs])
+    return np.array([float(log["loss/target"]) for log in logs])
 
 
 def test_half_precision_learns_as_float32_does(recipe_file, policy):
-    """The last ten steps' mean loss is at most 15 % above float32's, which has fallen by more than a quarter."""
+    """The last ten steps' mean loss is within 10 % of float32's, which has fallen by more than a quarter."""
     exact = curve(recipe_file, "float32", policy)
     assert exact[-10:].mean() < 0.75 * exact[:5].mean()
     for precision in ("mixed_bfloat16", "mixed_float16"):
         half = curve(recipe_file, precision, policy)
-        assert half[-10:].mean() < 1.15 * exact[-10:].mean(), precision
+        assert half[-10:].mean() == pytest.approx(exact[-10:].mean(), rel=0.1), precision
 
 
 def test_a_scale_that_is_too_large_is_halved_and_the_step_left_out(policy, tmp_path):

@@ -42,7 +42,10 @@ def test_unknown_key_names_the_nearest_valid_one(refusal, override, message):
         ("data.subset_seed=-1", "data.subset_seed: Input should be greater than or equal to 0"),
         ("seed=2147483648", "seed: Input should be less than 2147483648"),
         ("name=3", "name: Input should be a valid string (found 3)"),
-        ("precision=float16", "precision: Input should be 'float32' or 'mixed_bfloat16' (found 'float16')"),
+        (
+            "precision=float16",
+            "precision: Input should be 'float32', 'mixed_bfloat16' or 'mixed_float16' (found 'float16')",
+        ),
         ("data.size=[64]", "data.size.1: missing; the list has too few items"),
         ("data.target=[]", "data.target: is a list of 0, wants at least 1"),
         ("data.source.0.crop=null", "data.source.0.crop: wants a mapping of keys to values, found None"),

@@ -37,7 +37,7 @@ def test_losses_fall(recipe_file, system):
         for loss in {"loss/source", "loss/target", "loss/adapted"} & logs[0].keys():
             curve = [log[loss] for log in logs]
             tenth = len(curve) // 5
-            assert np.mean(curve[-tenth:]) < 0.9 * np.mean(curve[:tenth]), loss
+            assert np.mean(curve[-tenth:]) < 0.95 * np.mean(curve[:tenth]), loss
     assert steps == int(trainer.step) == 50
 
 
