@@ -232,7 +232,7 @@ def draw_check(measured: Measurements, path: Path) -> Path | None:
         means.set_title(_text(", ".join((row.system.title, *row.cells))), fontsize=9, loc="left")
         means.set_ylabel("mean H of an image", fontsize=9)
         areas.set_ylabel("AUC (0.5: no relation)", fontsize=9)
-        means.set_ylim(bottom=0)
+    axes[0][0].set_ylim(bottom=0)  # of all rows; only now, as it ends the scaling to what is drawn
     for panel, columns in zip(axes[0], (1, 2), strict=True):
         panel.legend(fontsize=7.5, frameon=False, ncols=columns, loc="lower left", bbox_to_anchor=(0, 1.1))
     _step_axes(axes, {step for row in rows for step in check_steps(row)})
