@@ -65,6 +65,7 @@ class Method(Section):
     activation: Literal["sigmoid", "linear"]
     threshold: Literal["mean", "median"]
     gan: StrictBool
+    lambda_source: NonNegative = 1.0
     lambda_adv: NonNegative
     lambda_rec: NonNegative
     label_noise: Annotated[float, Field(ge=0, lt=0.5), Number]
@@ -96,6 +97,8 @@ class Method(Section):
                 )
         if self.trainer == "pixelda" and self.pretrain:
             raise ValueError("trainer: pixelda reads both domains in every step; set pretrain: 0")
+        if self.trainer == "pixelda" and self.lambda_source != 1:
+            raise ValueError(f"trainer: pixelda reads no lambda_source, found {self.lambda_source:g}; leave it 1")
         return self
 
 

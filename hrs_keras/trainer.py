@@ -82,7 +82,8 @@ class JointTrainer(Trainer):
             if first:
                 self.selected.update_state(labels, weights)
             loss["source"] = _mean(losses.segmentation_loss(labels, logits["source"], weights))
-        objective = {"encoder": tf.add_n(list(loss.values()))}  # Eq. 6
+        importance = {"target": 1.0, "source": self.method.lambda_source}
+        objective = {"encoder": tf.add_n([importance[name] * value for name, value in loss.items()])}  # Eq. 6
         for level, m in scores.items():
             to_source = losses.weighting_loss(m[:sources], SOURCE)
             to_target = losses.weighting_loss(m[sources:], TARGET)

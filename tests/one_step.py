@@ -12,7 +12,7 @@ import tiny
 from hrs_keras.models import build_networks
 from hrs_keras.trainer import JointTrainer
 
-LAMBDA_ADV, LAMBDA_REC = 0.3, 0.7  # both large enough to be missed
+LAMBDA_ADV, LAMBDA_REC, LAMBDA_SOURCE = 0.3, 0.7, 0.6  # all large enough to be missed
 SYSTEMS = {
     "target only": ("method.source_weighting=none", "method.gan=false"),
     "plain": ("method.source_weighting=plain", "method.gan=false"),
@@ -31,7 +31,8 @@ SYSTEMS = {
 
 
 def build(*overrides):
-    recipe = tiny.recipe(f"method.lambda_adv={LAMBDA_ADV}", f"method.lambda_rec={LAMBDA_REC}", *overrides)
+    weights = {"adv": LAMBDA_ADV, "rec": LAMBDA_REC, "source": LAMBDA_SOURCE}
+    recipe = tiny.recipe(*(f"method.lambda_{name}={weight}" for name, weight in weights.items()), *overrides)
     return JointTrainer(recipe, build_networks(recipe))
 
 
@@ -157,7 +158,8 @@ def naive_objective(case, player, h):
         score = {d: network(reference.softmax(prediction[d]["logits"].numpy()).astype("float32")) for d in domains}
         return tf.reduce_mean(tf.abs(score["source"])) + tf.reduce_mean(tf.abs(score["target"] - 1))
     features = {d: prediction[d]["features"] for d in domains}
-    segmentation = tf.add_n([cross_entropy(d, prediction[d]["logits"]) for d in domains])
+    weight = {"target": 1.0, "source": LAMBDA_SOURCE}
+    segmentation = tf.add_n([weight[d] * cross_entropy(d, prediction[d]["logits"]) for d in domains])
     if trainer.generator is None:
         return segmentation
     if player == "encoder":

@@ -151,6 +151,7 @@ def test_values_reach_the_recipe_as_they_are(write):
         ("selection_check", {"marks": "m", "id": "i", "flga": "f"}, "flga: unknown key. Did you mean 'flag'?"),
         ("title", ..., "title: missing. Give it a value."),
         ("systems/1/name", "fcn", "the list `systems` has 'fcn' twice"),
+        ("systems/1/title", "FCN", "the list `systems` has 'FCN' twice"),
         ("axes/0/cells/1/name", "1/8", "axes.0: the list `cells` has '1/8' twice"),
         ("seeds", [1, 2, 1], "seeds: has 1 twice"),
         ("systems/1/seeds", [2, 2], "systems.1.seeds: has 2 twice"),

@@ -367,6 +367,7 @@ def test_step_computes_no_pass_that_it_does_not_need(monkeypatch):
     ("overrides", "message"),
     [
         ((*PIXELDA, "method.gan=true"), "trainer: pixelda wants source_weighting: plain and gan: false"),
+        ((*PIXELDA, "method.lambda_source=0.5"), "trainer: pixelda reads no lambda_source, found 0.5"),
         ((*PIXELDA, "method.source_weighting=learned"), "trainer: pixelda wants source_weighting: plain"),
         ((*PIXELDA, "method.pretrain=0.5"), "set pretrain: 0"),
         ((*PIXELDA, "data.source=[]"), "needs at least one data set in data.source"),

@@ -131,9 +131,10 @@ def distinct_names(what: str, parts: Iterable[System | AxisCell]) -> list[str]:
     """The parts' names.
 
     Raises:
-        ValueError: two are the same.
+        ValueError: two names or two titles are the same.
     """
     try:
+        _distinct([part.title for part in parts if isinstance(part, System)])  # the tables and curves call them that
         return _distinct([part.name for part in parts])
     except ValueError as error:
         raise ValueError(f"the list `{what}` {error}") from None
