@@ -9,7 +9,7 @@ import math
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -83,15 +83,18 @@ class StopOnNonFinite(StepCallback):
 class Log(StepCallback):
     """A line on the terminal, a row in ``log.csv`` and TensorBoard scalars every ``train.log_every`` steps."""
 
-    def __init__(self, first_step: int, recipe: Recipe, run: RunFolder, writer: tf.summary.SummaryWriter):
+    def __init__(
+        self, first_step: int, recipe: Recipe, run: RunFolder, writer: tf.summary.SummaryWriter, chief: bool = True
+    ):
         super().__init__(first_step)
-        self._recipe, self._file, self._writer = recipe, run.log_file, writer
+        self._recipe, self._file, self._writer, self._chief = recipe, run.log_file, writer, chief
         self._values: dict[str, list[float]] = defaultdict(list)
         self._timed = 0
         self._seconds = self._cpu_seconds = self._waiting = self._waited = 0.0
         self._begun = (0.0, 0.0)
-        with writing(run.log_file):
-            keep_rows_until(run.log_file, first_step)
+        if chief:
+            with writing(run.log_file):
+                keep_rows_until(run.log_file, first_step)
 
     def on_train_begin(self, logs=None):
         """Keras' hook."""
@@ -121,7 +124,7 @@ class Log(StepCallback):
         # A phase that ends within the interval has some of its losses in fewer steps.
         values = {name: statistics.fmean(found) for name, found in self._values.items()}
         if "selected" in values:
-            selected = self.model.selected
+            selected = self.model.selected  # every worker asks: the answer is a sum over all
             values["selected"] = float(selected.result())
             shares = zip(self._recipe.data.label_space.classes, selected.per_class().numpy(), strict=True)
             values |= {f"selected/{name}": float(share) for name, share in shares}
@@ -129,6 +132,13 @@ class Log(StepCallback):
         for player in self.model.players:
             values[f"learning_rate/{player.name}"] = float(player.optimizer.learning_rate)
         values |= self._times(step) | memory()
+        if self._chief:
+            self._record(step, values)
+        self._values.clear()
+        self._timed = 0
+        self._seconds = self._cpu_seconds = self._waiting = 0.0
+
+    def _record(self, step: int, values: dict[str, float]) -> None:
         with writing(self._file.parent):
             self._append(step, values)
             with self._writer.as_default(step):
@@ -136,9 +146,6 @@ class Log(StepCallback):
                     if math.isfinite(value):  # a class without a pixel has no share
                         tf.summary.scalar(name, value)
         print(self._line(step, values), flush=True)
-        self._values.clear()
-        self._timed = 0
-        self._seconds = self._cpu_seconds = self._waiting = 0.0
 
     def _times(self, step: int) -> dict[str, float]:
         """Of the interval that ends with ``step``: NaN where it had but the step in which the graph was traced."""
@@ -223,10 +230,11 @@ class Validate(StepCallback):
         sets: Mapping[str, Sequence[Pairs]],
         checkpoints: Checkpoints,
         writer: tf.summary.SummaryWriter,
+        chief: bool = True,
     ):
         super().__init__(first_step)
         self._recipe, self._run, self._checkpoints, self._writer = recipe, run, checkpoints, writer
-        self._validation = sets["validation"]
+        self._validation, self._chief = sets["validation"], chief
         count = recipe.train.pictures
         self._pictures = Pictures(recipe, sets["source"], sets["validation"], run.figures, count) if count else None
         learned = recipe.method.source_weighting == "learned" and recipe.train.selection_images
@@ -236,7 +244,8 @@ class Validate(StepCallback):
     def on_train_begin(self, logs=None):
         """Keras' hook."""
         if self._evaluate is None:
-            self._evaluate = Evaluator(self._recipe, self.model.segmenter, self._validation)
+            strategy = self.model.distribute_strategy
+            self._evaluate = Evaluator(self._recipe, self.model.segmenter, self._validation, strategy)
         if self._taken == 0:
             self._validate(0)
 
@@ -249,6 +258,10 @@ class Validate(StepCallback):
         result = self._evaluate()
         if math.isnan(result.miou):
             raise DataError("the validation images have not one labelled pixel: no checkpoint can be called the best")
+        if self._chief:
+            self._record(step, result)
+
+    def _record(self, step: int, result: Evaluation) -> None:
         with writing(self._run.evaluations):
             write_json(self._run.evaluation_file(step), {"step": step, **result.to_dict()})
         if self._selection is not None:
@@ -299,19 +312,20 @@ class Save(StepCallback):
     run is told to end early, which it then does.
     """
 
-    def __init__(self, first_step: int, recipe: Recipe, checkpoints: Checkpoints, told: Callable[[], bool]):
+    def __init__(self, first_step: int, recipe: Recipe, checkpoints: Checkpoints, chief: bool = True):
         super().__init__(first_step)
-        self._train, self._checkpoints, self._told = recipe.train, checkpoints, told
+        self._train, self._checkpoints, self._chief = recipe.train, checkpoints, chief
         self._saved = time.monotonic()
 
     def on_step(self, step, logs):
         """Save when it is time."""
-        told, minutes = self._told(), (time.monotonic() - self._saved) / 60
+        ending, minutes = self.model.ending, (time.monotonic() - self._saved) / 60
         late = self._train.checkpoint_minutes is not None and minutes >= self._train.checkpoint_minutes
-        if told or late or step % self._train.checkpoint_every == 0 or step == self._train.steps:
+        due = ending or late or step % self._train.checkpoint_every == 0 or step == self._train.steps
+        if due and self._chief:
             self._checkpoints.save(step)
             self._saved = time.monotonic()
-        if told:
+        if ending:
             raise PreemptedError(
                 f"told to end (SIGTERM) after step {step}: saved {self._checkpoints.latest}; the same command goes on"
             )

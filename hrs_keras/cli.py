@@ -1,7 +1,8 @@
 """The ``hrs`` command: one verb a task.
 
 Exit codes: 0 done, 1 a bug (with traceback), 2 something the user can mend (one message), 3 done but for some
-inputs that were skipped and named, 75 told to end early and saved (run the same command again), 130 interrupted.
+inputs that were skipped and named, 75 ended early and saved, told to or by the loss of a
+worker (run the same command again), 130 interrupted.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hrs_keras import commands
-from hrs_keras.errors import HRSError, PreemptedError
+from hrs_keras.errors import HRSError, RerunError
 from hrs_keras.runtimes import FORMATS
 
 _Command = Callable[[argparse.Namespace], int]
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.command(options)
     except HRSError as error:
         print(f"hrs: {error}", file=sys.stderr)
-        return 75 if isinstance(error, PreemptedError) else 2
+        return 75 if isinstance(error, RerunError) else 2
     except KeyboardInterrupt:
         print(f"\nhrs: interrupted{_RESUME.get(options.command, '')}", file=sys.stderr)
         return 130
@@ -59,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--fresh", action="store_true", help="remove an earlier run of this name and start over")
     train.add_argument(
         "--profile", metavar="FIRST:LAST", help="write a trace of these steps for TensorBoard's profiler"
+    )
+    train.add_argument(
+        "--devices",
+        help="how many of the GPUs (default: all that are visible), or cpu, or cpu:N to take the CPU for N devices",
     )
     train.add_argument("--no-export", action="store_true", help="write no SavedModel; `hrs export` can do so later")
 

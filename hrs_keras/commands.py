@@ -35,7 +35,7 @@ def run_train(options: argparse.Namespace) -> int:
 
     from hrs_keras import train
 
-    train(recipe, fresh=options.fresh, export=not options.no_export, profile=profile)
+    train(recipe, fresh=options.fresh, export=not options.no_export, profile=profile, devices=options.devices)
     return 0
 
 

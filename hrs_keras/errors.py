@@ -30,8 +30,16 @@ class NonFiniteError(HRSError, ArithmeticError):
     """A loss or a weight became NaN or infinite."""
 
 
-class PreemptedError(HRSError):
-    """The run was told to end early and has saved itself: the same command goes on. Exit code 75."""
+class RerunError(HRSError):
+    """The run ended early by no fault of its own: the same command goes on with it. Exit code 75."""
+
+
+class PreemptedError(RerunError):
+    """The run was told to end early, and has saved itself."""
+
+
+class WorkerLostError(RerunError):
+    """Another worker of the cluster has gone."""
 
 
 class ServingError(HRSError):

@@ -128,22 +128,35 @@ class Evaluator:
         recipe: for label space and size.
         segmenter: E+S; a call sees the weights it has then.
         sets: from the audit.
+        strategy: whose replicas share the images; of several workers, all must call. None for this process alone.
     """
 
-    def __init__(self, recipe: Recipe, segmenter: keras.Model, sets: list[Pairs]):
+    def __init__(
+        self,
+        recipe: Recipe,
+        segmenter: keras.Model,
+        sets: list[Pairs],
+        strategy: tf.distribute.Strategy | None = None,
+    ):
         self._recipe, self._sets, self._space = recipe, sets, recipe.data.label_space
         self._predict = prediction_function(segmenter)
-        self._count = tf.function(self._matrix, reduce_retracing=True)
+        self._strategy = strategy or tf.distribute.get_strategy()
+        self._step = tf.function(self._of_all_replicas, reduce_retracing=True)
 
-    def _matrix(self, label: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-        return confusion_matrix(label, ids, len(self._space.classes))
+    def _of_all_replicas(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def count(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            ids = self._predict(image, tf.shape(label)[1:])
+            return confusion_matrix(label, ids, len(self._space.classes)), ids
+
+        matrices, ids = self._strategy.run(count, args=(images, labels))
+        return self._strategy.reduce("SUM", matrices, axis=None), ids
 
     def __call__(self, write_ids: Path | None = None) -> Evaluation:
         """Evaluate.
 
         Args:
             write_ids: a folder to write predictions to as 8-bit PNGs of the label space's file ids, one an image
-                under the image's name, as the Cityscapes script wants them.
+                under the image's name, as the Cityscapes script wants them; a worker writes those it has predicted.
 
         Raises:
             HRSError: predictions cannot be written, two would have one name, or the label space has no file ids.
@@ -152,13 +165,38 @@ class Evaluator:
         if write_ids:
             refuse_same_stems(names)
         writer = IdWriter(self._space, write_ids) if write_ids else None
+        strategy = self._strategy
+        rounds = -(-len(names) // strategy.num_replicas_in_sync)
+        batches = iter(strategy.distribute_datasets_from_function(self._share))
         matrix = np.zeros((len(self._space.classes),) * 2, np.int64)
-        for path, (image, label) in zip(names, validation_images(self._recipe, self._sets), strict=True):
-            ids = self._predict(image[tf.newaxis], tf.shape(label))[0]
-            matrix += self._count(label, ids).numpy()
+        for _ in range(rounds):
+            numbers, images, labels = next(batches)
+            counted, ids = self._step(images, labels)
+            matrix += counted.numpy()
             if writer:
-                writer.write(path.stem, ids.numpy())
+                for number, predicted in zip(*map(strategy.experimental_local_results, (numbers, ids)), strict=True):
+                    if number[0] < len(names):
+                        writer.write(names[int(number[0])].stem, predicted[0].numpy())
         return Evaluation(matrix, self._space, len(names))
+
+    def _share(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
+        """One image a replica and round: (its number [1], image [1, H, W, 3], label [1, h, w]).
+
+        A replica for which the last round has no image gets the last one again, with a label that is ignored all over.
+        """
+        total, replicas = sum(map(len, self._sets)), context.num_replicas_in_sync
+        local = replicas // context.num_input_pipelines
+        begin = context.input_pipeline_id * local
+        numbers = [first + place for first in range(0, total, replicas) for place in range(begin, begin + local)]
+        samples = validation_images(self._recipe, self._sets, [min(number, total - 1) for number in numbers])
+
+        def once(number: tf.Tensor, sample: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            image, label = sample
+            return number, image, tf.where(number < total, label, IGNORE_LABEL)
+
+        images = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(numbers), samples).map(once).batch(1)
+        # Without an end the workers need not ask one another before each image whether one has no more.
+        return (images.repeat() if context.num_input_pipelines > 1 else images).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_ids: Path | None = None) -> Evaluation:

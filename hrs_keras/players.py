@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -80,6 +80,10 @@ class Trainer(keras.Model):
         self._accumulate, self._part = recipe.train.accumulate, 0
         self.waited = 0.0
         """Seconds that steps have waited for their input, in all."""
+        self.told: Callable[[], bool] = lambda: False
+        """Whether this worker is to end early."""
+        self.ending = False
+        """Whether, in the step taken last, any worker was: all learn of it in the same step."""
         self.built = True  # every network is, and fit's symbolic build cannot handle these batches
         self.compile()
 
@@ -92,6 +96,9 @@ class Trainer(keras.Model):
         """[B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, C] float32."""
         return self.segmenter(images, training=training)["logits"]
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Keras' hook: every network is built; Keras' own reads a batch for it, and fails on one of several workers."""
+
     def make_train_function(self, force=False):
         """Keras' hook: what takes a step with an iterator's next batch; unlike Keras' own it times the wait for it."""
         if self.train_function is None or force:
@@ -101,15 +108,23 @@ class Trainer(keras.Model):
                 begun = time.perf_counter()
                 batch = next(iterator)
                 self.waited += time.perf_counter() - begun
-                return step(batch)
+                logs = step(batch, tf.constant(float(self.told())))
+                self.ending = logs.pop("told") > 0
+                return logs
 
             self.train_function = train_function
         return self.train_function
 
-    def _step_of_all_replicas(self, batch) -> Scalars:
-        strategy = self.distribute_strategy
-        logs = strategy.run(self.train_step, args=(batch,))
-        return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
+    def _step_of_all_replicas(self, batch, told: tf.Tensor) -> Scalars:
+        strategy, names = self.distribute_strategy, []
+
+        def step(batch) -> tf.Tensor:
+            logs = self.train_step(batch) | {"told": told}
+            names[:] = logs
+            return tf.stack(list(logs.values()))  # one reduction over the network, not one a scalar
+
+        means = strategy.reduce("MEAN", strategy.run(step, args=(batch,)), axis=None)
+        return dict(zip(names, tf.unstack(means, len(names)), strict=True))
 
     def train_step(self, batch):
         """Every player's update.

@@ -1,5 +1,8 @@
 """A whole run: audit, train, evaluate, export. Running it again resumes it."""
 
+import contextlib
+import functools
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,8 @@ from hrs_keras.callbacks import Log, Profile, Save, StopOnNonFinite, Validate
 from hrs_keras.checkpoints import Checkpoints, restore_segmenter
 from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.pipeline import training_batches
-from hrs_keras.errors import DataError, HRSError, RecipeError
+from hrs_keras.distribution import Distribution, distribute
+from hrs_keras.errors import CheckpointError, DataError, HRSError, RecipeError
 from hrs_keras.evaluation import Evaluation, evaluate
 from hrs_keras.export import Origin, export_saved_model, find_export
 from hrs_keras.models import build_networks, build_segmenter
@@ -45,7 +49,14 @@ class TrainResult:
 TRAINERS = {"joint": JointTrainer, "pixelda": PixelDATrainer}
 
 
-def train(recipe: Recipe, *, fresh: bool = False, export: bool = True, profile: range | None = None) -> TrainResult:
+def train(
+    recipe: Recipe,
+    *,
+    fresh: bool = False,
+    export: bool = True,
+    profile: range | None = None,
+    devices: str | None = None,
+) -> TrainResult | None:
     """Run a recipe from its data to an evaluated, exported model; take up where an earlier call was cut off.
 
     Args:
@@ -53,37 +64,65 @@ def train(recipe: Recipe, *, fresh: bool = False, export: bool = True, profile: 
         fresh: remove an earlier run of this name first.
         export: also write the best weights as a SavedModel.
         profile: steps, counted from 1, to write a trace of for TensorBoard's profiler.
+        devices: what to train on; see :func:`hrs_keras.distribution.distribute`.
+
+    Returns:
+        What the run left; None on the workers of a cluster that are not its chief.
 
     Raises:
         PreemptedError: SIGTERM came while training; a checkpoint of the last step is saved.
+        WorkerLostError: another worker of the cluster ended or cannot be reached.
         HRSError: something the user can mend; nothing already saved is lost.
     """
     if profile is not None and not (profile and profile.start >= 1 and profile[-1] <= recipe.train.steps):
         found = f"{profile.start}:{profile.stop - 1}"
         raise RecipeError(f"profile: wants steps from 1 to {recipe.train.steps} (train.steps), found {found}")
     configure(recipe)
+    distribution = distribute(recipe, devices)
     run = RunFolder(recipe.run_dir)
-    run.check(recipe, fresh=fresh)
-    checked = audit(recipe)
-    print(checked.table(), flush=True)
-    strategy = default_strategy(recipe)
-    with strategy.scope():
-        trainer = TRAINERS[recipe.method.trainer](recipe, build_networks(recipe))
-    # Only now, when data and weights are known to be fit: a first try with a wrong key leaves nothing behind that
-    # would refuse the second, and --fresh removes nothing that could not be replaced.
-    with run.locked():
-        run.claim(recipe, fresh=fresh)
-        with writing(run.audit_file):
-            write_json(run.audit_file, checked.to_dict())
-        checkpoints = Checkpoints(trainer, run.checkpoints, recipe.train.keep_checkpoints)
-        if checkpoints.restore():
-            step, steps = int(trainer.step), recipe.train.steps
-            what = (
-                f"resuming {run.path} at step {step} of {steps}" if step < steps else f"{run.path} is trained already"
-            )
-            print(what, flush=True)
-        _fit(recipe, run, trainer, checkpoints, checked, profile)
-        return _finish(recipe, run, trainer, checked, export)
+    mend = f"start all workers again; they go on from the newest checkpoint in {run.checkpoints}"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(distribution.lost_workers(mend))
+        if not distribution.chief:
+            print(f"worker {distribution.worker} of {distribution.workers}: progress is on the chief's terminal")
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        else:
+            run.check(recipe, fresh=fresh)
+        checked = audit(recipe)
+        print(checked.table(), flush=True)
+        with distribution.strategy.scope():
+            trainer = TRAINERS[recipe.method.trainer](recipe, build_networks(recipe))
+        # Only now, when data and weights are known to be fit: a first try with a wrong key leaves nothing behind that
+        # would refuse the second, and --fresh removes nothing that could not be replaced.
+        if distribution.chief:
+            stack.enter_context(run.locked())
+            run.claim(recipe, fresh=fresh)
+            with writing(run.audit_file):
+                write_json(run.audit_file, checked.to_dict())
+        checkpoints = _restore(recipe, run, trainer, distribution)
+        _fit(recipe, run, trainer, checkpoints, checked, profile, distribution)
+        result = _finish(recipe, run, trainer, checked, export) if distribution.chief else None
+        distribution.leave()
+        return result
+
+
+def _restore(recipe: Recipe, run: RunFolder, trainer: Trainer, distribution: Distribution) -> Checkpoints:
+    """Go back to the newest checkpoint, if there is one: on all workers to the same."""
+    distribution.gather(0)  # until the chief has the folder, and has removed what --fresh removes
+    checkpoints = Checkpoints(trainer, run.checkpoints, recipe.train.keep_checkpoints)
+    restored = checkpoints.restore()
+    step, steps = int(trainer.step), recipe.train.steps
+    if len(found := set(distribution.gather(step).tolist())) > 1:
+        raise CheckpointError(
+            f"the workers' newest checkpoints in {run.checkpoints} are of different steps ({sorted(found)}): the run"
+            " folder must be one that all workers share; set runs=FOLDER"
+        )
+    if restored:
+        print(
+            f"resuming {run.path} at step {step} of {steps}" if step < steps else f"{run.path} is trained already",
+            flush=True,
+        )
+    return checkpoints
 
 
 def configure(recipe: Recipe) -> None:
@@ -93,25 +132,6 @@ def configure(recipe: Recipe) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def default_strategy(recipe: Recipe) -> tf.distribute.Strategy:
-    """All visible GPUs of this machine, or its one device.
-
-    Raises:
-        RecipeError: the batch cannot be shared out evenly.
-    """
-    gpus = len(tf.config.list_logical_devices("GPU"))
-    strategy = tf.distribute.MirroredStrategy() if gpus > 1 else tf.distribute.get_strategy()
-    replicas = strategy.num_replicas_in_sync
-    shares = replicas * recipe.train.accumulate
-    if recipe.train.batch_size % shares:
-        parts = f" in {recipe.train.accumulate} parts each (train.accumulate)" if recipe.train.accumulate > 1 else ""
-        raise RecipeError(
-            f"train.batch_size: {recipe.train.batch_size} cannot be shared by {replicas} GPUs{parts}; use a multiple of"
-            f" {shares}, or hide some with CUDA_VISIBLE_DEVICES"
-        )
-    return strategy
-
-
 def _fit(
     recipe: Recipe,
     run: RunFolder,
@@ -119,27 +139,32 @@ def _fit(
     checkpoints: Checkpoints,
     checked: Audit,
     profile: range | None,
+    distribution: Distribution,
 ) -> None:
     first = int(trainer.step)
     if first >= recipe.train.steps:
         return
-    with writing(run.tensorboard):
-        writer = tf.summary.create_file_writer(str(run.tensorboard))
+    writer = tf.summary.create_noop_writer()
+    if distribution.chief:
+        with writing(run.tensorboard):
+            writer = tf.summary.create_file_writer(str(run.tensorboard))
     # In this order: nothing is saved or validated after a step that broke; the best checkpoint exists before the
     # newest one says that its step is done.
     callbacks = [
         StopOnNonFinite(first, checkpoints),
-        *([Profile(first, profile, run)] if profile else []),
-        Log(first, recipe, run, writer),
-        Validate(first, recipe, run, checked.sets, checkpoints, writer),
+        *([Profile(first, profile, run)] if profile and distribution.chief else []),
+        Log(first, recipe, run, writer, chief=distribution.chief),
+        Validate(first, recipe, run, checked.sets, checkpoints, writer, chief=distribution.chief),
+        Save(first, recipe, checkpoints, chief=distribution.chief),
     ]
     try:
-        with told_to_stop(signal.SIGTERM) as told:
-            callbacks.append(Save(first, recipe, checkpoints, told))
+        with told_to_stop(signal.SIGTERM) as trainer.told:
             for phase in recipe.phases:
                 if (begin := max(first, phase.first)) < phase.stop:
-                    batches = training_batches(recipe, checked.sets["source"], checked.sets["target"], begin)
                     steps = phase.stop - begin
+                    batches = distribution.strategy.distribute_datasets_from_function(
+                        functools.partial(training_batches, recipe, checked.sets, begin)
+                    )
                     trainer.fit(batches, epochs=1, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
     except tf.errors.NotFoundError as error:
         raise DataError(f"a file of the data has gone since the audit: {error.message.splitlines()[0]}") from None

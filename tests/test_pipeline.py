@@ -18,7 +18,7 @@ def labels(count: int, shape=SIZE) -> list[np.ndarray]:
 
 def batches(recipe, first_step: int = 0):
     sets = audit(recipe).sets
-    return list(training_batches(recipe, sets["source"], sets["target"], first_step).as_numpy_iterator())
+    return list(training_batches(recipe, sets, first_step).as_numpy_iterator())
 
 
 def drawn(found, domain: str = "target") -> list[int]:

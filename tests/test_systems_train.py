@@ -19,7 +19,7 @@ def begin(recipe_file, system, *overrides):
     recipe = load_recipe([recipe_file, REPOSITORY / f"recipes/systems/{system}.yaml"], overrides)
     sets = audit(recipe).sets
     trainer = TRAINERS[recipe.method.trainer](recipe, build_networks(recipe))
-    batches = [training_batches(recipe, sets["source"], sets["target"], phase.first) for phase in recipe.phases]
+    batches = [training_batches(recipe, sets, phase.first) for phase in recipe.phases]
     return trainer, batches
 
 

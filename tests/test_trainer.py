@@ -1,8 +1,6 @@
 """One step of Algorithm 1: what is logged, who moves whither, and what is computed for it."""
 
 import math
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -286,52 +284,6 @@ def test_mixed_precision_computes_losses_in_float32():
             assert np.isfinite(variable.numpy()).all()
     exact = observed("full").logs
     assert float(logs["loss/target"]) == pytest.approx(exact["loss/target"], rel=0.05)
-
-
-TWO_REPLICAS = """
-import numpy as np, tensorflow as tf
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
-from one_step import batch_of, build
-
-KINDS = "encoder", "weighting", "generator", "discriminator"
-batches = tf.data.Dataset.from_tensors(batch_of()).repeat(3)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-ends, histories, shares = [], [], []
-for scope in (strategy.scope, tf.distribute.get_strategy().scope):
-    with scope():
-        trainer = build("train.steps=10", *(f"train.learning_rate.{kind}=1" for kind in KINDS))
-    for player in trainer.players:
-        # Adam's steps have one length however small the gradient: where that is rounding error the runs would part.
-        player.optimizer.epsilon = 1.0
-    start = [v.numpy() for p in trainer.players for v in p.network.trainable_variables]
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    histories.append(trainer.fit(batches.with_options(options), shuffle=False, verbose=0).history)
-    assert int(tf.convert_to_tensor(trainer.step)) == 3
-    shares.append([trainer.selected.result().numpy(), *trainer.selected.per_class().numpy()])
-    ends.append([v.numpy() for p in trainer.players for v in p.network.trainable_variables])
-np.testing.assert_allclose(shares[0], shares[1], rtol=1e-5)
-for name, value in histories[1].items():
-    if name != "selected":  # logged as the mean of the replicas' shares, of which each counts its own pixels
-        rtol = 2e-3 if name.startswith("gradient_norm/") else 1e-5  # of terms that partly cancel, after large steps
-        np.testing.assert_allclose(histories[0][name], value, rtol=rtol, err_msg=name)
-by_player = np.cumsum([0, *(len(p.network.trainable_variables) for p in trainer.players)])
-for player, a, b in zip(trainer.players, by_player, by_player[1:]):
-    # All of a network's weights as one vector: a single bias may be the sum of terms that all but cancel.
-    two, one, first = (np.concatenate([w.ravel() for w in end[a:b]]) for end in (*ends, start))
-    difference = np.linalg.norm(two - one) / np.linalg.norm(one)
-    move = np.linalg.norm(two - one) / np.linalg.norm(one - first)
-    assert difference < 1e-5 and move < 1e-3, (player.name, difference, move)
-print("equal")
-"""
-
-
-def test_two_replicas_equal_one_with_the_whole_batch():
-    # Logical devices can only be set before TensorFlow starts: hence a process of its own.
-    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=tiny.TESTS, capture_output=True, text=True)
-    assert "equal" in result.stdout, result.stderr
 
 
 # Convolutions in the networks: VGG16 13 + fc6, fc7 + 3 score heads; W; G 2 x 2 residual, 4 transposed, 2, to_rgb; D.

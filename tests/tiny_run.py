@@ -49,7 +49,7 @@ def write_recipe(folder: Path, city: Path) -> Path:
     return path
 
 
-def start(*command: object, cache: Path) -> subprocess.Popen:
+def start(*command: object, cache: Path, **environment: str) -> subprocess.Popen:
     """Start a Python command; the audit's cache is kept apart from the user's."""
     return subprocess.Popen(
         [sys.executable, *map(str, command)],
@@ -57,7 +57,7 @@ def start(*command: object, cache: Path) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         cwd=REPOSITORY,
-        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        env={**os.environ, "XDG_CACHE_HOME": str(cache), **environment},
         # A shell's background jobs ignore the interrupt, and so would all that they start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )

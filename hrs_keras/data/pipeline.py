@@ -5,7 +5,7 @@ which it takes entry ``i % n``, and all random changes are drawn from (seed, i).
 therefore sees exactly what an uninterrupted one would, without any iterator state to save.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,34 +16,58 @@ from hrs_keras.schema import Recipe
 from hrs_keras.schema_data import Augment
 
 # Random numbers of the two domains must not coincide.
-_SOURCE, _TARGET, _STREAMS = 0, 1, 2
+_STREAMS = {"source": 0, "target": 1}
 
 
 def training_batches(
-    recipe: Recipe, source: Sequence[Pairs], target: Sequence[Pairs], first_step: int = 0
+    recipe: Recipe,
+    sets: Mapping[str, Sequence[Pairs]],
+    first_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Batches for steps ``first_step`` to the end of the phase (``Recipe.phases``) that it lies in.
 
+    Args:
+        sets: from the audit; ``source`` and ``target`` are read.
+        context: which worker's share of each batch is wanted, and by how many replicas it is taken. With more than
+            one worker the batches have no end.
+
     Returns:
         ``{"target": (images, labels), "source": (images, labels)}`` with images [B, H, W, 3] float32 in [-1, 1]
-        and labels [B, H, W] int32, 255 = ignore. A domain that the phase does not read is absent.
+        and labels [B, H, W] int32, 255 = ignore; B is that of a replica, and replica after replica gets its own.
+        A domain that the phase does not read is absent.
     """
-    domains = {"target": (target, _TARGET), "source": (source, _SOURCE)}
+    context = context or tf.distribute.InputContext()
     phase = next((phase for phase in recipe.phases if first_step < phase.stop), recipe.phases[-1])
-    batch = recipe.train.batch_size
+    replica_batch = context.get_per_replica_batch_size(recipe.train.batch_size)
+    positions = _positions(recipe.train.batch_size, range(first_step, phase.stop), context)
     streams = {
-        name: _samples(recipe, pairs, stream, first_step * batch, phase.stop * batch).batch(batch, drop_remainder=True)
-        for name, (pairs, stream) in domains.items()
+        name: positions.map(
+            _sample(recipe, sets[name], _STREAMS[name]), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        ).batch(replica_batch, drop_remainder=True)
+        for name in ("target", "source")
         if name in phase.domains
     }
-    return tf.data.Dataset.zip(streams).prefetch(tf.data.AUTOTUNE)
+    batches = tf.data.Dataset.zip(streams)
+    if context.num_input_pipelines > 1:
+        batches = batches.repeat()  # else the workers would ask one another before each step whether one has no more
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _samples(recipe: Recipe, pairs: Sequence[Pairs], stream: int, start: int, stop: int) -> tf.data.Dataset:
+def _positions(batch: int, steps: range, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """Where in the endless sequence of samples this worker's lie: its part of each step's batch, in order."""
+    share = batch // context.num_input_pipelines
+    begin = context.input_pipeline_id * share
+    own = tf.data.Dataset.range(steps.start * share, steps.stop * share)
+    return own.map(lambda place: place // share * batch + begin + place % share)
+
+
+def _sample(recipe: Recipe, pairs: Sequence[Pairs], stream: int) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """A function from a position to the augmented sample that lies there."""
     load = _loader(recipe, pairs)
     augment = recipe.data.augment
     size = recipe.data.size
-    key = recipe.seed * _STREAMS + stream
+    key = recipe.seed * len(_STREAMS) + stream
     count = sum(map(len, pairs))
 
     def sample(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -52,7 +76,7 @@ def _samples(recipe: Recipe, pairs: Sequence[Pairs], stream: int, start: int, st
         image, label = change(*load(number), size, augment, seed)
         return tf.ensure_shape(image, [*size, 3]), tf.ensure_shape(label, list(size))
 
-    return tf.data.Dataset.range(start, stop).map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return sample
 
 
 def sample_number(position: tf.Tensor, count: int, key: int) -> tf.Tensor:
