@@ -158,14 +158,13 @@ def _from_tf_config(text: str) -> tf.distribute.cluster_resolver.ClusterResolver
         if not sum(map(len, places.values())) > 1:
             return None
         kind, index = task["type"], int(task["index"])
-        places[kind][index]  # this process must be one of them
+        if index not in range(len(places[kind])) or len(places["chief"]) > 1:
+            raise ValueError("no such task" if len(places["chief"]) < 2 else "two chiefs")
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         raise HRSError(
             'TF_CONFIG: wants {"cluster": {"worker": [HOST:PORT, ...]}, "task": {"type": "worker", "index":'
-            f" N}}}} (a chief may be added), with this process among them, found {text[:300]!r} ({error!r})"
+            f" N}}}} (one chief may be added), with this process among them, found {text[:300]!r} ({error!r})"
         ) from None
-    if len(places["chief"]) > 1 or kind not in places:
-        raise HRSError(f"TF_CONFIG: wants one chief at most, and a task of type chief or worker, found {text[:300]!r}")
     return tf.distribute.cluster_resolver.TFConfigClusterResolver()
 
 
