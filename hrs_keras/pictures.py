@@ -1,6 +1,6 @@
 """The pictures a run draws of itself, always of the same few samples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from hrs_keras.data.decode import resize_label
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.data.pipeline import validation_images
+from hrs_keras.data.pipeline import training_images, validation_images
 from hrs_keras.players import Trainer
 from hrs_keras.schema import Recipe
 from hrs_keras.selection import level_maps
@@ -31,7 +31,7 @@ class Pictures:
         self._validation = samples(recipe, validation, count)
         self._adapted = recipe.method.trainer == "pixelda"
         shown = self._adapted or recipe.method.source_weighting == "learned"
-        self._source = samples(recipe, source, count) if shown else None
+        self._source = samples(recipe, source, count, training_images) if shown else None
 
     def draw(self, trainer: Trainer, step: int) -> list[Path]:
         """Write the pictures of a step; returns their paths."""
@@ -72,11 +72,17 @@ class Pictures:
         return {name: chosen.numpy() for name, chosen in maps.items()}
 
 
-def samples(recipe: Recipe, sets: Sequence[Pairs], count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Evenly spaced samples at training resolution: images [N, H, W, 3], labels [N, H, W], titles."""
+def samples(
+    recipe: Recipe, sets: Sequence[Pairs], count: int, read: Callable[..., tf.data.Dataset] = validation_images
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Evenly spaced samples at training resolution: images [N, H, W, 3], labels [N, H, W], titles.
+
+    Args:
+        read: :func:`training_images` where the sets are of samples to train on.
+    """
     total = sum(map(len, sets))
     numbers = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
     names = [path.stem for pairs in sets for path in pairs.images]
-    found = validation_images(recipe, sets, numbers)
+    found = read(recipe, sets, numbers)
     images, labels = zip(*((image, resize_label(label, recipe.data.size)) for image, label in found), strict=True)
     return np.stack(images), np.stack(labels), [names[n] for n in numbers]

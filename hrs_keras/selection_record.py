@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import resize_label
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.data.pipeline import validation_images
+from hrs_keras.data.pipeline import training_images
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.run_folder import write_json
 from hrs_keras.schema import Recipe
@@ -41,9 +40,8 @@ class SelectionRecord:
         """
         self._trainer = trainer
         images = {}
-        samples = validation_images(self._recipe, self._source, self._numbers)
+        samples = training_images(self._recipe, self._source, self._numbers)
         for name, (image, label) in zip(self._names, samples, strict=True):
-            label = resize_label(label, self._recipe.data.size)
             if tf.reduce_any(label != IGNORE_LABEL):
                 means = self._traced(image[tf.newaxis], label[tf.newaxis])
                 images[name] = {level: round(float(mean), 5) for level, mean in means.items()}

@@ -302,8 +302,7 @@ def test_record_of_single_source_images(finished):
     """What the run recorded at its end equals what its last weights say, computed in NumPy."""
     from hrs_keras.checkpoints import Checkpoints
     from hrs_keras.data.audit import audit
-    from hrs_keras.data.decode import resize_label
-    from hrs_keras.data.pipeline import validation_images
+    from hrs_keras.data.pipeline import training_images
     from hrs_keras.models import build_networks
     from hrs_keras.trainer import JointTrainer
 
@@ -315,10 +314,10 @@ def test_record_of_single_source_images(finished):
     assert [list(record["images"]) for record in records] == 3 * [names]
     trainer = JointTrainer(recipe, build_networks(recipe))
     assert Checkpoints(trainer, finished / "checkpoints", 3).restore()
-    for name, (image, label) in zip(names, validation_images(recipe, source), strict=True):
+    for name, (image, label) in zip(names, training_images(recipe, source, range(len(names))), strict=True):
         probabilities = tf.nn.softmax(trainer(image[None]))
         scores = {level: network(probabilities).numpy() for level, network in trainer.weighting.items()}
-        valid = resize_label(label, recipe.data.size).numpy()[None, ..., None] != 255
+        valid = label.numpy()[None, ..., None] != 255
         expected = {}
         for level in scores:
             chosen = reference.hierarchical_map({level: scores[level]}, recipe.data.size)

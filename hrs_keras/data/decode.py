@@ -107,7 +107,8 @@ def normalise(image: tf.Tensor) -> tf.Tensor:
 
 def resize_image(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """[..., h, w, 3] uint8 -> [..., H, W, 3] float32 in [-1, 1], bilinear."""
-    return normalise(tf.image.resize(image, size, method="bilinear"))
+    # The cast is for images that have the size already, which TensorFlow returns as they are.
+    return normalise(tf.cast(tf.image.resize(image, size, method="bilinear"), tf.float32))
 
 
 def resize_label(label: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:

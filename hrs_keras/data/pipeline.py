@@ -5,13 +5,14 @@ which it takes entry ``i % n``, and all random changes are drawn from (seed, i).
 therefore sees exactly what an uninterrupted one would, without any iterator state to save.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label, resize_image, resize_label
+from hrs_keras.data.decode import normalise, resize_image, resize_label
 from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.samples import Load, training_loader, validation_loader
 from hrs_keras.schema import Recipe
 from hrs_keras.schema_data import Augment
 
@@ -62,9 +63,9 @@ def _positions(batch: int, steps: range, context: tf.distribute.InputContext) ->
     return own.map(lambda place: place // share * batch + begin + place % share)
 
 
-def _sample(recipe: Recipe, pairs: Sequence[Pairs], stream: int) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+def _sample(recipe: Recipe, pairs: Sequence[Pairs], stream: int) -> Load:
     """A function from a position to the augmented sample that lies there."""
-    load = _loader(recipe, pairs)
+    load = training_loader(recipe, pairs)
     augment = recipe.data.augment
     size = recipe.data.size
     key = recipe.seed * len(_STREAMS) + stream
@@ -86,37 +87,13 @@ def sample_number(position: tf.Tensor, count: int, key: int) -> tf.Tensor:
     return tf.random.experimental.index_shuffle(entry, seed, tf.constant(count - 1, tf.int64))
 
 
-def _loader(recipe: Recipe, sets: Sequence[Pairs]):
-    """A function from a sample's number, counted through all sets, to its full-size image and label."""
-    starts = np.cumsum([0, *map(len, sets)])
-    branches = []
-    for pairs, start in zip(sets, starts, strict=False):
-        files = [tf.constant([str(path) for path in paths]) for paths in (pairs.images, pairs.labels)]
-        ids = IdMap(pairs.dataset, recipe.data.label_space)
-
-        def read(number, start=start, files=files, pairs=pairs, ids=ids):
-            image = apply_crop(decode_image(files[0][number - start]), pairs.dataset.crop)
-            return image, decode_label(files[1][number - start], pairs.dataset, ids)
-
-        branches.append(read)
-    if len(branches) == 1:
-        return branches[0]
-    bounds = tf.constant(starts[1:], tf.int64)
-
-    def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        which = tf.searchsorted(bounds, [number], side="right")[0]
-        return tf.switch_case(which, [lambda read=read: read(number) for read in branches])
-
-    return load
-
-
 def change(
     image: tf.Tensor, label: tf.Tensor, size: tuple[int, int], augment: Augment, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Resize to ``size``, with the random changes of ``augment``.
+    """The random changes of ``augment``, from the stored size to ``size``.
 
     Args:
-        image: [h, w, 3] uint8; label: [h, w] int32.
+        image: [h, w, 3] uint8; label: [h, w], integers.
         seed: [2] int64; the same seed makes the same changes.
 
     Returns:
@@ -130,7 +107,8 @@ def change(
     if high > 1:
         factor = tf.random.stateless_uniform([], scale_seed, low, high)
         enlarged = tf.cast(tf.round(tf.constant(size, tf.float32) * factor), tf.int32)
-    image, label = resize_image(image, enlarged), resize_label(label, enlarged)
+    # Nothing is done, and 8 bits stay 8 bits, where the stored size is the wanted one.
+    image, label = tf.image.resize(image, enlarged, method="bilinear"), resize_label(label, enlarged)
     if high > 1:
         top, left = (
             tf.random.stateless_uniform([], s, 0, side - wanted + 1, tf.int32)
@@ -142,9 +120,10 @@ def change(
         mirror = tf.random.stateless_uniform([], flip_seed) < 0.5
         image = tf.where(mirror, image[:, ::-1], image)
         label = tf.where(mirror, label[:, ::-1], label)
+    image = normalise(tf.cast(image, tf.float32))
     if augment.colour:
         image = _jitter(image, augment.colour, colour_seed)
-    return image, label
+    return image, tf.cast(label, tf.int32)
 
 
 def _jitter(image: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
@@ -159,18 +138,36 @@ def _jitter(image: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(unit * 2 - 1, -1.0, 1.0)
 
 
+def training_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int]) -> tf.data.Dataset:
+    """Training samples without random changes: (image [H, W, 3] float32 in [-1, 1], label [H, W] int32).
+
+    Args:
+        numbers: which, counted through all sets.
+    """
+    load = training_loader(recipe, sets)
+
+    def sample(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image, label = load(number)
+        return resize_image(image, recipe.data.size), tf.cast(resize_label(label, recipe.data.size), tf.int32)
+
+    return _in_order(sample, numbers)
+
+
 def validation_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int] | None = None) -> tf.data.Dataset:
     """Images in order: (resized image [H, W, 3] float32 in [-1, 1], native label [h, w] int32).
 
     Args:
         numbers: which, counted through all sets; None for each once.
     """
-    load = _loader(recipe, sets)
+    load = validation_loader(recipe, sets)
 
     def sample(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image, label = load(number)
         return tf.ensure_shape(resize_image(image, recipe.data.size), [*recipe.data.size, 3]), label
 
-    wanted = range(sum(map(len, sets))) if numbers is None else numbers
-    positions = tf.data.Dataset.from_tensor_slices(np.asarray(wanted, np.int64))
+    return _in_order(sample, range(sum(map(len, sets))) if numbers is None else numbers)
+
+
+def _in_order(sample: Load, numbers: Sequence[int]) -> tf.data.Dataset:
+    positions = tf.data.Dataset.from_tensor_slices(np.asarray(numbers, np.int64))
     return positions.map(sample, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,84 @@
+"""Reading single samples: a function from a sample's number, counted through several data sets, to its tensors.
+
+Training reads every sample at its stored size, the largest that augmentation makes of it, rounded to 8 bits. What comes
+after is the same whether the sample was decoded and resized just now or prepared in advance.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label, decode_raw_label, resize_label
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.schema import Recipe
+from hrs_keras.schema_data import Data
+
+Load = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""A sample's number (int64 scalar) -> its image and label."""
+
+
+def stored_size(data: Data) -> tuple[int, int]:
+    """[height, width] in pixels at which training samples are kept: ``size`` by the largest factor of enlargement."""
+    # Rounded as the pipeline rounds the factors that it draws.
+    height, width = np.round(np.float32(data.size) * np.float32(data.augment.scale[1])).astype(int).tolist()
+    return height, width
+
+
+def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
+    """Samples to train on: image [H, W, 3] uint8 and label [H, W] uint8 train ids, at :func:`stored_size`."""
+    size = stored_size(recipe.data)
+
+    def from_files(pairs: Pairs) -> Load:
+        images, labels = _files(pairs)
+        ids = IdMap(pairs.dataset, recipe.data.label_space)
+
+        def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image = apply_crop(decode_image(images[number]), pairs.dataset.crop)
+            resized = tf.image.resize(image, size, method="bilinear")
+            raw = apply_crop(decode_raw_label(labels[number], pairs.dataset), pairs.dataset.crop)
+            # Ids are mapped after the resize, which picks values: the outcome is the same, and there are fewer.
+            return tf.cast(tf.round(resized), tf.uint8), tf.cast(ids(resize_label(raw, size)), tf.uint8)
+
+        return load
+
+    return _joined(sets, from_files)
+
+
+def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
+    """Samples to evaluate on: image [h, w, 3] uint8 and label [h, w] int32 train ids, at their own size."""
+
+    def from_files(pairs: Pairs) -> Load:
+        images, labels = _files(pairs)
+        ids = IdMap(pairs.dataset, recipe.data.label_space)
+
+        def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image = apply_crop(decode_image(images[number]), pairs.dataset.crop)
+            return image, decode_label(labels[number], pairs.dataset, ids)
+
+        return load
+
+    return _joined(sets, from_files)
+
+
+def _files(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:
+    images, labels = (tf.constant([str(path) for path in paths]) for paths in (pairs.images, pairs.labels))
+    return images, labels
+
+
+def _joined(sets: Sequence[Pairs], loader_of: Callable[[Pairs], Load]) -> Load:
+    """One function for all sets, which are numbered through."""
+    loaders = [loader_of(pairs) for pairs in sets]
+    if len(loaders) == 1:
+        return loaders[0]
+    starts = np.cumsum([0, *map(len, sets)])
+    bounds = tf.constant(starts[1:], tf.int64)
+
+    def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        which = tf.searchsorted(bounds, [number], side="right")[0]
+        branches = [
+            lambda one=one, start=start: one(number - start) for one, start in zip(loaders, starts, strict=False)
+        ]
+        return tf.switch_case(which, branches)
+
+    return load
