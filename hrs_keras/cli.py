@@ -73,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_recipe(check)
     check.add_argument("--json", type=Path, help="also write the audit to this file")
 
+    _add_prepare(
+        verb("prepare", commands.run_prepare, "Convert a recipe's data sets to TFRecord shards, to train from those.")
+    )
+
     _add_experiment(
         verb("experiment", commands.run_experiment, "Run a table of systems, settings and seeds, and report on it.")
     )
@@ -116,6 +120,15 @@ def _add_recipe(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("recipe", help="a YAML file; recipes/base.yaml documents every key")
     changes = "a part, such as recipes/systems/joint.yaml, changes the keys it names; key=value changes one, last"
     sub.add_argument("overrides", nargs="*", metavar="PART.yaml | key=value", help=changes)
+
+
+def _add_prepare(prepare: argparse.ArgumentParser) -> None:
+    _add_recipe(prepare)
+    to = "the folder to fill, such as gs://bucket/folder; default: the recipe's data.prepared"
+    prepare.add_argument("--to", metavar="FOLDER", help=to)
+    prepare.add_argument("--jobs", type=int, help="samples converted at a time; default: one a CPU")
+    prepare.add_argument("--shard-size", type=int, default=256, metavar="MiB", help="of a file at most; default: 256")
+    prepare.add_argument("--verify", action="store_true", help="convert nothing; read FOLDER and check its hashes")
 
 
 def _add_experiment(table: argparse.ArgumentParser) -> None:
@@ -165,6 +178,7 @@ def _add_request(ask: argparse.ArgumentParser) -> None:
 _RESUME = {
     commands.run_train: "; the same command, without --fresh, goes on from the last checkpoint",
     commands.run_experiment: "; the same command goes on",
+    commands.run_prepare: "; the same command goes on with the shards that are missing",
 }
 
 

@@ -56,6 +56,27 @@ def run_audit(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_prepare(options: argparse.Namespace) -> int:
+    """Convert a recipe's data, or check what was converted."""
+    recipe = read_recipe(options)
+    folder = options.to or recipe.data.prepared
+    if not folder:
+        raise HRSError("--to FOLDER is missing, and the recipe has no data.prepared: where should the data go?")
+    for name in ("jobs", "shard_size"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            raise HRSError(f"--{name.replace('_', '-')} wants a whole number of at least 1, found {value}")
+
+    from hrs_keras import prepare as preparation
+
+    if options.verify:
+        count = preparation.verify(recipe, folder, jobs=options.jobs)
+        print(f"all {count} shards in {folder} are as they were written")
+    else:
+        preparation.prepare(recipe, folder, jobs=options.jobs, shard_mib=options.shard_size)
+        print(f"train from it: python train.py {options.recipe} data.prepared={folder}")
+    return 0
+
+
 def run_experiment(options: argparse.Namespace) -> int:
     """Make the runs of experiments that are missing, and report."""
     from hrs_keras.experiments.grid import load_experiments

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import validation_images
+from hrs_keras.data.records import reading
 from hrs_keras.errors import DataError, HRSError
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 from hrs_keras.run_folder import writing
@@ -169,14 +170,15 @@ class Evaluator:
         rounds = -(-len(names) // strategy.num_replicas_in_sync)
         batches = iter(strategy.distribute_datasets_from_function(self._share))
         matrix = np.zeros((len(self._space.classes),) * 2, np.int64)
-        for _ in range(rounds):
-            numbers, images, labels = next(batches)
-            counted, ids = self._step(images, labels)
-            matrix += counted.numpy()
-            if writer:
-                for number, predicted in zip(*map(strategy.experimental_local_results, (numbers, ids)), strict=True):
-                    if number[0] < len(names):
-                        writer.write(names[int(number[0])].stem, predicted[0].numpy())
+        with reading():
+            for _ in range(rounds):
+                numbers, images, labels = next(batches)
+                counted, ids = self._step(images, labels)
+                matrix += counted.numpy()
+                if writer:
+                    for number, predicted in zip(*map(strategy.experimental_local_results, (numbers, ids)), strict=True):
+                        if number[0] < len(names):
+                            writer.write(names[int(number[0])].stem, predicted[0].numpy())
         return Evaluation(matrix, self._space, len(names))
 
     def _share(self, context: tf.distribute.InputContext) -> tf.data.Dataset:

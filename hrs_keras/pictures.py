@@ -9,6 +9,7 @@ import tensorflow as tf
 from hrs_keras.data.decode import resize_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import training_images, validation_images
+from hrs_keras.data.records import reading
 from hrs_keras.players import Trainer
 from hrs_keras.schema import Recipe
 from hrs_keras.selection import level_maps
@@ -83,6 +84,7 @@ def samples(
     total = sum(map(len, sets))
     numbers = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
     names = [path.stem for pairs in sets for path in pairs.images]
-    found = read(recipe, sets, numbers)
-    images, labels = zip(*((image, resize_label(label, recipe.data.size)) for image, label in found), strict=True)
+    with reading():
+        found = [(image, resize_label(label, recipe.data.size)) for image, label in read(recipe, sets, numbers)]
+    images, labels = zip(*found, strict=True)
     return np.stack(images), np.stack(labels), [names[n] for n in numbers]

@@ -109,15 +109,16 @@ def parse_recipe(tree: dict[str, Any], origin: str = "recipe") -> Recipe:
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
     """``key: a -> b`` for every leaf in which two recipes differ."""
-    a, b = _leaves(one.to_dict()), _leaves(other.to_dict())
+    a, b = leaves(one.to_dict()), leaves(other.to_dict())
     return [f"{k}: {a.get(k, '(absent)')} -> {b.get(k, '(absent)')}" for k in {**a, **b} if a.get(k) != b.get(k)]
 
 
-def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+def leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> value of all that is neither a mapping nor a list in plain data."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else None
     if items is None:
         return {prefix: tree}
-    return {k: v for key, sub in items for k, v in _leaves(sub, f"{prefix}.{key}" if prefix else str(key)).items()}
+    return {k: v for key, sub in items for k, v in leaves(sub, f"{prefix}.{key}" if prefix else str(key)).items()}
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import yaml
 from pydantic import Field, StrictBool, field_validator, model_validator
 
-from hrs_keras.schema_data import Data, Index, NonNegative, Number, Positive, PositiveInt, Section, Seed
+from hrs_keras.schema_data import Data, Dataset, Index, NonNegative, Number, Positive, PositiveInt, Section, Seed
 
+ROLES = ("source", "target", "validation")
 Level = Literal["pixel", "region", "image"]
 Share = Annotated[float, Field(ge=0, lt=1), Number]
 
@@ -200,6 +201,11 @@ class Recipe(Section):
             return [Phase(("source",), 0, switch), Phase(("target",), switch, steps)]
         domains = ("target",) if self.method.source_weighting == "none" else ("source", "target")
         return [Phase(domains, 0, steps)]
+
+    def datasets(self, role: str) -> list[Dataset]:
+        """The data sets of source, target or validation that the run reads."""
+        unread = role == "source" and self.method.source_weighting == "none"
+        return [] if unread else getattr(self.data, role)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data (str, int, float, bool, None, list, dict), as YAML and JSON take it."""

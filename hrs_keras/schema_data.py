@@ -169,6 +169,7 @@ class Data(Section):
     """What is trained and evaluated on."""
 
     root: str
+    prepared: str | None = None
     classes: str | list[str]
     size: tuple[PositiveInt, PositiveInt]
     source: list[Dataset]
@@ -178,10 +179,11 @@ class Data(Section):
     augment: Augment
     on_bad: Literal["error", "skip"]
 
-    @field_validator("root")
+    @field_validator("root", "prepared")
     @classmethod
-    def _at_home(cls, root: str) -> str:
-        return str(Path(root).expanduser())
+    def _at_home(cls, folder: str | None) -> str | None:
+        # pathlib would make gs:/ of gs://
+        return folder if folder is None or "://" in folder else str(Path(folder).expanduser())
 
     @field_validator("classes")
     @classmethod

@@ -15,8 +15,9 @@ from hrs_keras.callbacks import Log, Profile, Save, StopOnNonFinite, Validate
 from hrs_keras.checkpoints import Checkpoints, restore_segmenter
 from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.pipeline import training_batches
+from hrs_keras.data.records import reading
 from hrs_keras.distribution import Distribution, distribute
-from hrs_keras.errors import CheckpointError, DataError, HRSError, RecipeError
+from hrs_keras.errors import CheckpointError, HRSError, RecipeError
 from hrs_keras.evaluation import Evaluation, evaluate
 from hrs_keras.export import Origin, export_saved_model, find_export
 from hrs_keras.models import build_networks, build_segmenter
@@ -158,7 +159,7 @@ def _fit(
         Save(first, recipe, checkpoints, chief=distribution.chief),
     ]
     try:
-        with told_to_stop(signal.SIGTERM) as trainer.told:
+        with told_to_stop(signal.SIGTERM) as trainer.told, reading():
             for phase in recipe.phases:
                 if (begin := max(first, phase.first)) < phase.stop:
                     steps = phase.stop - begin
@@ -166,8 +167,6 @@ def _fit(
                         functools.partial(training_batches, recipe, checked.sets, begin)
                     )
                     trainer.fit(batches, epochs=1, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
-    except tf.errors.NotFoundError as error:
-        raise DataError(f"a file of the data has gone since the audit: {error.message.splitlines()[0]}") from None
     except tf.errors.ResourceExhaustedError:
         raise HRSError(
             "out of memory: lower train.batch_size or data.size, or set precision: mixed_bfloat16; the last"

@@ -1,15 +1,15 @@
 """The label audit: what the data of a recipe really holds, before a step is trained on it.
 
 Every image and label is decoded once, exactly as training will decode it. The result is cached by the files'
-sizes and times, so that the next run on the same data starts at once.
+sizes and times, so that the next run on the same data starts at once. Prepared data brings its audit with it.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,41 +20,15 @@ from tabulate import tabulate
 from hrs_keras.data.check import Problem, check_sample
 from hrs_keras.data.decode import IdMap
 from hrs_keras.data.pairs import Pairs, find_pairs
+from hrs_keras.data.prepared import open_prepared
+from hrs_keras.data.report import DatasetAudit
 from hrs_keras.errors import DataError, printable
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
-from hrs_keras.schema import Recipe
-from hrs_keras.schema_data import Dataset
+from hrs_keras.schema import ROLES, Recipe
 
-ROLES = ("source", "target", "validation")
+Look = Callable[[str, int], tuple[Pairs, DatasetAudit]]
+"""Role and position of a data set -> its usable samples, and what an audit found in it."""
 _CACHE_VERSION = 2
-
-
-@dataclass
-class DatasetAudit:
-    """What one data set holds.
-
-    Attributes:
-        role: source, target or validation.
-        name: how messages call it.
-        samples: image-label pairs found.
-        pixels: class name -> number of pixels, in the files' own resolution, after the crop.
-        ignored: pixels that no loss and no metric will read.
-        problems: per file.
-        bad: positions of the samples that have an error.
-    """
-
-    role: str
-    name: str
-    samples: int
-    pixels: dict[str, int]
-    ignored: int
-    problems: list[Problem] = field(default_factory=list)
-    bad: list[int] = field(default_factory=list)
-
-    @property
-    def absent(self) -> list[str]:
-        """Classes without a single pixel."""
-        return [name for name, count in self.pixels.items() if not count]
 
 
 @dataclass(frozen=True)
@@ -72,7 +46,7 @@ class Audit:
     def to_dict(self) -> dict:
         """Plain data for JSON."""
         used = {role: [len(pairs) for pairs in sets] for role, sets in self.sets.items()}
-        datasets = [asdict(dataset) | {"absent": dataset.absent} for dataset in self.datasets]
+        datasets = [dataset.to_dict() | {"absent": dataset.absent} for dataset in self.datasets]
         return {"datasets": datasets, "samples_used": used}
 
     def table(self) -> str:
@@ -84,23 +58,7 @@ class Audit:
         ]
         shares = tabulate(rows, ["% of pixels", *titles], floatfmt=".2f")
         used = [len(pairs) for sets in self.sets.values() for pairs in sets]
-        return "\n".join([shares, "", *map(_summary, titles, self.datasets, used)])
-
-
-def _summary(title: str, dataset: DatasetAudit, used: int, most: int = 10) -> str:
-    total = dataset.ignored + sum(dataset.pixels.values())
-    lines = [
-        f"{title}: {dataset.name}: {dataset.samples} samples, {used} used, {len(dataset.bad)} unusable; {total} pixels,"
-        f" {100 * dataset.ignored / max(1, total):.2f} % ignored"
-    ]
-    if dataset.absent:
-        lines.append(f"  classes without a pixel: {', '.join(dataset.absent)}")
-    problems = sorted(dataset.problems, key=lambda problem: not problem.error)
-    for problem in problems[:most]:
-        lines.append(f"  {'error' if problem.error else 'warning'}: {problem.file}: {problem.what}")
-    if len(problems) > most:
-        lines.append(f"  ... and {len(problems) - most} more; `hrs audit RECIPE --json FILE` lists all")
-    return "\n".join(lines)
+        return "\n".join([shares, "", *map(DatasetAudit.summary, self.datasets, titles, used)])
 
 
 def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) -> Audit:
@@ -115,27 +73,23 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) 
         The audit; its ``sets`` are free of unusable samples and cut to the recipe's subsets.
 
     Raises:
-        DataError: a folder is missing, there is too little data for the batch or the subset (if only because of
-            errors in the files, a report is more use: for the batch, strict alone raises then), or (strict) no sample
-            of a data set can be used, or with ``on_bad: error`` not all of them.
+        DataError: a folder is missing, prepared data does not fit the recipe, there is too little data for the batch
+            or the subset (if only because of errors in the files, a report is more use: for the batch, strict alone
+            raises then), or (strict) no sample of a data set can be used, or with ``on_bad: error`` not all of them.
     """
     reports: list[DatasetAudit] = []
     sets: dict[str, list[Pairs]] = {}
-    root = Path(recipe.data.root)
-    if not os.path.isdir(root):
-        start = "" if root.is_absolute() else f" in {Path.cwd()}"
-        raise DataError(f"data.root: the folder {root} does not exist{start}; give it as data.root=FOLDER")
+    roles = list(roles)
+    look = open_prepared(recipe, roles).look if recipe.data.prepared else _look_into_files(recipe)
     for role in roles:
         sets[role] = []
-        for position, dataset in enumerate(_used(recipe, role)):
-            found = find_pairs(dataset, root)
-            report = _audit_dataset(role, found, recipe.data.label_space)
+        for position, dataset in enumerate(recipe.datasets(role)):
+            usable, report = look(role, position)
             reports.append(report)
-            usable = found.without(set(report.bad))
             if strict and not len(usable):
-                summary = _summary(f"{role}.{position}", report, used=0)
+                summary = report.summary(f"{role}.{position}", used=0)
                 raise DataError(
-                    f"{found.name}: none of its {len(found)} samples can be used:\n{summary}\n"
+                    f"{report.name}: none of its {report.samples} samples can be used:\n{summary}\n"
                     "Mend the files, or what the recipe says of them (ids, encoding, bits, channel, crop)"
                 )
             sets[role].append(usable.subset(dataset.subset, recipe.data.subset_seed) if len(usable) else usable)
@@ -169,9 +123,18 @@ def _warn_of_leaks(reports: list[DatasetAudit], sets: dict[str, list[Pairs]]) ->
             report.problems.append(Problem(printable(shared[0]), what, error=False))
 
 
-def _used(recipe: Recipe, role: str) -> list[Dataset]:
-    unread = role == "source" and recipe.method.source_weighting == "none"
-    return [] if unread else getattr(recipe.data, role)
+def _look_into_files(recipe: Recipe) -> Look:
+    root = Path(recipe.data.root)
+    if not os.path.isdir(root):
+        start = "" if root.is_absolute() else f" in {Path.cwd()}"
+        raise DataError(f"data.root: the folder {root} does not exist{start}; give it as data.root=FOLDER")
+
+    def look(role: str, position: int) -> tuple[Pairs, DatasetAudit]:
+        found = find_pairs(recipe.datasets(role)[position], root)
+        report = _audit_dataset(role, found, recipe.data.label_space)
+        return found.without(set(report.bad)), report
+
+    return look
 
 
 def _audit_dataset(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
@@ -186,7 +149,7 @@ def _audit_dataset(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
         try:
             cache.parent.mkdir(parents=True, exist_ok=True)
             partial = cache.with_suffix(f".{os.getpid()}")
-            partial.write_text(json.dumps(asdict(report)))
+            partial.write_text(json.dumps(report.to_dict()))
             partial.replace(cache)
         except OSError as error:
             print(f"the audit of {pairs.name} is not cached: {error}", flush=True)
@@ -195,9 +158,7 @@ def _audit_dataset(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
 
 def _stored(cache: Path) -> DatasetAudit | None:
     try:
-        stored = json.loads(cache.read_text())
-        problems = [Problem(**problem) for problem in stored.pop("problems")]
-        return DatasetAudit(**stored, problems=problems)
+        return DatasetAudit.from_dict(json.loads(cache.read_text()))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None  # there is none, or it is damaged: audit again
 

@@ -16,7 +16,12 @@ def decode_image(path: tf.Tensor | str) -> tf.Tensor:
     Raises:
         tf.errors.OpError: the file cannot be read or decoded.
     """
-    image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
+    return decode_image_bytes(tf.io.read_file(path))
+
+
+def decode_image_bytes(contents: tf.Tensor) -> tf.Tensor:
+    """The same of a file's contents."""
+    image = tf.io.decode_image(contents, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
 
 

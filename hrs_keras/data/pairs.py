@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from hrs_keras.data.records import Record
 from hrs_keras.errors import DataError
 from hrs_keras.schema_data import Dataset
 
@@ -21,6 +22,7 @@ class Pairs:
         name: how messages call the data set.
         images, labels: file paths, position by position.
         orphans: files of one kind without a partner.
+        records: where each sample lies, if they were prepared; the files need not exist then.
     """
 
     dataset: Dataset
@@ -28,6 +30,7 @@ class Pairs:
     images: tuple[Path, ...]
     labels: tuple[Path, ...]
     orphans: tuple[Path, ...] = ()
+    records: tuple[Record, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -35,8 +38,10 @@ class Pairs:
     def without(self, positions: set[int]) -> "Pairs":
         """The same data set less some samples, and less its orphans."""
         keep = [i for i in range(len(self)) if i not in positions]
-        images, labels = (tuple(files[i] for i in keep) for files in (self.images, self.labels))
-        return replace(self, images=images, labels=labels, orphans=())
+        images, labels, records = (
+            of_each and tuple(of_each[i] for i in keep) for of_each in (self.images, self.labels, self.records)
+        )
+        return replace(self, images=images, labels=labels, records=records, orphans=())
 
     def subset(self, amount: float | int | None, seed: int) -> "Pairs":
         """A seeded choice of samples, such that a smaller one is part of every larger one.

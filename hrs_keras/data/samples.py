@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label, decode_raw_label, resize_label
 from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.records import fetch, training_sample, validation_sample
 from hrs_keras.schema import Recipe
 from hrs_keras.schema_data import Data
 
@@ -29,6 +30,9 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
     """Samples to train on: image [H, W, 3] uint8 and label [H, W] uint8 train ids, at :func:`stored_size`."""
     size = stored_size(recipe.data)
 
+    def from_records(pairs: Pairs) -> Load:
+        return lambda number: training_sample(fetch(pairs.records, number), size)
+
     def from_files(pairs: Pairs) -> Load:
         images, labels = _files(pairs)
         ids = IdMap(pairs.dataset, recipe.data.label_space)
@@ -42,11 +46,18 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
 
         return load
 
-    return _joined(sets, from_files)
+    return _joined(sets, from_files, from_records)
 
 
 def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
     """Samples to evaluate on: image [h, w, 3] uint8 and label [h, w] int32 train ids, at their own size."""
+
+    def from_records(pairs: Pairs) -> Load:
+        def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image, label = validation_sample(fetch(pairs.records, number))
+            return apply_crop(image, pairs.dataset.crop), label
+
+        return load
 
     def from_files(pairs: Pairs) -> Load:
         images, labels = _files(pairs)
@@ -58,7 +69,7 @@ def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
 
         return load
 
-    return _joined(sets, from_files)
+    return _joined(sets, from_files, from_records)
 
 
 def _files(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:
@@ -66,9 +77,9 @@ def _files(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:
     return images, labels
 
 
-def _joined(sets: Sequence[Pairs], loader_of: Callable[[Pairs], Load]) -> Load:
+def _joined(sets: Sequence[Pairs], from_files: Callable[[Pairs], Load], from_records: Callable[[Pairs], Load]) -> Load:
     """One function for all sets, which are numbered through."""
-    loaders = [loader_of(pairs) for pairs in sets]
+    loaders = [from_files(pairs) if pairs.records is None else from_records(pairs) for pairs in sets]
     if len(loaders) == 1:
         return loaders[0]
     starts = np.cumsum([0, *map(len, sets)])

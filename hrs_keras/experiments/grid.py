@@ -33,7 +33,7 @@ from hrs_keras.schema_data import Section
 
 _NO_OUTCOME = {
     "": ("name", "runs", "saved_models"),
-    "data": ("root",),
+    "data": ("root", "prepared"),
     "train": (
         "log_every",
         "checkpoint_every",

@@ -16,7 +16,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "hrs-keras")
 """Whose versions may change a number."""
 
 _BEST = "the validation that was best of all during training, chosen by the very images reported on"
-_PLACES = ("data.root", "runs", "saved_models")
+_PLACES = ("data.root", "data.prepared", "runs", "saved_models")
 
 
 def main_notes(measured: Measurements) -> list[str]:

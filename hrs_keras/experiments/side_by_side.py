@@ -59,7 +59,7 @@ def draw_side_by_side(measured: Measurements, path: Path, runs: Path) -> tuple[P
         missing = [f"`{run.path.name}`" for title, run in folders.items() if not _there(run, cells[title])]
         if missing:
             return None, f"No predictions side by side: no folder of a finished run {', '.join(missing)}."
-        if not Path(first.data.root).is_dir():
+        if not first.data.prepared and not Path(first.data.root).is_dir():
             return None, "No predictions side by side: the data is not there."
         _draw(measured, cells, folders, path, made_of)
     seeds = sorted({cell.seed for cell in cells.values()})

@@ -1,0 +1,94 @@
+"""What a preparation will write: which samples there are, and in which shard each of them goes."""
+
+import itertools
+import os
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.data import places
+from hrs_keras.data.audit import Audit
+from hrs_keras.data.prepared import FORMAT, conversion
+from hrs_keras.data.samples import stored_size
+from hrs_keras.errors import DataError
+from hrs_keras.schema import Recipe
+
+_PACKAGES = ("tensorflow", "pillow")
+"""Whose versions may decode a file to other pixels."""
+
+
+def make_plan(recipe: Recipe, checked: Audit, shard_mib: int) -> dict[str, Any]:
+    """The manifest, less what is only known of finished shards. The same recipe and files give the same plan.
+
+    Args:
+        checked: the audit of all samples.
+    """
+    pixels = int(np.prod(stored_size(recipe.data)))
+    sets, reports = [], iter(checked.datasets)
+    for role, all_pairs in checked.sets.items():
+        for position, pairs in enumerate(all_pairs):
+            images, labels = (
+                [[_name(path, recipe.data.root), *fingerprint(path)] for path in paths]
+                for paths in (pairs.images, pairs.labels)
+            )
+            # Image and label as they are; of the validation, the files, for a label's PNG is about as large again.
+            in_files = [image[1] + label[1] for image, label in zip(images, labels, strict=True)]
+            sizes = in_files if role == "validation" else [4 * pixels] * len(pairs)
+            bounds = _bounds(sizes, shard_mib * 2**20)
+            stem = f"{role}-{position}"
+            shards = [
+                {"file": f"{stem}-{n:05d}-of-{len(bounds):05d}.tfrecord", "first": first, "stop": stop}
+                for n, (first, stop) in enumerate(bounds)
+            ]
+            which = {"role": role, "position": position, "samples": len(pairs), "audit": next(reports).to_dict()}
+            sets.append(which | {"images": images, "labels": labels, "shards": shards})
+    versions = {package: metadata.version(package) for package in _PACKAGES}
+    how = {"made_with": versions, "conversion": conversion(recipe), "shard_mib": shard_mib}
+    return FORMAT | how | {"sets": sets}
+
+
+def _bounds(sizes: list[int], most: int) -> list[tuple[int, int]]:
+    """[first, stop) of runs of samples that are not larger than ``most``, or one sample."""
+    bounds, first, held = [], 0, 0
+    for number, size in enumerate(sizes):
+        if number > first and held + size > most:
+            bounds.append((first, number))
+            first, held = number, 0
+        held += size
+    return [*bounds, (first, len(sizes))]
+
+
+def _name(path: Path, root: str) -> str:
+    """Relative to ``data.root`` if the file lies below it: data may be read elsewhere than it was prepared."""
+    return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else str(path)
+
+
+def fingerprint(path: Path | str) -> tuple[int, int]:
+    """Size in bytes and time of the last change in ns of a file.
+
+    Raises:
+        DataError: it is gone.
+    """
+    try:
+        return places.stat(os.fspath(path))
+    except (OSError, tf.errors.OpError) as error:
+        raise DataError(f"a file of the data has gone since the audit: {path}: {places.reason(error)}") from None
+
+
+def changed(there: dict[str, Any], plan: dict[str, Any]) -> str | None:
+    """In what a folder's plan or manifest is not what would be planned now, for a message."""
+    for old, new in itertools.zip_longest(there["sets"], plan["sets"]):
+        if old is None or new is None or (old["role"], old["position"]) != (new["role"], new["position"]):
+            return "it has other data sets"
+        for kind in ("images", "labels"):
+            for a, b in itertools.zip_longest(old[kind], new[kind]):
+                if a is None or b is None or a[0] != b[0]:
+                    return f"there are other files now ({(b or a)[0]}, for one)"
+                if a != b:
+                    return f"{a[0]} has changed since"
+    if there["shard_mib"] != plan["shard_mib"]:
+        return f"with --shard-size {there['shard_mib']}, not {plan['shard_mib']}"
+    return None

@@ -1,0 +1,176 @@
+"""``hrs prepare``: raw data sets become shards of records at the size of training, once.
+
+A plan, which the recipe and the files alone decide, says which sample goes into which shard. Each shard is written
+whole, read back and noted down before it counts; when all are there, their notes become the manifest. So an interrupted
+preparation goes on with the shards that are missing, and ends with the same bytes as one that was not.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from hrs_keras.data import places
+from hrs_keras.data.audit import audit
+from hrs_keras.data.convert import NOTE, NOTED, Shard, convert
+from hrs_keras.data.plan import changed, make_plan
+from hrs_keras.data.prepared import LOCK, MANIFEST, PLAN, conversion, read_manifest, refuse_mismatches
+from hrs_keras.data.verify import verify_shards
+from hrs_keras.errors import DataError, HRSError
+from hrs_keras.files import lock
+from hrs_keras.run_folder import writing
+from hrs_keras.schema import ROLES, Recipe
+
+SHARD_MIB = 256
+
+
+def prepare(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shard_mib: int = SHARD_MIB) -> str:
+    """Convert a recipe's data sets to shards; after an interruption the same call goes on.
+
+    Args:
+        recipe: its data sets are audited and converted whole: ``subset`` plays no part.
+        folder: where to; a local folder or a remote one such as ``gs://bucket/folder``.
+        jobs: samples that are converted at a time; None for one a CPU.
+        shard_mib: MiB that a shard is to have at most (a sample is never divided).
+
+    Returns:
+        The manifest's name.
+
+    Raises:
+        DataError: the data cannot be used (see :func:`hrs_keras.audit`), has changed since the folder was begun, or the
+            folder holds something else.
+        HRSError: the folder cannot be written, or another process is at it.
+    """
+    folder = str(folder)
+    for name, value in (("jobs", jobs), ("shard_mib", shard_mib)):
+        if value is not None and value < 1:
+            raise HRSError(f"{name} wants a whole number of at least 1, found {value}")
+    _refuse_foreign(folder)
+    recipe = whole(recipe)
+    checked = audit(recipe)
+    print(checked.table(), flush=True)
+    plan = make_plan(recipe, checked, shard_mib)
+    with _locked(folder):
+        finished, begun = read_manifest(folder), read_manifest(folder, PLAN)
+        if there := finished or begun:
+            refuse_mismatches(folder, there, plan["conversion"])
+            if what := changed(there, plan):
+                raise DataError(
+                    f"{folder} was begun otherwise: {what}; prepare the data in another folder, or remove it"
+                )
+        else:
+            _write(folder, PLAN, plan)
+        notes = _notes(folder, plan, finished)
+        missing = [shard for shard in _shards(folder, plan) if shard.file not in notes]
+        if finished and not missing:
+            print(f"{folder} is prepared already", flush=True)
+            return places.join(folder, MANIFEST)
+        if there and there["made_with"] != plan["made_with"]:
+            raise DataError(
+                f"{folder} was begun with {there['made_with']}, this is {plan['made_with']}, which may decode files to"
+                " other pixels; go on with those, or prepare the data in another folder"
+            )
+        notes |= convert(recipe, checked, missing, jobs or os.cpu_count() or 1)
+        for stored in plan["sets"]:
+            stored["shards"] = [shard | notes[shard["file"]] for shard in stored["shards"]]
+        _write(folder, MANIFEST, plan)
+        _clean(folder)
+    return places.join(folder, MANIFEST)
+
+
+def verify(recipe: Recipe, folder: str | Path, *, jobs: int | None = None) -> int:
+    """Read all shards of a prepared folder and compare them with its manifest; returns how many there are.
+
+    Raises:
+        DataError: the folder is not whole or was prepared for another recipe, or shards are damaged or missing.
+    """
+    folder = str(folder)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise DataError(f"{folder} has no {MANIFEST}: it is not prepared, or not wholly; run `hrs prepare` first")
+    refuse_mismatches(folder, manifest, conversion(recipe))
+    return verify_shards(folder, manifest, jobs or os.cpu_count() or 1)
+
+
+def whole(recipe: Recipe) -> Recipe:
+    """A recipe that reads all samples of its data sets from their files."""
+    data = recipe.data
+    sets = {role: [one.model_copy(update={"subset": None}) for one in getattr(data, role)] for role in ROLES}
+    changes = {
+        "data": data.model_copy(update=sets | {"prepared": None}),
+        # Too few samples for a batch is nothing to a preparation.
+        "train": recipe.train.model_copy(update={"batch_size": 1}),
+    }
+    return recipe.model_copy(update=changes)
+
+
+def _refuse_foreign(folder: str) -> None:
+    """Nothing is written beside what no preparation wrote: a wrong folder must not be filled with shards."""
+    try:
+        names = set(places.names_in(folder)) - {LOCK}
+    except (OSError, tf.errors.OpError) as error:
+        raise HRSError(f"cannot list {folder}: {places.reason(error)}; give a folder with --to") from None
+    own = {MANIFEST, PLAN, places.partial(PLAN)}
+    if names and not names & own:
+        raise DataError(
+            f"{folder} is not empty and holds nothing that `hrs prepare` began ({min(names)!r}, for one); give it a"
+            " folder of its own with --to"
+        )
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Have a folder, which is made if need be, for this process alone; remote file systems have no locks."""
+    with writing(folder):
+        tf.io.gfile.makedirs(folder)
+    if places.is_remote(folder):
+        yield
+        return
+    place = Path(folder) / LOCK
+    with writing(folder):
+        place.touch()
+    with open(place, "r+") as file:
+        if not lock(file):
+            raise DataError(f"another process prepares {folder}; wait for it, or end it")
+        yield
+
+
+def _shards(folder: str, plan: dict[str, Any]) -> list[Shard]:
+    return [
+        Shard(folder, shard["file"], stored, shard["first"], shard["stop"])
+        for stored in plan["sets"]
+        for shard in stored["shards"]
+    ]
+
+
+def _notes(folder: str, plan: dict[str, Any], finished: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Shard -> what is noted of it, for those that are there."""
+    there = set(places.names_in(folder))
+    if finished:
+        noted = {shard["file"]: shard for stored in finished["sets"] for shard in stored["shards"]}
+    else:
+        files = [shard.file for shard in _shards(folder, plan) if shard.file + NOTE in there]
+        noted = {file: json.loads(places.read(places.join(folder, file + NOTE))) for file in files}
+    return {
+        file: {key: note[key] for key in NOTED}
+        for file, note in noted.items()
+        if file in there and places.stat(places.join(folder, file))[0] == note["bytes"]
+    }
+
+
+def _clean(folder: str) -> None:
+    """Remove the notes that the manifest has taken in, and what interruptions left half written."""
+    with writing(folder):
+        for name in places.names_in(folder):
+            if name == PLAN or name.endswith((f".tfrecord{NOTE}", places.partial(""))):
+                places.remove(places.join(folder, name))
+
+
+def _write(folder: str, name: str, value: dict[str, Any]) -> None:
+    place = places.join(folder, name)
+    with writing(place):
+        places.write_whole(place, (json.dumps(value) + "\n").encode())
