@@ -62,9 +62,6 @@ def run_prepare(options: argparse.Namespace) -> int:
     folder = options.to or recipe.data.prepared
     if not folder:
         raise HRSError("--to FOLDER is missing, and the recipe has no data.prepared: where should the data go?")
-    for name in ("jobs", "shard_size"):
-        if (value := getattr(options, name)) is not None and value < 1:
-            raise HRSError(f"--{name.replace('_', '-')} wants a whole number of at least 1, found {value}")
 
     from hrs_keras import prepare as preparation
 

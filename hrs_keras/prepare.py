@@ -6,6 +6,7 @@ preparation goes on with the shards that are missing, and ends with the same byt
 """
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from hrs_keras.data import places
-from hrs_keras.data.audit import audit
+from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.convert import NOTE, NOTED, Shard, convert
 from hrs_keras.data.plan import changed, make_plan
 from hrs_keras.data.prepared import LOCK, MANIFEST, PLAN, conversion, read_manifest, refuse_mismatches
@@ -28,7 +29,7 @@ from hrs_keras.schema import ROLES, Recipe
 SHARD_MIB = 256
 
 
-def prepare(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shard_mib: int = SHARD_MIB) -> str:
+def prepare(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shard_mib: float = SHARD_MIB) -> str:
     """Convert a recipe's data sets to shards; after an interruption the same call goes on.
 
     Args:
@@ -46,12 +47,15 @@ def prepare(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shar
         HRSError: the folder cannot be written, or another process is at it.
     """
     folder = str(folder)
-    for name, value in (("jobs", jobs), ("shard_mib", shard_mib)):
-        if value is not None and value < 1:
-            raise HRSError(f"{name} wants a whole number of at least 1, found {value}")
+    if jobs is not None and jobs < 1:
+        raise HRSError(f"--jobs wants a whole number of at least 1, found {jobs}")
+    if not 0 < shard_mib < math.inf:
+        raise HRSError(f"--shard-size wants a number of MiB above 0, found {shard_mib}")
     _refuse_foreign(folder)
     recipe = whole(recipe)
-    checked = audit(recipe)
+    # Role by role: that an image is trained and validated on is for the recipe to say that reads both.
+    audits = [audit(recipe, roles=[role]) for role in ROLES]
+    checked = Audit([d for one in audits for d in one.datasets], {k: v for one in audits for k, v in one.sets.items()})
     print(checked.table(), flush=True)
     plan = make_plan(recipe, checked, shard_mib)
     with _locked(folder):
@@ -59,15 +63,14 @@ def prepare(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shar
         if there := finished or begun:
             refuse_mismatches(folder, there, plan["conversion"])
             if what := changed(there, plan):
-                raise DataError(
-                    f"{folder} was begun otherwise: {what}; prepare the data in another folder, or remove it"
-                )
+                raise DataError(f"{folder} does not fit: {what}; prepare the data in another folder, or remove it")
         else:
             _write(folder, PLAN, plan)
         notes = _notes(folder, plan, finished)
         missing = [shard for shard in _shards(folder, plan) if shard.file not in notes]
         if finished and not missing:
             print(f"{folder} is prepared already", flush=True)
+            _clean(folder)
             return places.join(folder, MANIFEST)
         if there and there["made_with"] != plan["made_with"]:
             raise DataError(

@@ -20,7 +20,7 @@ _PACKAGES = ("tensorflow", "pillow")
 """Whose versions may decode a file to other pixels."""
 
 
-def make_plan(recipe: Recipe, checked: Audit, shard_mib: int) -> dict[str, Any]:
+def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> dict[str, Any]:
     """The manifest, less what is only known of finished shards. The same recipe and files give the same plan.
 
     Args:
@@ -50,7 +50,7 @@ def make_plan(recipe: Recipe, checked: Audit, shard_mib: int) -> dict[str, Any]:
     return FORMAT | how | {"sets": sets}
 
 
-def _bounds(sizes: list[int], most: int) -> list[tuple[int, int]]:
+def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:
     """[first, stop) of runs of samples that are not larger than ``most``, or one sample."""
     bounds, first, held = [], 0, 0
     for number, size in enumerate(sizes):

@@ -1,0 +1,477 @@
+"""Preparing data: what is stored, that training cannot tell it from the files, and whatever can go wrong on the way."""
+
+import hashlib
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tiny_run import start, write_recipe
+
+from hrs_keras import prepare as preparation
+from hrs_keras.cli import main
+from hrs_keras.data import places
+from hrs_keras.data.audit import audit
+from hrs_keras.data.pipeline import training_batches, training_images, validation_images
+from hrs_keras.data.records import reading
+from hrs_keras.errors import DataError, HRSError
+from hrs_keras.files import lock
+from hrs_keras.prepare import prepare, verify
+from hrs_keras.recipe import load_recipe
+from hrs_keras.training import evaluate_run, train
+
+SMALL = 0.02  # MiB: one or two samples of the toy city a shard
+
+
+@pytest.fixture(scope="module")
+def city_recipe(city, tmp_path_factory):
+    """Overrides -> the tiny recipe over the toy city: two sources, palette and 16-bit labels, enlargement."""
+    file = write_recipe(tmp_path_factory.mktemp("recipe"), city)
+    return lambda *overrides: load_recipe(file, overrides)
+
+
+@pytest.fixture(scope="module")
+def prepared(city_recipe, tmp_path_factory):
+    """The toy city, prepared in many shards. Only to be read."""
+    folder = tmp_path_factory.mktemp("prepared") / "city"
+    prepare(city_recipe(), folder, shard_mib=SMALL)
+    return folder
+
+
+@pytest.fixture
+def copy(prepared, tmp_path):
+    """A copy of :func:`prepared`, to change."""
+    return Path(shutil.copytree(prepared, tmp_path / "copy"))
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """File name -> hash, less the lock."""
+    files = [path for path in folder.iterdir() if path.name != "lock"]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def manifest_of(folder: Path) -> dict:
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def from_folder(recipe, folder):
+    """The same recipe, reading prepared data, and no files: they are said to lie where nothing is."""
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"prepared": str(folder)})})
+
+
+def assert_same_data(raw, other):
+    """Audit, every batch and every validation image are the same bit for bit."""
+    a, b = audit(raw), audit(other)
+    assert a.datasets == b.datasets
+    names = [[[str(path) for path in pairs.images] for sets in x.sets.values() for pairs in sets] for x in (a, b)]
+    assert names[0] == names[1]
+    streams = []
+    for recipe, found in ((raw, a), (other, b)):
+        numbers = range(sum(map(len, found.sets["target"])))
+        streams.append(
+            [
+                *training_batches(recipe, found.sets["source"], found.sets["target"]),
+                *training_images(recipe, found.sets["target"], numbers),
+                *validation_images(recipe, found.sets["validation"]),
+            ]
+        )
+    assert len(streams[0]) > len(numbers)
+    for expected, found in zip(*streams, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, expected, found)
+
+
+# ---- the same data ---------------------------------------------------------------------------------------------
+
+
+def test_training_cannot_tell(city_recipe, prepared):
+    assert_same_data(city_recipe(), from_folder(city_recipe(), prepared))
+    # What decides nothing that is stored may change freely.
+    changes = ["seed=5", "train.batch_size=3", "data.subset_seed=7", "data.on_bad=skip", "data.augment.flip=false"]
+    changes += ["data.target.0.subset=3", "data.source.0.subset=0.5", "data.validation.0.subset=2"]
+    assert_same_data(city_recipe(*changes), from_folder(city_recipe(*changes), prepared))
+
+
+def test_a_run_ends_the_same(city_recipe, prepared, tmp_path):
+    short = ["train.steps=3", "train.validate_every=3", "train.checkpoint_every=3", "train.log_every=1"]
+    places_ = [f"runs={tmp_path}/runs", f"saved_models={tmp_path}/models"]
+    runs = []
+    for name, where in (("raw", []), ("prepared", ["data.root=/nowhere", f"data.prepared={prepared}"])):
+        recipe = city_recipe(*short, *places_, f"name={name}", *where)
+        runs.append(train(recipe, export=False).run_dir)
+    weights, losses, records = [], [], []
+    for run in runs:
+        reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints/last")))
+        names = [name for name in reader.get_variable_to_shape_map() if "/network/" in name]
+        weights.append({name: reader.get_tensor(name).tolist() for name in names})
+        head, *rows = [line.split(",") for line in (run / "log.csv").read_text().splitlines()]
+        kept = [i for i, key in enumerate(head) if key.startswith(("loss/", "selected", "gradient"))]
+        losses.append([[row[i] for i in kept] for row in rows])
+        files = sorted([*run.glob("evaluations/*"), *run.glob("selection/*")])
+        assert len(files) == 4
+        records.append([json.loads(file.read_text()) for file in files])
+    assert weights[0] == weights[1] and len(weights[0]) > 20
+    assert losses[0] == losses[1] and len(losses[0]) == 3
+    assert records[0] == records[1]
+    out = [tmp_path / "ids-raw", tmp_path / "ids-prepared"]
+    evaluate_run(runs[0], write_ids=out[0])
+    other = evaluate_run(runs[0], overrides=["data.root=/nowhere", f"data.prepared={prepared}"], write_ids=out[1])
+    assert other.to_dict() == records[0][1] | {"images": 3} or other.images == 3
+    assert contents(out[0]) == contents(out[1]) and len(contents(out[0])) == 3
+
+
+@pytest.fixture
+def colours(tmp_path, save, make_recipe):
+    """Overrides -> a recipe of images with colour labels and a crop, JPEG among them, of which one is broken."""
+    rng = np.random.default_rng(0)
+    for i in range(5):
+        pixels = rng.integers(0, 256, (40, 70, 3))
+        save(tmp_path / f"set/images/s{i}.{'jpg' if i == 3 else 'png'}", pixels)
+        codes = np.array([(128, 64, 128), (0, 0, 0), (0, 0, 142)])
+        save(tmp_path / f"set/labels/s{i}.png", codes[rng.integers(0, 3, (40, 70))])
+    (tmp_path / "set/labels/s1.png").write_bytes(b"broken")
+    ids = {"128,64,128": "road", "0,0,0": "ignore", "0,0,142": "car"}
+    one = {"root": "set", "images": "images/*", "encoding": "colours", "ids": ids, "crop": {"rows": [3, 37]}}
+
+    def make(**changes):
+        settings = {"data__augment": {"scale": [1.2, 1.7], "flip": True, "colour": 0.3}, "data__on_bad": "skip"}
+        return make_recipe(tmp_path, [one], [one, one], **{"train__steps": 5} | settings | changes)
+
+    return make
+
+
+def test_colours_crop_and_a_sample_left_out(colours, tmp_path):
+    prepare(colours(), tmp_path / "out")
+    assert_same_data(colours(), from_folder(colours(), tmp_path / "out"))
+    manifest = manifest_of(tmp_path / "out")
+    assert [(s["role"], s["position"], s["samples"]) for s in manifest["sets"]] == [
+        ("source", 0, 4), ("source", 1, 4), ("target", 0, 4), ("validation", 0, 4),
+    ]  # fmt: skip
+    assert manifest["conversion"]["stored_size"] == [54, 109]  # 32 and 64 by 1.7
+    (problem,) = manifest["sets"][0]["audit"]["problems"]
+    assert "s1.png" in problem["file"] and manifest["sets"][0]["audit"]["bad"] == [1]
+    # Strictness is the audit's, as it is with files.
+    with pytest.raises(DataError, match=r"s1\.png"):
+        audit(from_folder(colours(data__on_bad="error"), tmp_path / "out"))
+    with pytest.raises(DataError, match=r"s1\.png"):
+        prepare(colours(data__on_bad="error"), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+# ---- what is stored --------------------------------------------------------------------------------------------
+
+
+def test_any_reader_finds_what_numpy_computes(tmp_path, save, make_recipe):
+    """Halved to 32 x 64: bilinear takes the mean of 2 x 2 pixels, nearest neighbour the lower right of them."""
+    rng = np.random.default_rng(1)
+    image, label = rng.integers(0, 256, (64, 128, 3)), rng.choice([3, 8, 11], (64, 128))
+    save(tmp_path / "set/images/one.png", image)
+    save(tmp_path / "set/labels/one.png", label)
+    recipe = make_recipe(tmp_path, [{"root": "set"}], train__batch_size=1)
+    prepare(recipe, tmp_path / "out")
+    form = {key: tf.io.FixedLenFeature([], tf.string) for key in ("image", "label", "name")}
+    form |= {key: tf.io.FixedLenFeature([], tf.int64) for key in ("height", "width")}
+
+    def records(role):
+        (file,) = (tmp_path / "out").glob(f"{role}-0-*.tfrecord")
+        return [tf.io.parse_single_example(one, form) for one in tf.data.TFRecordDataset(str(file))]
+
+    (found,) = records("target")
+    assert (found["name"].numpy(), int(found["height"]), int(found["width"])) == (b"one.png", 32, 64)
+    stored = np.frombuffer(found["image"].numpy(), np.uint8).reshape(32, 64, 3)
+    mean = image.reshape(32, 2, 64, 2, 3).mean((1, 3))
+    np.testing.assert_array_equal(stored, np.round(mean))
+    ids = np.where(label == 11, 255, label)  # CamVid's ids are its train ids, but for void
+    np.testing.assert_array_equal(np.frombuffer(found["label"].numpy(), np.uint8).reshape(32, 64), ids[1::2, 1::2])
+
+    (found,) = records("validation")
+    assert found["image"].numpy() == (tmp_path / "set/images/one.png").read_bytes()
+    (tmp_path / "label.png").write_bytes(found["label"].numpy())
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "label.png")), ids)
+    assert (int(found["height"]), int(found["width"])) == (64, 128)
+
+
+def test_the_manifest_says_what_there_is(prepared):
+    manifest = manifest_of(prepared)
+    assert sorted(contents(prepared)) == sorted(
+        ["manifest.json", *(shard["file"] for stored in manifest["sets"] for shard in stored["shards"])]
+    )
+    for stored in manifest["sets"]:
+        assert stored["samples"] == len(stored["images"]) == (3 if stored["role"] == "validation" else 4)
+        assert (
+            sum(len(shard["lengths"]) for shard in stored["shards"]) == stored["samples"] == stored["audit"]["samples"]
+        )
+        for shard in stored["shards"]:
+            data = (prepared / shard["file"]).read_bytes()
+            assert (len(data), hashlib.sha256(data).hexdigest()) == (shard["bytes"], shard["sha256"])
+    assert len(manifest["sets"][0]["shards"]) == 4
+    assert manifest["sets"][2]["images"][0][0].startswith("cityscapes/leftImg8bit/train/")
+
+
+def test_jobs_do_not_show(city_recipe, prepared, tmp_path):
+    prepare(city_recipe(), tmp_path / "one", shard_mib=SMALL, jobs=1)
+    assert contents(tmp_path / "one") == contents(prepared)
+
+
+def test_remote(city_recipe, prepared):
+    """TensorFlow's file system in memory stands for a bucket."""
+    place = "ram://bucket/city"
+    prepare(city_recipe(), place, shard_mib=SMALL)
+    found = {name: hashlib.sha256(places.read(f"{place}/{name}")).hexdigest() for name in tf.io.gfile.listdir(place)}
+    assert found == contents(prepared)
+    assert verify(city_recipe(), place) == len(found) - 1
+    assert_same_data(city_recipe(), from_folder(city_recipe(), place))
+    tf.io.gfile.remove(f"{place}/manifest.json")
+    with pytest.raises(DataError, match="ram://bucket/city is not empty"):
+        prepare(city_recipe(), place)
+
+
+# ---- interruptions ---------------------------------------------------------------------------------------------
+
+
+class _Killed(BaseException):
+    pass
+
+
+def test_interrupted_at_any_write(city_recipe, prepared, tmp_path, monkeypatch):
+    """Whether a process ends just before or just after a file gets its name: nothing half is taken for whole."""
+    folder, count = tmp_path / "out", 0
+    real = places.publish
+
+    def fatal(when):
+        def publish(place):
+            if when == "before":
+                raise _Killed
+            real(place)
+            raise _Killed
+
+        return publish
+
+    for when in ("before", "after") * 40:
+        monkeypatch.setattr(places, "publish", fatal(when))
+        try:
+            prepare(city_recipe(), folder, shard_mib=SMALL)
+            break
+        except _Killed:
+            count += 1
+            if not (folder / "manifest.json").exists():
+                with pytest.raises(DataError, match=r"cut off|no prepared data"):
+                    audit(from_folder(city_recipe(), folder))
+        # One file more is written before the next death.
+        allowed = [real]
+
+        def publish(place, allowed=allowed, when=when):
+            (allowed.pop() if allowed else fatal(when))(place)
+
+        monkeypatch.setattr(places, "publish", publish)
+        try:
+            prepare(city_recipe(), folder, shard_mib=SMALL)
+            break
+        except _Killed:
+            count += 1
+    assert count > 10
+    assert contents(folder) == contents(prepared)
+
+
+def test_killed(city, city_recipe, prepared, tmp_path):
+    file, folder = write_recipe(tmp_path, city), tmp_path / "out"
+    command = ("-m", "hrs_keras.cli", "prepare", file, "--to", folder, "--shard-size", str(SMALL), "--jobs", "1")
+    process = start(*command, cache=tmp_path / "cache")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if len(list(folder.glob("*.json"))) >= 3:
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.001)
+    process.communicate()
+    assert process.returncode in (-signal.SIGKILL, 0)
+    prepare(city_recipe(), folder, shard_mib=SMALL)
+    assert contents(folder) == contents(prepared)
+
+
+def test_a_file_that_changed_in_between(city, tmp_path, monkeypatch, capsys):
+    moved = Path(shutil.copytree(city, tmp_path / "city"))
+    recipe, folder = load_recipe(write_recipe(tmp_path, moved)), tmp_path / "out"
+    real = places.publish
+
+    def publish(place):
+        real(place)
+        if "target" in place:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(places, "publish", publish)
+    command = ["prepare", str(tmp_path / "tiny.yaml"), "--to", str(folder), "--shard-size", str(SMALL)]
+    assert main(command) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    monkeypatch.undo()
+    changed = sorted(moved.glob("cityscapes/leftImg8bit/train/*/*.png"))[0]
+    os.utime(changed, ns=(1, 1))
+    assert main(command) == 2
+    assert f"{changed.relative_to(moved)} has changed since" in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"with --shard-size 0\.02, not 5"):
+        os.utime(changed, ns=(manifest_time(folder, changed),) * 2)
+        prepare(recipe, folder, shard_mib=5)
+
+
+def manifest_time(folder: Path, file: Path) -> int:
+    images = [image for stored in json.loads((folder / "plan.json").read_text())["sets"] for image in stored["images"]]
+    return next(when for name, _, when in images if Path(name).name == file.name)
+
+
+def test_a_file_that_changes_meanwhile(colours, tmp_path, monkeypatch):
+    from hrs_keras.data import convert
+
+    monkeypatch.setattr(convert, "fingerprint", lambda path: (1, 2))
+    with pytest.raises(DataError, match=r"s0\.png was changed while it was prepared"):
+        prepare(colours(), tmp_path / "out")
+
+
+# ---- damage ----------------------------------------------------------------------------------------------------
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_damage_is_found_and_mended(city_recipe, prepared, copy, capsys):
+    recipe = from_folder(city_recipe(), copy)
+    shard = sorted(copy.glob("target-*"))[0]
+    damage(shard)
+    with pytest.raises(DataError, match=rf"{shard.name} has other contents"):
+        verify(city_recipe(), copy)
+    sets = audit(recipe).sets
+    with pytest.raises(DataError, match=rf"record 0 of .*{shard.name} is damaged"), reading():
+        list(training_batches(recipe, sets["source"], sets["target"]))
+    shard.unlink()
+    sorted(copy.glob("source-*"))[0].write_bytes(b"short")
+    with pytest.raises(DataError, match=r"2 of the 15 shards.*(?s:.*)bytes.*(?s:.*)is missing"):
+        verify(city_recipe(), copy)
+    with pytest.raises(DataError, match=r"cannot read record 0 of .*No such file"), reading():
+        list(training_batches(recipe, sets["source"], sets["target"]))
+    prepare(city_recipe(), copy, shard_mib=SMALL)
+    assert contents(copy) == contents(prepared)
+    assert verify(city_recipe(), copy) == 15
+    capsys.readouterr()
+
+
+def test_damage_stops_a_run_with_a_message(city_recipe, copy, tmp_path, capfd):
+    for shard in copy.glob("validation-*"):
+        damage(shard)
+    file = Path(city_recipe().runs).parent / "tiny.yaml"
+    words = [f"data.prepared={copy}", f"runs={tmp_path}", "train.pictures=0", "name=x"]
+    assert main(["train", str(file), *words]) == 2
+    assert re.search(r"hrs: record 0 of .*validation-0-00000.* is damaged", capfd.readouterr().err)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": "other"}', '{"format": "hrs-prepared", "version": 9}'])
+def test_a_manifest_that_is_none(city_recipe, copy, text):
+    (copy / "manifest.json").write_text(text)
+    with pytest.raises(DataError, match=r"manifest\.json is .*prepare the data again"):
+        audit(from_folder(city_recipe(), copy))
+
+
+# ---- refusals --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "data.size=[64, 64]",
+            r"data.size by the larger of data.augment.scale: \[42, 83\] was prepared, .* \[83, 83\]",
+        ),
+        ("data.augment.scale=[1, 2]", r"\[42, 83\] was prepared, the recipe wants \[64, 128\]"),
+        ("data.target.0.crop.rows=[0, 32]", r"data\.target\.0\.crop\.rows.* was prepared, the recipe wants"),
+        ("data.target.0.split=val", r"data\.target\.0\.split: train was prepared, the recipe wants val"),
+        ("data.source=[{format: gtav}]", "data.source: 2 data sets prepared, the recipe wants 1 data set"),
+        ("data.validation.0.root=other", r"data\.validation\.0\.root: cityscapes was prepared, .* wants other"),
+    ],
+)
+def test_another_recipe(city_recipe, prepared, change, message):
+    recipe = from_folder(city_recipe(change), prepared)
+    with pytest.raises(DataError, match=message):
+        audit(recipe)
+    if "validation" not in change:
+        audit(recipe, roles=["validation"])  # an evaluation reads nothing else
+    with pytest.raises(DataError, match=message):
+        verify(recipe, prepared)
+
+
+def test_another_id_table(colours, tmp_path):
+    prepare(colours(), tmp_path / "out")
+    recipe = from_folder(colours(), tmp_path / "out")
+    recipe.data.target[0].ids["0,0,142"] = "tree"
+    with pytest.raises(DataError, match=r"data\.target\.0\.ids\.0,0,142: car was prepared, the recipe wants tree"):
+        audit(recipe)
+
+
+def test_a_folder_of_somebody_elses(city_recipe, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(DataError, match=r"not empty and holds nothing that .*thesis\.tex"):
+        prepare(city_recipe(), tmp_path)
+    with pytest.raises(DataError, match="holds no prepared data"):
+        audit(from_folder(city_recipe(), tmp_path))
+    with pytest.raises(DataError, match="holds no prepared data"):
+        audit(from_folder(city_recipe(), tmp_path / "nowhere"))
+    with pytest.raises(HRSError, match=r"cannot (write|list) .*thesis\.tex"):
+        prepare(city_recipe(), tmp_path / "thesis.tex" / "out")
+
+
+def test_one_process_at_a_time(city_recipe, copy):
+    (copy / "lock").touch()
+    with open(copy / "lock") as file:
+        assert lock(file)
+        with pytest.raises(DataError, match="another process prepares"):
+            prepare(city_recipe(), copy, shard_mib=SMALL)
+    prepare(city_recipe(), copy, shard_mib=SMALL)
+
+
+def test_a_disk_that_is_full(city_recipe, prepared, tmp_path):
+    """A limit on the size of files stands for it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    audit(city_recipe())  # its cache is written
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, before[1]))
+        with pytest.raises(HRSError, match=r"cannot write .*out"):
+            prepare(city_recipe(), tmp_path / "out", shard_mib=SMALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not list((tmp_path / "out").glob("*.partial")) and not list((tmp_path / "out").glob("*.tfrecord"))
+    prepare(city_recipe(), tmp_path / "out", shard_mib=SMALL)
+    assert contents(tmp_path / "out") == contents(prepared)
+
+
+def test_the_command(city_recipe, copy, tmp_path, capsys):
+    file = str(Path(city_recipe().runs).parent / "tiny.yaml")
+    assert main(["prepare", file]) == 2
+    assert "--to FOLDER is missing" in capsys.readouterr().err
+    assert main(["prepare", file, "--to", str(copy), "--jobs", "0"]) == 2
+    assert "--jobs wants a whole number of at least 1, found 0" in capsys.readouterr().err
+    assert main(["prepare", file, "--to", str(copy), "--shard-size", "-1"]) == 2
+    assert "--shard-size wants" in capsys.readouterr().err
+    assert main(["prepare", file, f"data.prepared={copy}", "--verify"]) == 0
+    assert "all 15 shards" in capsys.readouterr().out
+    assert main(["prepare", file, "--to", str(tmp_path / "none"), "--verify"]) == 2
+    assert "run `hrs prepare` first" in capsys.readouterr().err
+
+
+def test_versions_that_decode_otherwise(city_recipe, copy):
+    manifest = manifest_of(copy)
+    manifest["made_with"]["pillow"] = "1.0"
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    prepare(city_recipe(), copy, shard_mib=SMALL)  # whole: nothing is decoded
+    next(copy.glob("target-*")).unlink()
+    with pytest.raises(DataError, match=r"begun with .*'pillow': '1\.0'"):
+        prepare(city_recipe(), copy, shard_mib=SMALL)
+    assert preparation.verify  # the module, not the function, is hrs_keras.prepare
