@@ -25,6 +25,7 @@ _HOME = {
     "Recipe": "recipe",
     "load_recipe": "recipe",
     "audit": "data.audit",
+    "prepare_data": "prepare",
     "train": "training",
     "evaluate_run": "training",
     "export_run": "training",

@@ -63,13 +63,13 @@ def run_prepare(options: argparse.Namespace) -> int:
     if not folder:
         raise HRSError("--to FOLDER is missing, and the recipe has no data.prepared: where should the data go?")
 
-    from hrs_keras import prepare as preparation
+    from hrs_keras.prepare import prepare_data, verify_data
 
     if options.verify:
-        count = preparation.verify(recipe, folder, jobs=options.jobs)
+        count = verify_data(recipe, folder, jobs=options.jobs)
         print(f"all {count} shards in {folder} are as they were written")
     else:
-        preparation.prepare(recipe, folder, jobs=options.jobs, shard_mib=options.shard_size)
+        prepare_data(recipe, folder, jobs=options.jobs, shard_mib=options.shard_size)
         print(f"train from it: python train.py {options.recipe} data.prepared={folder}")
     return 0
 

@@ -29,7 +29,7 @@ from hrs_keras.schema import ROLES, Recipe
 SHARD_MIB = 256
 
 
-def prepare(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shard_mib: float = SHARD_MIB) -> str:
+def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shard_mib: float = SHARD_MIB) -> str:
     """Convert a recipe's data sets to shards; after an interruption the same call goes on.
 
     Args:
@@ -85,7 +85,7 @@ def prepare(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shar
     return places.join(folder, MANIFEST)
 
 
-def verify(recipe: Recipe, folder: str | Path, *, jobs: int | None = None) -> int:
+def verify_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None) -> int:
     """Read all shards of a prepared folder and compare them with its manifest; returns how many there are.
 
     Raises:

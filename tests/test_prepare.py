@@ -16,7 +16,6 @@ import tensorflow as tf
 from PIL import Image
 from tiny_run import start, write_recipe
 
-from hrs_keras import prepare as preparation
 from hrs_keras.cli import main
 from hrs_keras.data import places
 from hrs_keras.data.audit import audit
@@ -24,7 +23,8 @@ from hrs_keras.data.pipeline import training_batches, training_images, validatio
 from hrs_keras.data.records import reading
 from hrs_keras.errors import DataError, HRSError
 from hrs_keras.files import lock
-from hrs_keras.prepare import prepare, verify
+from hrs_keras.prepare import prepare_data as prepare
+from hrs_keras.prepare import verify_data as verify
 from hrs_keras.recipe import load_recipe
 from hrs_keras.training import evaluate_run, train
 
@@ -50,6 +50,15 @@ def prepared(city_recipe, tmp_path_factory):
 def copy(prepared, tmp_path):
     """A copy of :func:`prepared`, to change."""
     return Path(shutil.copytree(prepared, tmp_path / "copy"))
+
+
+@pytest.fixture
+def few(tmp_path, write_set, make_recipe):
+    """A recipe of two images to train on and two others, of which no two fit into a shard."""
+    for name in ("a", "b"):
+        write_set(tmp_path / name, [np.random.default_rng(i).integers(0, 11, (150, 160)) for i in range(2)])
+    target, validation = ([{"root": name}] for name in ("a", "b"))
+    return make_recipe(tmp_path, target, validation=validation, data__size=[64, 64])
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -121,9 +130,9 @@ def test_a_run_ends_the_same(city_recipe, prepared, tmp_path):
     assert losses[0] == losses[1] and len(losses[0]) == 3
     assert records[0] == records[1]
     out = [tmp_path / "ids-raw", tmp_path / "ids-prepared"]
-    evaluate_run(runs[0], write_ids=out[0])
-    other = evaluate_run(runs[0], overrides=["data.root=/nowhere", f"data.prepared={prepared}"], write_ids=out[1])
-    assert other.to_dict() == records[0][1] | {"images": 3} or other.images == 3
+    where = ([], ["data.root=/nowhere", f"data.prepared={prepared}"])
+    found = [evaluate_run(runs[0], overrides=w, write_ids=o).to_dict() for w, o in zip(where, out, strict=True)]
+    assert found[0] == found[1] and found[0]["images"] == 3
     assert contents(out[0]) == contents(out[1]) and len(contents(out[0])) == 3
 
 
@@ -233,6 +242,33 @@ def test_remote(city_recipe, prepared):
         prepare(city_recipe(), place)
 
 
+def test_files_on_a_remote_file_system(city, city_recipe, prepared, tmp_path):
+    """The raw files lie there: audit, samples and what is prepared from them are those of the local files."""
+    for path in city.rglob("*.*"):
+        place = f"ram://raw/{path.relative_to(city).as_posix()}"
+        tf.io.gfile.makedirs(place.rpartition("/")[0])
+        places.write_whole(place, path.read_bytes())
+    local, remote = city_recipe(), city_recipe("data.root=ram://raw")
+    a, b = audit(local), audit(remote)
+    assert [d.pixels for d in a.datasets] == [d.pixels for d in b.datasets]
+    first = b.sets["target"][0].images[0]
+    assert str(first).startswith("ram://raw/cityscapes/") and first.name == a.sets["target"][0].images[0].name
+    streams = (training_batches(r, x.sets["source"], x.sets["target"]) for r, x in ((local, a), (remote, b)))
+    for expected, found in zip(*streams, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, expected, found)
+    prepare(remote, tmp_path / "out", shard_mib=SMALL)
+    shards = [contents(folder) for folder in (tmp_path / "out", prepared)]
+    for one in shards:
+        del one["manifest.json"]  # it has the files' times
+    assert shards[0] == shards[1]
+    images = [[stored["images"][0][:2] for stored in manifest_of(f)["sets"]] for f in (tmp_path / "out", prepared)]
+    assert images[0] == images[1]  # names relative to data.root, and sizes
+    with pytest.raises(DataError, match=r"data\.root: the folder ram://none does not exist; give"):
+        audit(city_recipe("data.root=ram://none"))
+    with pytest.raises(DataError, match=r"the data set folder ram://raw/none does not exist"):
+        audit(city_recipe("data.root=ram://raw", "data.target.0.root=none"))
+
+
 # ---- interruptions ---------------------------------------------------------------------------------------------
 
 
@@ -240,44 +276,35 @@ class _Killed(BaseException):
     pass
 
 
-def test_interrupted_at_any_write(city_recipe, prepared, tmp_path, monkeypatch):
-    """Whether a process ends just before or just after a file gets its name: nothing half is taken for whole."""
-    folder, count = tmp_path / "out", 0
-    real = places.publish
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_interrupted_at_any_write(when, few, tmp_path, monkeypatch):
+    """Whether a process ends just before or just after a file gets its name, nothing half is taken for whole."""
+    prepare(few, tmp_path / "whole", shard_mib=SMALL)
+    real, folder, deaths = places.publish, tmp_path / "out", 0
+    for _ in range(40):
+        left = [True]  # one file more before the next death
 
-    def fatal(when):
-        def publish(place):
-            if when == "before":
+        def publish(place, left=left):
+            if not left and when == "before":
                 raise _Killed
             real(place)
-            raise _Killed
-
-        return publish
-
-    for when in ("before", "after") * 40:
-        monkeypatch.setattr(places, "publish", fatal(when))
-        try:
-            prepare(city_recipe(), folder, shard_mib=SMALL)
-            break
-        except _Killed:
-            count += 1
-            if not (folder / "manifest.json").exists():
-                with pytest.raises(DataError, match=r"cut off|no prepared data"):
-                    audit(from_folder(city_recipe(), folder))
-        # One file more is written before the next death.
-        allowed = [real]
-
-        def publish(place, allowed=allowed, when=when):
-            (allowed.pop() if allowed else fatal(when))(place)
+            if not left or (left.pop() and when == "after"):
+                raise _Killed
 
         monkeypatch.setattr(places, "publish", publish)
         try:
-            prepare(city_recipe(), folder, shard_mib=SMALL)
+            prepare(few, folder, shard_mib=SMALL)
             break
         except _Killed:
-            count += 1
-    assert count > 10
-    assert contents(folder) == contents(prepared)
+            deaths += 1
+            assert not list(folder.glob("*.tfrecord.partial")) or when == "before"
+            if not (folder / "manifest.json").exists():
+                with pytest.raises(DataError, match=r"cut off|no prepared data"):
+                    audit(from_folder(few, folder))
+    monkeypatch.undo()
+    prepare(few, folder, shard_mib=SMALL)
+    assert deaths >= 2 + 2 * 4 - 1  # plan and manifest, and of four shards each and its note
+    assert contents(folder) == contents(tmp_path / "whole")
 
 
 def test_killed(city, city_recipe, prepared, tmp_path):
@@ -474,4 +501,3 @@ def test_versions_that_decode_otherwise(city_recipe, copy):
     next(copy.glob("target-*")).unlink()
     with pytest.raises(DataError, match=r"begun with .*'pillow': '1\.0'"):
         prepare(city_recipe(), copy, shard_mib=SMALL)
-    assert preparation.verify  # the module, not the function, is hrs_keras.prepare

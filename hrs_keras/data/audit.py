@@ -17,6 +17,7 @@ import PIL
 import tensorflow as tf
 from tabulate import tabulate
 
+from hrs_keras.data import places
 from hrs_keras.data.check import Problem, check_sample
 from hrs_keras.data.decode import IdMap
 from hrs_keras.data.pairs import Pairs, find_pairs
@@ -124,9 +125,9 @@ def _warn_of_leaks(reports: list[DatasetAudit], sets: dict[str, list[Pairs]]) ->
 
 
 def _look_into_files(recipe: Recipe) -> Look:
-    root = Path(recipe.data.root)
-    if not os.path.isdir(root):
-        start = "" if root.is_absolute() else f" in {Path.cwd()}"
+    root = places.path_of(recipe.data.root)
+    if not places.is_dir(root):
+        start = "" if root.is_absolute() or places.is_remote(root) else f" in {Path.cwd()}"
         raise DataError(f"data.root: the folder {root} does not exist{start}; give it as data.root=FOLDER")
 
     def look(role: str, position: int) -> tuple[Pairs, DatasetAudit]:
@@ -181,11 +182,11 @@ def _cache_file(pairs: Pairs, space: LabelSpace) -> Path | None:
 
 
 def _fingerprint(path: Path) -> tuple[str, int, int] | tuple[str]:
+    place = str(path) if places.is_remote(path) else os.path.abspath(path)
     try:
-        stat = path.stat()
-    except OSError:  # vanished, or a broken link; decoding will report it
-        return (os.path.abspath(path),)
-    return os.path.abspath(path), stat.st_size, stat.st_mtime_ns
+        return place, *places.stat(str(path))
+    except (OSError, tf.errors.OpError):  # vanished, or a broken link; decoding will report it
+        return (place,)
 
 
 def _count(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:

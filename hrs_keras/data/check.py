@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.data import places
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_raw_label
 from hrs_keras.errors import printable
 from hrs_keras.labels import IGNORE_LABEL
@@ -101,10 +102,9 @@ def _shown(value: int, dataset: Dataset) -> str:
 def _check_encoding(path: Path, dataset: Dataset) -> None:
     """Is a label stored as its data set says? A wrong guess would read wrong ids silently."""
     try:
-        with open(path, "rb") as file:
-            header = file.read(26)
-    except OSError as error:
-        raise _UnusableError(path, f"cannot be read ({error.strerror})") from None
+        header = places.read_at(str(path), 0, 26)
+    except (OSError, tf.errors.OpError) as error:
+        raise _UnusableError(path, f"cannot be read ({places.reason(error)})") from None
     if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n":
         raise _UnusableError(path, "is not a PNG file" if header else "is empty")
     bits, colour_type = struct.unpack(">BB", header[24:26])

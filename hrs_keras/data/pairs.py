@@ -1,13 +1,14 @@
 """Finding images and the labels that belong to them."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import tensorflow as tf
 
+from hrs_keras.data import places
 from hrs_keras.data.records import Record
 from hrs_keras.errors import DataError
 from hrs_keras.schema_data import Dataset
@@ -68,15 +69,15 @@ def find_pairs(dataset: Dataset, root: Path) -> Pairs:
     """List a data set's files and join them by what their patterns' ``*`` match.
 
     Args:
-        root: the folder that ``dataset.root`` is relative to.
+        root: the folder that ``dataset.root`` is relative to, from :func:`hrs_keras.data.places.path_of`.
 
     Raises:
         DataError: a folder does not exist or cannot be listed, two files stand for one sample, or no image has a
             label.
     """
-    folder = root / dataset.root
+    folder = places.path_of(dataset.root) if places.is_remote(dataset.root) else root / dataset.root
     name = f"{dataset.format} {folder} ({dataset.split})"
-    if not os.path.isdir(folder):
+    if not places.is_dir(folder):
         raise DataError(
             f"the data set folder {folder} does not exist; set data.root (now {root}) or the data set's root"
         )
@@ -115,6 +116,8 @@ def _by_key(folder: Path, pattern: str) -> dict[str, Path]:
             found[key] = path
     except OSError as error:
         raise DataError(f"cannot list {error.filename}: {error.strerror}") from None
+    except tf.errors.OpError as error:
+        raise DataError(f"cannot list the files below {folder}: {places.reason(error)}") from None
     return found
 
 
@@ -125,11 +128,11 @@ def _matches(folder: Path, parts: Sequence[str]) -> Iterator[tuple[Path, tuple[s
     """
     part, *rest = parts
     regex = re.compile("(.*)".join(map(re.escape, part.split("*"))), re.DOTALL)
-    for name in sorted(os.listdir(folder)) if "*" in part else [part]:
+    for name in places.listed(folder) if "*" in part else [part]:
         match, path = regex.fullmatch(name), folder / name
-        if match and rest and path.is_dir():
+        if match and rest and places.is_dir(path):
             yield from ((file, (*match.groups(), *deeper)) for file, deeper in _matches(path, rest))
-        elif match and not rest and os.path.lexists(path):
+        elif match and not rest and places.exists(path):
             yield path, match.groups()
 
 

@@ -1,13 +1,51 @@
 """Files by name, in a local folder or on any file system that TensorFlow knows (``gs://``, ``s3://``, ``ram://``)."""
 
 import os
+from pathlib import Path, PurePosixPath
 
 import tensorflow as tf
+
+
+class RemotePath(PurePosixPath):
+    """A path that keeps the two strokes of ``gs://``, which pathlib takes for one."""
+
+    def __str__(self) -> str:
+        return super().__str__().replace(":/", "://", 1)
+
+    def __fspath__(self) -> str:
+        return str(self)
 
 
 def is_remote(place: str | os.PathLike) -> bool:
     """Whether a name is a remote file system's."""
     return "://" in os.fspath(place)
+
+
+def path_of(place: str) -> Path | RemotePath:
+    """A name as a path; no other makes paths of what may be remote."""
+    return RemotePath(place) if is_remote(place) else Path(place)
+
+
+def is_dir(path: Path | RemotePath) -> bool:
+    """Whether it is a folder."""
+    return tf.io.gfile.isdir(str(path)) if is_remote(path) else os.path.isdir(path)
+
+
+def exists(path: Path | RemotePath) -> bool:
+    """Whether there is something of this name, if only a broken link."""
+    return tf.io.gfile.exists(str(path)) if is_remote(path) else os.path.lexists(path)
+
+
+def listed(path: Path | RemotePath) -> list[str]:
+    """What lies in a folder, sorted.
+
+    Raises:
+        OSError, tf.errors.OpError: it cannot be listed.
+    """
+    if not is_remote(path):  # Python's keeps names that are not UTF-8
+        return sorted(os.listdir(path))
+    # Some file systems end the names of folders with a stroke.
+    return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(str(path)))
 
 
 def join(folder: str, *names: str) -> str:
@@ -16,15 +54,10 @@ def join(folder: str, *names: str) -> str:
 
 
 def names_in(folder: str) -> list[str]:
-    """What lies in a folder, sorted; nothing if it does not exist.
-
-    Raises:
-        OSError, tf.errors.OpError: it cannot be listed.
-    """
+    """What lies in a folder, sorted; nothing if it does not exist. Raises as :func:`listed` does."""
     try:
-        # Some file systems end the names of folders with a stroke.
-        return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder))
-    except tf.errors.NotFoundError:
+        return listed(path_of(folder))
+    except (FileNotFoundError, tf.errors.NotFoundError):
         return []
 
 

@@ -63,7 +63,8 @@ def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:
 
 def _name(path: Path, root: str) -> str:
     """Relative to ``data.root`` if the file lies below it: data may be read elsewhere than it was prepared."""
-    return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else str(path)
+    root = places.path_of(root)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def fingerprint(path: Path | str) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -113,7 +112,7 @@ class Prepared:
         """The usable samples of a data set, in the order of their files, and what the audit found in the files."""
         stored = next(s for s in self.manifest["sets"] if (s["role"], s["position"]) == (role, position))
         report = DatasetAudit.from_dict(stored["audit"])
-        root = Path(self.recipe.data.root)
+        root = places.path_of(self.recipe.data.root)
         images, labels = (tuple(root / name for name, *_ in stored[kind]) for kind in ("images", "labels"))
         records = tuple(
             record
