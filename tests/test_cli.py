@@ -195,7 +195,7 @@ def test_toy_city(tmp_path, capsys):
 HELP = """
 import contextlib, io, sys
 from hrs_keras.cli import main
-for verb in ([], ["train"], ["audit"], ["evaluate"], ["predict"], ["export"], ["request"], ["toy-city"]):
+for verb in ([], ["train"], ["audit"], ["prepare"], ["evaluate"], ["predict"], ["export"], ["request"], ["toy-city"]):
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
         main([*verb, "--help"])
     assert out.getvalue().startswith("usage: hrs"), verb

@@ -358,6 +358,7 @@ def test_a_file_that_changes_meanwhile(colours, tmp_path, monkeypatch):
     monkeypatch.setattr(convert, "fingerprint", lambda path: (1, 2))
     with pytest.raises(DataError, match=r"s0\.png was changed while it was prepared"):
         prepare(colours(), tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.tfrecord*"))
 
 
 # ---- damage ----------------------------------------------------------------------------------------------------

@@ -62,10 +62,10 @@ def convert(recipe: Recipe, checked: Audit, shards: Sequence[Shard], jobs: int) 
         for (role, position), of_set in itertools.groupby(shards, lambda s: (s.stored["role"], s.stored["position"])):
             of_set = list(of_set)
             numbers = [number for shard in of_set for number in range(shard.first, shard.stop)]
-            examples = _examples(recipe, role, checked.sets[role][position], numbers, jobs)
+            pairs = checked.sets[role][position]
+            examples = _examples(recipe, role, pairs, numbers, jobs)
             for shard in of_set:
-                note = _write(shard, itertools.islice(examples, shard.stop - shard.first), progress)
-                _refuse_changed(shard, checked.sets[role][position])
+                note = _write(shard, pairs, itertools.islice(examples, shard.stop - shard.first), progress)
                 with writing(shard.place):
                     places.publish(shard.place)
                     places.write_whole(shard.place + NOTE, json.dumps(note).encode())
@@ -115,7 +115,7 @@ def _validation_parts(recipe: Recipe, pairs: Pairs):
     return parts
 
 
-def _write(shard: Shard, examples: Iterable[bytes], progress: tqdm) -> dict[str, Any]:
+def _write(shard: Shard, pairs: Pairs, examples: Iterable[bytes], progress: tqdm) -> dict[str, Any]:
     """Write a shard under its partial name and read it back; returns its note."""
     partial = places.partial(shard.place)
     lengths, checksums = [], []
@@ -132,6 +132,7 @@ def _write(shard: Shard, examples: Iterable[bytes], progress: tqdm) -> dict[str,
         finally:
             with writing(shard.place):
                 writer.close()
+        _refuse_changed(shard, pairs)
         with writing(shard.place):
             return _read_back(partial, lengths, checksums)
     except BaseException:  # an interrupt, too, leaves nothing half written
@@ -158,4 +159,7 @@ def _refuse_changed(shard: Shard, pairs: Pairs) -> None:
     for kind, paths in (("images", pairs.images), ("labels", pairs.labels)):
         for number in range(shard.first, shard.stop):
             if list(fingerprint(paths[number])) != shard.stored[kind][number][1:]:
-                raise DataError(f"{paths[number]} was changed while it was prepared; run the same command again")
+                raise DataError(
+                    f"{paths[number]} was changed while it was prepared; remove {shard.folder}, or take another folder,"
+                    " and prepare the data when nothing changes it"
+                )
