@@ -380,11 +380,11 @@ def test_damage_is_found_and_mended(city_recipe, prepared, copy, capsys):
     with pytest.raises(DataError, match=rf"record 0 of .*{shard.name} is damaged"), reading():
         list(training_batches(recipe, sets["source"], sets["target"]))
     shard.unlink()
+    with pytest.raises(DataError, match=r"cannot read record 0 of .*No such file"), reading():
+        list(training_batches(recipe, sets["source"], sets["target"]))
     sorted(copy.glob("source-*"))[0].write_bytes(b"short")
     with pytest.raises(DataError, match=r"2 of the 15 shards.*(?s:.*)bytes.*(?s:.*)is missing"):
         verify(city_recipe(), copy)
-    with pytest.raises(DataError, match=r"cannot read record 0 of .*No such file"), reading():
-        list(training_batches(recipe, sets["source"], sets["target"]))
     prepare(city_recipe(), copy, shard_mib=SMALL)
     assert contents(copy) == contents(prepared)
     assert verify(city_recipe(), copy) == 15
