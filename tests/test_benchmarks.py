@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
@@ -132,3 +133,11 @@ def test_a_peers_definitions_are_taken_without_running_it(benchmark, tmp_path):
     options = argparse.Namespace(fc=8, channels=4, repeats=1, threads=2, peer=f"/peer/python '{script}'")
     last = list(benchmark("inference").commands("64x96", "exports", options).values())[-1]
     assert last[0] == "/peer/python" and last[2] == str(script) and last[-1] == "--channels-last"
+
+
+def test_encodings_of_records_come_back_bit_for_bit(benchmark):
+    rng = np.random.default_rng(0)
+    for channels in (1, 3):
+        pixels = rng.integers(0, 256, (16, 32, channels)).astype(np.uint8)
+        rows = benchmark("record_encodings").measure([pixels, pixels // 2], rounds=1, repeats=1, threads=1)
+        assert rows[0][:3] == ["raw bytes", f"{channels / 2:.1f}", "1.00"] and len(rows) >= 5
