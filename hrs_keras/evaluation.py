@@ -176,9 +176,8 @@ class Evaluator:
                 counted, ids = self._step(images, labels)
                 matrix += counted.numpy()
                 if writer:
-                    for number, predicted in zip(
-                        *map(strategy.experimental_local_results, (numbers, ids)), strict=True
-                    ):
+                    own = map(strategy.experimental_local_results, (numbers, ids))
+                    for number, predicted in zip(*own, strict=True):
                         if number[0] < len(names):
                             writer.write(names[int(number[0])].stem, predicted[0].numpy())
         return Evaluation(matrix, self._space, len(names))

@@ -87,7 +87,7 @@ def assert_same_data(raw, other):
         numbers = range(sum(map(len, found.sets["target"])))
         streams.append(
             [
-                *training_batches(recipe, found.sets["source"], found.sets["target"]),
+                *training_batches(recipe, found.sets),
                 *training_images(recipe, found.sets["target"], numbers),
                 *validation_images(recipe, found.sets["validation"]),
             ]
@@ -253,7 +253,7 @@ def test_files_on_a_remote_file_system(city, city_recipe, prepared, tmp_path):
     assert [d.pixels for d in a.datasets] == [d.pixels for d in b.datasets]
     first = b.sets["target"][0].images[0]
     assert str(first).startswith("ram://raw/cityscapes/") and first.name == a.sets["target"][0].images[0].name
-    streams = (training_batches(r, x.sets["source"], x.sets["target"]) for r, x in ((local, a), (remote, b)))
+    streams = (training_batches(r, x.sets) for r, x in ((local, a), (remote, b)))
     for expected, found in zip(*streams, strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, expected, found)
     prepare(remote, tmp_path / "out", shard_mib=SMALL)
@@ -378,10 +378,10 @@ def test_damage_is_found_and_mended(city_recipe, prepared, copy, capsys):
         verify(city_recipe(), copy)
     sets = audit(recipe).sets
     with pytest.raises(DataError, match=rf"record 0 of .*{shard.name} is damaged"), reading():
-        list(training_batches(recipe, sets["source"], sets["target"]))
+        list(training_batches(recipe, sets))
     shard.unlink()
     with pytest.raises(DataError, match=r"cannot read record 0 of .*No such file"), reading():
-        list(training_batches(recipe, sets["source"], sets["target"]))
+        list(training_batches(recipe, sets))
     sorted(copy.glob("source-*"))[0].write_bytes(b"short")
     with pytest.raises(DataError, match=r"2 of the 15 shards.*(?s:.*)bytes.*(?s:.*)is missing"):
         verify(city_recipe(), copy)
