@@ -29,7 +29,7 @@ def start_workers(*command: object, cache: Path, own: Sequence[str] = ("", "")) 
     return workers
 
 
-def outcome(workers: list[subprocess.Popen], limit: float = 240) -> tuple[list[int], list[str], list[str]]:
+def outcome(workers: list[subprocess.Popen], limit: float = 600) -> tuple[list[int], list[str], list[str]]:
     """Exit codes, standard outputs and standard errors."""
     try:
         texts = [worker.communicate(timeout=limit) for worker in workers]
