@@ -240,13 +240,13 @@ def test_json_is_whole_or_not_there(tmp_path):
 
 def test_told_to_end_while_the_last_step_is_saved(recipe_file, monkeypatch):
     recipe = load_recipe(recipe_file, ["name=last", "train.steps=2", "method.gan=false"])
-    save = training.Checkpoints.save
+    save = training.Checkpoints.save_now
 
     def told(self, step):
         save(self, step)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(training.Checkpoints, "save", told)
+    monkeypatch.setattr(training.Checkpoints, "save_now", told)
     with pytest.raises(PreemptedError, match=r"told to end .*step-2; the same command goes on"):
         train(recipe, export=False)
     assert not (recipe.run_dir / "result.json").exists()
