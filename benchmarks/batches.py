@@ -23,7 +23,8 @@ from hrs_keras.data.pipeline import sample_number, training_batches
 from hrs_keras.recipe import Recipe, load_recipe
 
 # One set of all splits: there are few genuine pairs to be had.
-PAIRS = "{format: cityscapes, root: ., images: leftImg8bit/*/*/*_leftImg8bit.png, labels: gtFine/*/*/*_gtFine_labelIds.png}"
+IMAGES, LABELS = "leftImg8bit/*/*/*_leftImg8bit.png", "gtFine/*/*/*_gtFine_labelIds.png"
+PAIRS = f"{{format: cityscapes, root: ., images: {IMAGES}, labels: {LABELS}}}"
 ENDLESS = 10**6
 
 
@@ -60,6 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.save:
         save_in_order(recipe_of(options, "data.augment.flip=false"), options.save)
+    tf.config.experimental.enable_op_determinism()  # as training does by default
     found = iter(batches(recipe_of(options)))
     print(json.dumps(rate(lambda: next(found), options)))
 
