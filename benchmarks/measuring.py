@@ -68,9 +68,10 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=int, default=512)
     parser.add_argument("--width", type=int, default=1024)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=40, help="timed batches")
-    parser.add_argument("--warm-up", type=int, default=12, help="batches before them; more than are held in advance")
-    parser.add_argument("--save", type=Path, metavar="FILE.npz", help="first write every pair once, not mirrored")
+    parser.add_argument("--steps", type=int, default=25, help="timed batches")
+    parser.add_argument(
+        "--warm-up", type=int, default=10, help="batches before them; as many as are held in advance, or more"
+    )
 
 
 def rate(take: Callable[[], object], options: argparse.Namespace) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Time a PyTorch DataLoader that gives the batches of batches.py; run by a Python that has PyTorch.
 
-PYTHON benchmarks/torch_input.py --root ../shared/data/cityscapes --steps 40 --decoder opencv
+PYTHON benchmarks/torch_input.py --root ../shared/data/cityscapes --steps 25 --decoder opencv
 
 Written as its users write it: workers decode, resize and mirror bytes, and convert last. OpenCV's bilinear resize
 rounds to whole grey levels; Pillow's also averages over what it leaves out.
@@ -96,24 +96,28 @@ def _one_thread(_worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-def save_in_order(options: argparse.Namespace) -> None:
+def save_in_order(options: argparse.Namespace) -> dict[str, int]:
     """Every pair once, in the order of their files, as batches.py saves them."""
     pairs = Pairs(options.root, (options.height, options.width), DECODERS[options.decoder], flip=False, repeats=1)
     images, labels = zip(*(pairs[i] for i in range(len(pairs))), strict=True)
     np.savez(options.save, images=torch.stack(images).permute(0, 2, 3, 1), labels=torch.stack(labels))
+    return {"pairs": len(pairs)}
 
 
 def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_input_options(parser)
+    parser.add_argument("--save", type=Path, metavar="FILE.npz", help="write every pair once, not mirrored, and stop")
     parser.add_argument("--decoder", choices=DECODERS, default="opencv")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     if options.save:
-        save_in_order(options)
-    found = iter(loader(options))
-    print(json.dumps(rate(lambda: next(found), options)))
+        result = save_in_order(options)
+    else:
+        iterator = iter(loader(options))
+        result = rate(lambda: next(iterator), options)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
