@@ -31,15 +31,16 @@ def recipe_of(options: argparse.Namespace, *changes: str) -> Recipe:
 
 
 def batches(recipe: Recipe) -> tuple[tf.data.Dataset, int]:
-    """(images, labels) batch by batch without end, and of how many pairs."""
+    """``{"target": (images, labels)}`` batch by batch without end, and of how many pairs."""
     sets = audit(recipe, roles=["target"]).sets["target"]
-    return training_batches(recipe, (), sets).map(lambda batch: batch["target"]), sum(map(len, sets))
+    return training_batches(recipe, (), sets), sum(map(len, sets))
 
 
 def save_in_order(recipe: Recipe, file: Path) -> dict[str, int]:
     """Every pair once, in the order of their files: images [N, H, W, 3] float32 and labels [N, H, W] int32."""
     found, count = batches(recipe)
-    images, labels = zip(*found.unbatch().take(count).as_numpy_iterator(), strict=True)
+    samples = (sample["target"] for sample in found.unbatch().take(count).as_numpy_iterator())
+    images, labels = zip(*samples, strict=True)
     key = 2 * recipe.seed + 1  # by which the pipeline shuffles the real domain
     order = np.argsort([int(sample_number(tf.constant(i, tf.int64), count, key)) for i in range(count)])
     np.savez(file, images=np.stack(images)[order], labels=np.stack(labels)[order])

@@ -132,7 +132,18 @@ def resize_image(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
 
 def resize_label(label: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """[h, w] integers -> [H, W] of the same type, nearest neighbour."""
-    return tf.image.resize(label[..., tf.newaxis], size, method="nearest")[..., 0]
+    if label.shape.is_fully_defined() and not tf.is_tensor(size) and tuple(label.shape) == tuple(size):
+        return label
+    rows, columns = (_nearest(tf.shape(label)[axis], size[axis]) for axis in (0, 1))
+    return tf.gather(tf.gather(label, rows), columns, axis=1)
+
+
+def _nearest(side: tf.Tensor, wanted: tf.Tensor | int) -> tf.Tensor:
+    """[wanted] int32, which of ``side`` rows or columns ``tf.image.resize`` takes.
+
+    Looking them up gives what resizing the label itself does, and the rows that nothing is taken from are not read.
+    """
+    return tf.image.resize(tf.range(side)[:, tf.newaxis, tf.newaxis], (wanted, 1), method="nearest")[:, 0, 0]
 
 
 def mirror(pixels: tf.Tensor) -> tf.Tensor:
