@@ -32,8 +32,8 @@ def recipe_of(options: argparse.Namespace, *changes: str) -> Recipe:
 
 def batches(recipe: Recipe) -> tuple[tf.data.Dataset, int]:
     """``{"target": (images, labels)}`` batch by batch without end, and of how many pairs."""
-    sets = audit(recipe, roles=["target"]).sets["target"]
-    return training_batches(recipe, (), sets), sum(map(len, sets))
+    sets = audit(recipe, roles=["target"]).sets
+    return training_batches(recipe, sets), sum(map(len, sets["target"]))
 
 
 def save_in_order(recipe: Recipe, file: Path) -> dict[str, int]:
