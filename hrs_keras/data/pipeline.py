@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label, resize_image, resize_label
+from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label, mirror, resize_image, resize_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.schema import Recipe
 from hrs_keras.schema_data import Augment
@@ -64,9 +64,9 @@ def _positions(batch: int, steps: range, context: tf.distribute.InputContext) ->
 
 def _sample(recipe: Recipe, pairs: Sequence[Pairs], stream: int) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """A function from a position to the augmented sample that lies there."""
-    load = _loader(recipe, pairs)
     augment = recipe.data.augment
     size = recipe.data.size
+    load = _loader(recipe, pairs, size if augment.scale[1] == 1 else None)
     key = recipe.seed * len(_STREAMS) + stream
     count = sum(map(len, pairs))
 
@@ -86,8 +86,11 @@ def sample_number(position: tf.Tensor, count: int, key: int) -> tf.Tensor:
     return tf.random.experimental.index_shuffle(entry, seed, tf.constant(count - 1, tf.int64))
 
 
-def _loader(recipe: Recipe, sets: Sequence[Pairs]):
-    """A function from a sample's number, counted through all sets, to its full-size image and label."""
+def _loader(recipe: Recipe, sets: Sequence[Pairs], label_size: tuple[int, int] | None = None):
+    """A function from a sample's number, counted through all sets, to its full-size image and label.
+
+    The label has ``label_size``, where one is given.
+    """
     starts = np.cumsum([0, *map(len, sets)])
     branches = []
     for pairs, start in zip(sets, starts, strict=False):
@@ -96,7 +99,7 @@ def _loader(recipe: Recipe, sets: Sequence[Pairs]):
 
         def read(number, start=start, files=files, pairs=pairs, ids=ids):
             image = apply_crop(decode_image(files[0][number - start]), pairs.dataset.crop)
-            return image, decode_label(files[1][number - start], pairs.dataset, ids)
+            return image, decode_label(files[1][number - start], pairs.dataset, ids, label_size)
 
         branches.append(read)
     if len(branches) == 1:
@@ -139,9 +142,8 @@ def change(
         window = slice(top, top + size[0]), slice(left, left + size[1])
         image, label = image[window], label[window]
     if augment.flip:
-        mirror = tf.random.stateless_uniform([], flip_seed) < 0.5
-        image = tf.where(mirror, image[:, ::-1], image)
-        label = tf.where(mirror, label[:, ::-1], label)
+        drawn = tf.random.stateless_uniform([], flip_seed) < 0.5
+        image, label = tf.cond(drawn, lambda: (mirror(image), mirror(label)), lambda: (image, label))
     if augment.colour:
         image = _jitter(image, augment.colour, colour_seed)
     return image, label
