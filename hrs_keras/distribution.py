@@ -148,7 +148,7 @@ def _before_tensorflow(devices: str, configure: Callable[..., None], *arguments:
         configure(*arguments)
     except RuntimeError as error:
         raise HRSError(
-            f"--devices {devices}: TensorFlow uses its devices already ({error}); use a new process"
+            f"--devices {devices}: TensorFlow has its devices already ({error}); use a new process"
         ) from None
 
 
