@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 CLASSES = 19
 
@@ -59,6 +60,29 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--fc", type=int, default=1024, help="channels of fc6 and fc7")
     parser.add_argument("--channels", type=int, default=64, help="of VGG16's first block; 64 is full width")
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> None:
+    """Which pairs, what is made of them, and how many batches are timed."""
+    parser.add_argument("--root", type=Path, required=True, help="holds leftImg8bit/ and gtFine/ of Cityscapes")
+    parser.add_argument("--height", type=int, default=512)
+    parser.add_argument("--width", type=int, default=1024)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=25, help="timed batches")
+    parser.add_argument(
+        "--warm-up", type=int, default=10, help="batches before them; as many as are held in advance, or more"
+    )
+
+
+def rate(take: Callable[[], object], options: argparse.Namespace) -> dict[str, float]:
+    """How fast batches are taken after a warm-up: milliseconds a batch, and pairs a second."""
+    for _ in range(options.warm_up):
+        take()
+    start = time.perf_counter()
+    for _ in range(options.steps):
+        take()
+    seconds = (time.perf_counter() - start) / options.steps
+    return {"ms": round(seconds * 1e3, 1), "pairs_per_s": round(options.batch / seconds, 2)}
 
 
 def median(rounds: list[Round], system: str, key: str) -> float | None:

@@ -323,7 +323,8 @@ class Save(StepCallback):
         late = self._train.checkpoint_minutes is not None and minutes >= self._train.checkpoint_minutes
         due = ending or late or step % self._train.checkpoint_every == 0 or step == self._train.steps
         if due and self._chief:
-            self._checkpoints.save(step)
+            save = self._checkpoints.save_now if ending or step == self._train.steps else self._checkpoints.save
+            save(step)
             self._saved = time.monotonic()
         if ending:
             raise PreemptedError(

@@ -4,6 +4,8 @@ Layout of a run's ``checkpoints`` folder: ``last/`` holds the newest few, ``best
 validation mIoU, ``best.json`` tells people which that is. TensorFlow writes a checkpoint under another name first
 and renames it, and names it the newest only then: a kill at any moment leaves a complete one behind. The best
 checkpoint holds its mIoU itself: two files could disagree after a kill between them.
+
+The newest are written by a thread of TensorFlow's, from a snapshot, while training goes on.
 """
 
 import re
@@ -50,8 +52,13 @@ class Checkpoints:
         self._last = _manager(tf.train.Checkpoint(**state), folder / "last", keep)
         self._best = _manager(tf.train.Checkpoint(**state, miou=self._miou), folder / "best", 1)
         self._record = folder / "best.json"
-        self.latest: str | None = None
-        """Path of the newest checkpoint that is known to be good."""
+        self._latest: str | None = None
+
+    @property
+    def latest(self) -> str | None:
+        """Path of the newest checkpoint that is known to be good; one that is being written is waited for."""
+        self._last.checkpoint.sync()
+        return self._latest
 
     def restore(self) -> bool:
         """Go back to the newest checkpoint that can be read; False if there is none at all.
@@ -61,21 +68,39 @@ class Checkpoints:
         Raises:
             CheckpointError: none can be read, or they belong to other networks.
         """
-        self.latest = _restore_newest(
+        self._latest = _restore_newest(
             Path(self._last.directory), lambda path: self._last.checkpoint.restore(path).assert_consumed()
         )
-        return self.latest is not None
+        return self._latest is not None
 
     def save(self, step: int) -> None:
-        """Write the newest checkpoint.
+        """Write the newest checkpoint, of the variables as they are now, while training goes on.
 
         Raises:
             NonFiniteError: a variable is NaN or infinite; nothing is written.
-            HRSError: the checkpoint cannot be written.
+            HRSError: the checkpoint before this one could not be written.
         """
         self._refuse_non_finite(step)
+        # Not to be used again: the manager adds to the list of callbacks at each save.
+        options = tf.train.CheckpointOptions(
+            experimental_enable_async_checkpoint=True, experimental_write_callbacks=[self._written]
+        )
         with writing(self._last.directory):
-            self.latest = self._last.save(checkpoint_number=step)
+            self._last.save(checkpoint_number=step, options=options)
+
+    def save_now(self, step: int) -> None:
+        """Write the newest checkpoint, and return when it is there.
+
+        Raises:
+            NonFiniteError, HRSError: see :meth:`save`.
+        """
+        self._refuse_non_finite(step)
+        self._last.checkpoint.sync()
+        with writing(self._last.directory):
+            self._written(self._last.save(checkpoint_number=step))
+
+    def _written(self, path: str) -> None:
+        self._latest = path
 
     def save_if_best(self, step: int, miou: float) -> bool:
         """Write the best checkpoint if ``miou`` beats that of the one there is; True if so.

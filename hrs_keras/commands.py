@@ -81,10 +81,13 @@ def run_experiment(options: argparse.Namespace) -> int:
     overrides = [word for word in options.words + options.only if "=" in word]  # --only takes all that follows it
     experiments = load_experiments([word for word in options.words if "=" not in word], overrides)
 
-    from hrs_keras.experiments.report import write_report
+    from hrs_keras.experiments.report import check_report, write_report
     from hrs_keras.experiments.results import read_results
     from hrs_keras.experiments.runner import FailedRunsError, run_experiments
 
+    out = options.out or options.results
+    for experiment in experiments:  # not after hours of runs
+        check_report(experiment, out, options.into)
     failed = None
     if not options.report:
         only = [word for word in options.only if "=" not in word]
@@ -92,10 +95,13 @@ def run_experiment(options: argparse.Namespace) -> int:
             run_experiments(experiments, options.results, jobs=options.jobs, only=only)
         except FailedRunsError as error:
             failed = error  # what there is is reported nevertheless
-    results = read_results(options.results)
-    for experiment in experiments:
-        runs = Path(experiment.cells()[0].recipe.runs)
-        print(write_report(experiment, results, options.out or options.results, options.into, runs))
+    try:
+        results = read_results(options.results)
+        for experiment in experiments:
+            runs = Path(experiment.cells()[0].recipe.runs)
+            print(write_report(experiment, results, out, options.into, runs))
+    except HRSError as error:
+        raise HRSError(f"{failed}\nand no report: {error}") if failed else error from None
     if failed:
         raise failed
     return 0

@@ -9,7 +9,8 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -129,16 +130,26 @@ def _choose(devices: str | None, *, alone: bool) -> int:
             raise HRSError(
                 f"--devices {wanted}: TensorFlow sees {len(gpus)} GPUs here; use as many or fewer, or cpu:{wanted}"
             )
-        tf.config.set_visible_devices(gpus[:wanted], "GPU")
+        _before_tensorflow(devices, tf.config.set_visible_devices, gpus[:wanted], "GPU")
         return 1
-    tf.config.set_visible_devices([], "GPU")
+    _before_tensorflow(devices, tf.config.set_visible_devices, [], "GPU")
     cpus = int(kind["cpus"] or 1)
     if cpus > 1:
         if not alone:
             raise HRSError(f"--devices {devices}: the CPU of a cluster's worker is one device; use --devices cpu")
         cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * cpus)
+        parts = [tf.config.LogicalDeviceConfiguration()] * cpus
+        _before_tensorflow(devices, tf.config.set_logical_device_configuration, cpu, parts)
     return cpus
+
+
+def _before_tensorflow(devices: str, configure: Callable[..., None], *arguments: Any) -> None:
+    try:
+        configure(*arguments)
+    except RuntimeError as error:
+        raise HRSError(
+            f"--devices {devices}: TensorFlow has its devices already ({error}); use a new process"
+        ) from None
 
 
 def _resolver() -> tf.distribute.cluster_resolver.ClusterResolver | None:

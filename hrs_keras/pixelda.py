@@ -27,7 +27,7 @@ class PixelDATrainer(Trainer):
 
     The original updates discriminator and task network together and then, on a new pass, the generator. Here all
     learn from one pass with ``train.schedule: shared``, and encoder, generator and discriminator in turn, each on a
-    pass and noise of its own, with ``alternating``.
+    pass of its own (with the step's noise), with ``alternating``.
 
     Args:
         recipe: its ``method``, ``train``, ``seed`` and ``data.size`` are read.

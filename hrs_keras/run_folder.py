@@ -214,5 +214,5 @@ def read_json(path: Path) -> dict | None:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {error}; remove it, or bring it back") from None

@@ -187,6 +187,12 @@ class Recipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _step_for_each_phase(self) -> "Recipe":
+        if self.method.pretrain and self.train.steps < 2:
+            raise ValueError("method.pretrain: 1 step cannot be shared by two phases; set train.steps to 2 or more")
+        return self
+
     @property
     def run_dir(self) -> Path:
         """Where the run keeps everything it writes."""
@@ -197,7 +203,7 @@ class Recipe(Section):
         """Who teaches when: one phase of all steps, but for ``method.pretrain``."""
         steps = self.train.steps
         if self.method.pretrain:
-            switch = min(max(1, round(self.method.pretrain * steps)), steps)
+            switch = min(max(1, round(self.method.pretrain * steps)), steps - 1)
             return [Phase(("source",), 0, switch), Phase(("target",), switch, steps)]
         domains = ("target",) if self.method.source_weighting == "none" else ("source", "target")
         return [Phase(domains, 0, steps)]

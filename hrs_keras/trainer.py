@@ -56,6 +56,9 @@ class JointTrainer(Trainer):
         self.discriminator = networks.discriminator
         self.selected = SelectedShare(len(recipe.data.label_space.classes))
 
+    def reset_metrics(self):
+        """Keras' hook before each phase: the log alone resets ``selected``, at the end of its intervals."""
+
     def measurements(self, batch: Batch) -> Scalars:
         """``selected``: the mean weight of the source pixels since the metrics' last reset."""
         return {"selected": self.selected.result()} if "source" in batch else {}

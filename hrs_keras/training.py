@@ -17,7 +17,7 @@ from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.pipeline import training_batches
 from hrs_keras.data.records import reading
 from hrs_keras.distribution import Distribution, distribute
-from hrs_keras.errors import CheckpointError, HRSError, RecipeError
+from hrs_keras.errors import CheckpointError, HRSError, PreemptedError, RecipeError
 from hrs_keras.evaluation import Evaluation, evaluate
 from hrs_keras.export import Origin, export_saved_model, find_export
 from hrs_keras.models import build_networks, build_segmenter
@@ -167,6 +167,8 @@ def _fit(
                         functools.partial(training_batches, recipe, checked.sets, begin)
                     )
                     trainer.fit(batches, epochs=1, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
+            if trainer.told():  # while the last step was being saved
+                raise PreemptedError(f"told to end (SIGTERM): saved {checkpoints.latest}; the same command goes on")
     except tf.errors.ResourceExhaustedError:
         raise HRSError(
             "out of memory: lower train.batch_size or data.size, or set precision: mixed_bfloat16; the last"

@@ -1,6 +1,6 @@
 """Pictures of a run: what was selected (the paper's Fig. 4) and what was predicted (Fig. 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
+from hrs_keras.files import write_whole
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 
 SELECTED_COLOUR = np.array([255, 40, 40])
@@ -85,6 +86,7 @@ def prediction_panel(
     space: LabelSpace,
     titles: Sequence[str],
     heading: str,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Fig. 5: each real image, its ground truth and predictions, with the class legend.
 
@@ -95,6 +97,7 @@ def prediction_panel(
         predictions: column title -> [N, H, W] train ids.
         titles: a name for each row.
         heading: above the picture.
+        metadata: see :func:`save_figure`.
     """
     rows = []
     for i, image in enumerate(images):
@@ -103,7 +106,7 @@ def prediction_panel(
         rows.append(([image, *painted], [titles[i], "", *right]))
     legend = [Patch(color=np.array(c) / 255, label=n) for n, c in zip(space.classes, space.palette, strict=True)]
     legend.append(Patch(color=np.array(IGNORED_COLOUR) / 255, label="ignored"))
-    _panel(path, ["image", "ground truth", *predictions], rows, legend, heading)
+    _panel(path, ["image", "ground truth", *predictions], rows, legend, heading, metadata)
 
 
 def _agreement(label: np.ndarray, prediction: np.ndarray) -> str:
@@ -111,7 +114,14 @@ def _agreement(label: np.ndarray, prediction: np.ndarray) -> str:
     return f"{100 * (label == prediction)[valid].mean():.0f} % of pixels right" if valid.any() else "nothing labelled"
 
 
-def _panel(path: Path, columns: Sequence[str], rows: Sequence[tuple], legend: list[Patch], heading: str) -> None:
+def _panel(
+    path: Path,
+    columns: Sequence[str],
+    rows: Sequence[tuple],
+    legend: list[Patch],
+    heading: str,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """A grid of pictures: (pictures, captions below them) for each row."""
     height, width = rows[0][0][0].shape[:2]
     cell = 2.6  # inches wide
@@ -134,5 +144,10 @@ def _panel(path: Path, columns: Sequence[str], rows: Sequence[tuple], legend: li
     figure.suptitle(heading, fontsize=10)
     if legend:
         figure.legend(handles=legend, loc="outside lower center", ncols=min(legend_columns, len(legend)), fontsize=7)
+    save_figure(figure, path, dpi=110, metadata=metadata)
+
+
+def save_figure(figure: Figure, path: Path, dpi: int, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a figure as a PNG, whole or not at all; ``metadata`` are texts that it holds unseen."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=dpi, metadata=metadata))

@@ -3,6 +3,8 @@
 import argparse
 import importlib
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -124,6 +126,58 @@ def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path):
         assert commands[name][-len(shape) - 4 : -4] == shape
         result = subprocess.run(commands[name], capture_output=True, text=True, check=True)
         assert 0 < json.loads(result.stdout)["ms"] < 60_000
+
+
+def test_input_report_takes_ratios_to_the_faster_decoder_within_a_round(benchmark):
+    pipeline = benchmark("input_pipeline")
+
+    def measured(speed, ours):
+        pairs = {"raw files": ours, "PyTorch, opencv": 30, "PyTorch, pillow": 20}
+        return {name: {"pairs_per_s": rate * speed, "ms": 4000 / rate / speed} for name, rate in pairs.items()}
+
+    text = pipeline.report([measured(1, 36), measured(0.3, 36), measured(1, 45)])
+    assert "| raw files / PyTorch, opencv | 1.20 | 1.20 to 1.50 | 1.2 |" in text
+    assert "| PyTorch, pillow | 20.0 | 200.0 |" in text and "/ PyTorch, pillow" not in text
+
+
+@pytest.fixture
+def cityscapes(tmp_path, save):
+    """Four pairs of 64 x 128 in Cityscapes' layout; all of image number i has the value 20 i and the class i."""
+    for i, (split, label_id) in enumerate((("train", 7), ("train", 8), ("train", 11), ("val", 12))):
+        name = f"{split}/town/town_{i}"
+        save(tmp_path / f"leftImg8bit/{name}_leftImg8bit.png", np.full((64, 128, 3), 20 * i))
+        save(tmp_path / f"gtFine/{name}_gtFine_labelIds.png", np.full((64, 128), label_id))
+    return tmp_path
+
+
+def test_input_pipeline_runs_without_a_peer(cityscapes):
+    script, size = BENCHMARKS / "input_pipeline.py", ["--height", "32", "--width", "64"]
+    command = [sys.executable, str(script), "--root", str(cityscapes), *size, "--rounds", "1", "--steps", "2"]
+    environment = {name: value for name, value in os.environ.items() if name != "HRS_PEER_PYTHON"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert "The PyTorch peer was left out: no --peer" in result.stdout
+    pairs = re.search(r"^\| raw files \| ([0-9.]+) \|", result.stdout, re.MULTILINE)
+    assert float(pairs[1]) > 0 and "ratio" not in result.stdout
+
+
+def test_samples_are_saved_in_order_and_compared(benchmark, cityscapes, tmp_path):
+    ours, other = tmp_path / "ours.npz", tmp_path / "other.npz"
+    options = argparse.Namespace(root=cityscapes, height=32, width=64, batch=4, changes=[])
+    batches = benchmark("batches")
+    assert batches.save_in_order(batches.recipe_of(options, "data.augment.flip=false"), ours) == {"pairs": 4}
+    with np.load(ours) as saved:
+        assert saved["labels"][:, 0, 0].tolist() == [0, 1, 2, 3]
+        np.testing.assert_allclose(saved["images"][:, 0, 0, 0], np.array([0, 20, 40, 60]) / 127.5 - 1, atol=1e-6)
+        np.savez(other, images=saved["images"] + 1 / 127.5, labels=np.zeros_like(saved["labels"]))
+    assert benchmark("input_pipeline").difference(ours, other) == ["25.000 %", "1.00", "1.0"]
+
+
+def test_the_peers_samples_are_the_pairs_in_order(benchmark, cityscapes, tmp_path):
+    pytest.importorskip("torch", reason="the peer's side wants PyTorch")
+    options = argparse.Namespace(root=cityscapes, height=32, width=64, decoder="pillow", save=tmp_path / "peer.npz")
+    benchmark("torch_input").save_in_order(options)
+    with np.load(options.save) as saved:
+        assert saved["labels"][:, 0, 0].tolist() == [0, 1, 2, 3] and saved["images"].shape == (4, 32, 64, 3)
 
 
 def test_a_peers_definitions_are_taken_without_running_it(benchmark, tmp_path):

@@ -1,9 +1,11 @@
 """Killed and resumed runs, damaged and foreign checkpoints."""
 
+import contextlib
 import csv
 import json
 import random
 import re
+import resource
 import shutil
 import signal
 import time
@@ -16,7 +18,7 @@ import tiny
 from tiny_run import start, write_recipe
 
 from hrs_keras.checkpoints import Checkpoints, restore_segmenter
-from hrs_keras.errors import CheckpointError, NonFiniteError
+from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError
 from hrs_keras.models import build_networks, build_segmenter
 from hrs_keras.recipe import load_recipe
 from hrs_keras.trainer import JointTrainer
@@ -112,7 +114,49 @@ def test_only_the_newest_are_kept(joint, tmp_path):
     checkpoints = Checkpoints(joint, tmp_path, keep=2)
     for step in (1, 2, 3):
         checkpoints.save(step)
+    assert checkpoints.latest == str(tmp_path / "last/step-3")  # waits for it
     assert sorted(path.name for path in (tmp_path / "last").glob("*.index")) == ["step-2.index", "step-3.index"]
+
+
+def test_a_checkpoint_holds_the_moment_it_was_asked_for(tmp_path):
+    player = trainer()
+    checkpoints = Checkpoints(player, tmp_path, keep=2)
+    variables = [v for p in player.players for v in (*p.network.variables, *p.optimizer.variables)]
+    for step in (1, 2):
+        before = [variable.numpy() for variable in variables]
+        checkpoints.save(step)
+        for variable in variables:  # as training does while it is being written
+            variable.assign(tf.zeros_like(variable))
+        assert checkpoints.latest and checkpoints.restore()
+        assert all(np.array_equal(a, v.numpy()) for a, v in zip(before, variables, strict=True))
+
+
+@contextlib.contextmanager
+def small_files_only():
+    """As on a disk that is full: what is longer than a page cannot be written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(joint, tmp_path):
+    checkpoints = Checkpoints(joint, tmp_path, keep=2)
+    checkpoints.save(1)
+    assert checkpoints.latest == str(tmp_path / "last/step-1")
+    with small_files_only():
+        checkpoints.save(2)
+        assert checkpoints.latest == str(tmp_path / "last/step-1")
+        with pytest.raises(HRSError, match=r"cannot write .*last"):
+            checkpoints.save(3)
+        with pytest.raises(HRSError, match=r"cannot write .*last"):
+            checkpoints.save_now(3)
+    again = Checkpoints(joint, tmp_path, keep=2)
+    assert again.restore() and again.latest == str(tmp_path / "last/step-1")
+    checkpoints.save_now(4)
+    assert again.restore() and again.latest == str(tmp_path / "last/step-4")
 
 
 def test_nothing_that_is_not_finite_is_saved(joint, tmp_path):
@@ -145,7 +189,7 @@ def test_damaged_and_missing_checkpoints(joint, tmp_path):
     assert checkpoints.restore() is False
     with pytest.raises(CheckpointError, match="holds no checkpoint"):
         restore_segmenter(joint.segmenter, tmp_path, "best")
-    checkpoints.save(1)
+    checkpoints.save_now(1)
     data = next((tmp_path / "last").glob("*.data*"))
     data.write_bytes(data.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="damaged"):
@@ -183,7 +227,7 @@ def test_the_last_good_checkpoint_is_taken(tmp_path, capsys, damage):
     bias = player.segmenter.trainable_variables[-1]
     for step in (2, 3):
         bias.assign(tf.fill(bias.shape, float(step)))
-        checkpoints.save(step)
+        checkpoints.save_now(step)
     damage(tmp_path / "last")
     good = 3 if damage is damage_state else 2
     again = Checkpoints(player, tmp_path, keep=2)
@@ -198,7 +242,7 @@ def test_the_last_good_checkpoint_is_taken(tmp_path, capsys, damage):
     assert len(said) == (good == 2) + (step == 2)  # for each of the two that read it
     assert all("last/step-3 is damaged" in line and "last/step-2 is taken instead" in line for line in said)
     # Training goes on: the damaged one is written anew, and nothing is left to fall back from.
-    again.save(3)
+    again.save_now(3)
     assert restore_segmenter(segmenter, tmp_path, "last") == 3
 
 

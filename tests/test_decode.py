@@ -16,6 +16,7 @@ from hrs_keras.data.decode import (
     decode_image,
     decode_label,
     decode_raw_label,
+    mirror,
     resize_image,
     resize_label,
 )
@@ -187,3 +188,62 @@ def test_resized_labels_hold_no_new_ids():
     many = RNG.choice([0, 7, 255], (50, 70)).astype(np.int32)
     for size in ((64, 96), (20, 30)):
         assert set(np.unique(resize_label(tf.constant(many), size))) <= {0, 7, 255}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32])
+@pytest.mark.parametrize("shape", [(64, 96), (50, 70), (7, 200), (33, 48)])
+def test_labels_are_resized_as_tensorflow_resizes_them(dtype, shape):
+    label = tf.constant(RNG.integers(0, 250, shape).astype(dtype))
+    for size in ((32, 48), (64, 96), (33, 48), (21, 101), tf.constant((40, 30))):
+        expected = tf.image.resize(label[..., tf.newaxis], size, method="nearest")[..., 0]
+        resized = resize_label(label, size)
+        assert resized.dtype == label.dtype
+        np.testing.assert_array_equal(resized, expected)
+
+
+@pytest.mark.parametrize("table", ["cityscapes", "gtav", "synthia"])
+def test_narrow_raw_values_are_looked_up_as_they_are_searched_for(table):
+    ids = IdMap(Dataset(images="*", labels="*", ids=table), CITYSCAPES)
+    for dtype in (np.uint8, np.uint16):
+        raw = np.arange(np.iinfo(dtype).max + 1).astype(dtype).reshape(16, -1)
+        train_ids = ids(tf.constant(raw))
+        assert train_ids.dtype == tf.int32
+        np.testing.assert_array_equal(train_ids, ids(tf.constant(raw, tf.int32)))
+
+
+def write_label(path: Path, encoding: str) -> tuple[str, Dataset]:
+    """A label file of 37 x 53 pixels with ids 0 to 5, of which the table knows 0 to 3, and how it is to be read."""
+    raw = RNG.integers(0, 6, (37, 53)).astype(np.uint8)
+    names = dict(enumerate(("road", "sky", "ignore", "car")))
+    common = {"images": "*", "labels": "*", "crop": {"rows": [2, 36], "columns": [1, 53]}}
+    if encoding == "16 bits":
+        file = write_png16(path, np.stack([1000 * raw.astype(np.uint16)] * 3, -1))
+        return file, Dataset(**common, bits=16, ids={1000 * i: name for i, name in names.items()})
+    if encoding == "colours":
+        Image.fromarray(np.stack([raw, raw, raw], -1)).save(path)
+        return str(path), Dataset(**common, encoding="colours", ids={f"{i},{i},{i}": n for i, n in names.items()})
+    image = Image.fromarray(raw)
+    if encoding == "palette":
+        image.putpalette([part for i in range(6) for part in (9 * i, 1, 2)])
+    image.save(path)
+    return str(path), Dataset(**common, encoding=encoding, ids=names)
+
+
+@pytest.mark.parametrize("encoding", ["values", "16 bits", "palette", "colours"])
+def test_a_label_read_at_a_size_is_the_whole_one_resized(tmp_path, encoding):
+    path, dataset = write_label(tmp_path / "label.png", encoding)
+    ids = IdMap(dataset, CITYSCAPES)
+    whole = ids(apply_crop(decode_raw_label(path, dataset), dataset.crop))
+    assert set(np.unique(whole)) == {0, 10, 13, 255}
+    np.testing.assert_array_equal(decode_label(path, dataset, ids), whole)
+    for size in ((17, 26), (32, 64), (34, 52)):
+        expected = tf.image.resize(whole[..., tf.newaxis], size, method="nearest")[..., 0]
+        at_size = decode_label(path, dataset, ids, size)
+        assert at_size.dtype == tf.int32
+        np.testing.assert_array_equal(at_size, expected)
+
+
+def test_mirror_exchanges_left_and_right():
+    pixels = RNG.integers(0, 256, (4, 6, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(mirror(tf.constant(pixels)), pixels[:, ::-1])
+    np.testing.assert_array_equal(mirror(tf.constant(pixels[..., 0])), pixels[:, ::-1, 0])

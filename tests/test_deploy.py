@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -398,6 +399,74 @@ def test_the_health_check_of_a_server_that_does_not_listen():
     assert health(port) != 0
 
 
+# ---- training jobs ---------------------------------------------------------------------------------------------
+
+TRAINING_JOB, SLURM_JOB = DEPLOY / "kubernetes.train.yaml", DEPLOY / "train.slurm"
+
+
+@pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
+def test_the_pods_of_a_training_job(version):
+    job = yaml.safe_load(TRAINING_JOB.read_text())
+    assert (job["apiVersion"], job["kind"]) == ("kubeflow.org/v1", "TFJob")
+    replicas = job["spec"]["tfReplicaSpecs"]
+    assert set(replicas) == {"Chief", "Worker"} and replicas["Chief"]["replicas"] == 1
+    for replica in replicas.values():
+        assert replica["restartPolicy"] == "ExitCode"
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": replica["template"]["spec"]}
+        kubernetes_validate.validate(pod, version, strict=True)
+        assert [container["name"] for container in pod["spec"]["containers"]] == ["tensorflow"]
+
+
+def training_container() -> dict[str, Any]:
+    job = yaml.safe_load(TRAINING_JOB.read_text())
+    (container,) = job["spec"]["tfReplicaSpecs"]["Worker"]["template"]["spec"]["containers"]
+    return container
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, 0), (2, 2), (75, 143)])
+def test_the_exit_code_that_asks_for_another_try(tmp_path, code, told):
+    """The pod's own script, around something that ends with a code of ours."""
+    container = training_container()
+    (script,) = container["args"]
+    (tmp_path / "python").write_text(f"#!/bin/sh\nexit {code}\n")
+    (tmp_path / "python").chmod(0o755)
+    run = subprocess.run(
+        [*container["command"], script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, cwd=tmp_path, timeout=30
+    )
+    assert run.returncode == told
+
+
+def test_sigterm_reaches_the_training_in_a_pod(tmp_path):
+    container = training_container()
+    fake = "#!/bin/sh\ntrap 'sleep 0.5; touch saved; exit 75' TERM\ntouch begun\nwhile :; do sleep 0.1; done\n"
+    (tmp_path / "python").write_text(fake)
+    (tmp_path / "python").chmod(0o755)
+    run = subprocess.Popen(
+        [*container["command"], *container["args"]], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, cwd=tmp_path
+    )
+    while not (tmp_path / "begun").exists() and run.poll() is None:
+        time.sleep(0.01)
+    run.terminate()
+    assert run.wait(30) == 143 and (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize(("code", "queued"), [(0, False), (2, False), (75, True)])
+def test_the_slurm_job_puts_itself_back_into_the_queue(tmp_path, code, queued):
+    commands = {"srun": f'echo "$@" > given; exit {code}', "scontrol": 'echo "$@" > queued'}
+    for name, body in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    run = subprocess.run(
+        ["bash", SLURM_JOB, "recipes/x.yaml", "data.root=/a b"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7"},
+        cwd=tmp_path,
+        timeout=30,
+    )
+    assert run.returncode == code
+    assert (tmp_path / "given").read_text() == "--kill-on-bad-exit=0 python train.py recipes/x.yaml data.root=/a b\n"
+    assert (tmp_path / "queued").exists() == queued
+
+
 # ---- the page about it -----------------------------------------------------------------------------------------
 
 
@@ -412,6 +481,7 @@ def test_the_configurations_in_the_documentation():
 
 
 def test_the_documentation_names_files_that_are_there():
-    named = set(re.findall(r"deploy/[\w.]+[\w]", DOCS.read_text()))
+    pages = DOCS.read_text() + (REPOSITORY / "docs/scale.md").read_text()
+    named = set(re.findall(r"deploy/[\w.]+[\w]", pages))
     assert {f"deploy/{file.name}" for file in DEPLOY.iterdir()} - {"deploy/kustomization.yaml"} <= named
     assert all((REPOSITORY / name).exists() for name in named)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import tensorflow as tf
 import tiny
 from test_workers import outcome
 from tiny_run import start, write_recipe
@@ -101,6 +102,12 @@ def test_half_of_slurms_variables_are_not_enough(monkeypatch):
 def test_devices_that_are_not_there_are_refused(devices, found):
     with pytest.raises(HRSError, match=found):
         distribute(tiny.recipe(), devices)
+
+
+def test_devices_are_chosen_before_tensorflow_begins():
+    tf.constant(0.0)
+    with pytest.raises(HRSError, match=r"--devices cpu:2: TensorFlow has its devices already .*; use a new process"):
+        distribute(tiny.recipe("train.batch_size=2"), "cpu:2")
 
 
 def test_two_devices_train_a_whole_run(city, tmp_path):

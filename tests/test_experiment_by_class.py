@@ -5,6 +5,7 @@ import pytest
 
 from hrs_keras.experiments.by_class import certainty_table, correlations, learned_rows, selection_by_class
 from hrs_keras.experiments.statistics import Measurements
+from hrs_keras.experiments.tables import main_table
 
 IOU = {
     "fcn": {"road": 0.9, "sky": 0.5, "car": 0.1},
@@ -40,6 +41,13 @@ def measured(tmp_path):
 
 def test_only_systems_that_learned_to_select(measured):
     assert [row.system.name for row in learned_rows(measured)] == ["ours"]
+
+
+def test_the_main_table_has_the_difference_to_mixing_too(measured):
+    table = made_up.rows(main_table(measured))
+    column = table[0].index("difference to JOINT")
+    # Paired by seed: of the one that joint training was run with.
+    assert {row[0]: row[column] for row in table[1:]} == {"FCN": "+0.0 (1 pair)", "JOINT": "", "OURS": "+0.0 (1 pair)"}
 
 
 def test_how_certain_the_weighting_networks_are(measured):

@@ -1,6 +1,7 @@
 """Reports of made-up results: tables cell by cell, notes, curves, and what is written where."""
 
 import copy
+import errno
 import itertools
 import json
 import os
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 from made_up import CLASSES, ENVIRONMENT, evaluation, result, results, rows
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from PIL import Image
 
+from hrs_keras import visualise
 from hrs_keras.errors import HRSError
 from hrs_keras.experiments import curves, details, notes, side_by_side, tables
 from hrs_keras.experiments.grid import load_experiment
@@ -566,7 +569,7 @@ def test_predictions_are_those_of_the_run(pictured, tmp_path, monkeypatch):
     experiment, found, runs = pictured
     seen = {}
 
-    def panel(path, images, labels, predictions, space, titles, heading):
+    def panel(path, images, labels, predictions, space, titles, heading, metadata):
         seen.update(images=images, labels=labels, predictions=predictions, titles=titles)
         Image.new("RGB", (8, 8)).save(path)
 
@@ -579,6 +582,33 @@ def test_predictions_are_those_of_the_run(pictured, tmp_path, monkeypatch):
     agree = (logits.argmax(-1) == seen["predictions"]["Ours"]).mean()
     assert seen["predictions"]["Ours"].shape == seen["labels"].shape == (3, 32, 64)
     assert agree > 0.98  # the images were rounded to whole numbers for the picture
+
+
+def test_a_report_does_without_a_picture_that_cannot_be_drawn(pictured, tmp_path):
+    experiment, found, runs = pictured
+    shutil.copytree(runs, tmp_path / "runs")
+    shutil.rmtree(tmp_path / "runs/tiny/checkpoints")
+    report = write_report(experiment, found, tmp_path / "out", runs=tmp_path / "runs").read_text()
+    assert "No predictions side by side: " in section(report, "Predictions")
+    assert "holds no checkpoint" in section(report, "Predictions")
+    assert not (tmp_path / "out/table-predictions.png").exists()
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    figure = Figure()
+    visualise.save_figure(figure, tmp_path / "x.png", dpi=20, metadata={"made-of": "a"})
+    before = (tmp_path / "x.png").read_bytes()
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.info["made-of"] == "a"
+
+    def full(file, **_):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(figure, "savefig", full)
+    with pytest.raises(OSError, match="No space"):
+        visualise.save_figure(figure, tmp_path / "x.png", dpi=20)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"] and (tmp_path / "x.png").read_bytes() == before
 
 
 def test_pictures_outlive_their_run_folders(pictured, tmp_path):

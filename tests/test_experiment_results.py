@@ -142,9 +142,39 @@ def damage_log_away(run):
     run.log_file.unlink()
 
 
+def damage_result(run):
+    run.result_file.write_text("{}")
+
+
+def damage_evaluation_kind(run):
+    run.evaluation_file(4).write_text("[]")
+
+
+def damage_log_steps(run):
+    run.log_file.write_text("selected\n1\n")
+
+
+def damage_environment_away(run):
+    run.environment_file.unlink()
+
+
+def damage_audit_away(run):
+    run.audit_file.unlink()
+
+
+def damage_nesting(run):
+    run.result_file.write_text("[" * 100_000)
+
+
 @pytest.mark.parametrize(
     "damage, says",
     [
+        (damage_result, "are damaged .*'parameters'.*; remove .* to make the run again"),
+        (damage_evaluation_kind, "are damaged .*; remove .* to make the run again"),
+        (damage_log_steps, "are damaged .*'step'.*; remove .* to make the run again"),
+        (damage_environment_away, r"are damaged: environment\.versions: .*; remove .* to make the run again"),
+        (damage_audit_away, "are damaged: class_shares: .*; remove .* to make the run again"),
+        (damage_nesting, r"result\.json is damaged"),
         (damage_unfinished, "has no result.json: the run is not finished"),
         (damage_last_evaluation, "lacks the evaluation at the last step, 8"),
         (damage_evaluation, "step_0000004.json is damaged"),
@@ -286,6 +316,16 @@ def test_results_that_cannot_be_used(run, tmp_path):
     # Where things lie may be changed, the settings may not.
     rewritten(path, lambda result: result["recipe"]["data"].update(root="elsewhere"))
     assert len(read_results(folder)) == 1
+    whole = path.read_text()
+    for key in ("name", "environment", "class_shares", "parameters", "evaluations", "best", "log", "selection_check"):
+        rewritten(path, lambda result, key=key: result.pop(key))
+        with pytest.raises(CheckpointError, match=rf"ours-s0\.json is damaged: {key}: .*; move it away"):
+            read_results(folder)
+        path.write_text(whole)
+    rewritten(path, lambda result: result.update(evaluations=[]))
+    with pytest.raises(CheckpointError, match=r"ours-s0\.json is damaged: evaluations: "):
+        read_results(folder)
+    path.write_text(whole)
     rewritten(path, lambda result: result["recipe"]["train"].update(steps=9))
     with pytest.raises(CheckpointError, match=r"ours-s0\.json .*its recipe gives .*move the file away"):
         read_results(folder)

@@ -259,6 +259,22 @@ def test_commands_that_are_refused(experiment, tmp_path, capsys, words, says):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_report_that_cannot_be_written_is_told_before_the_first_run(experiment, tmp_path, capsys):
+    file = str(experiment("a", systems("fcn"), [0]))
+    page = tmp_path / "page.md"
+    page.write_text("no markers\n")
+    place = tmp_path / "file"
+    place.write_text("")
+    words = ("experiment", file, "--results", str(tmp_path / "results"))
+    for more, says in (
+        (("--into", str(page)), "<!-- begin: a -->' nowhere"),
+        (("--out", str(place)), f"cannot write {place}"),
+    ):
+        assert main([*words, *more]) == 2
+        assert says in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 QUICK = """
 import sys
 from hrs_keras.cli import main

@@ -30,7 +30,7 @@ def test_to_uint8():
 def grid(monkeypatch, draw) -> list:
     """The shapes of the grids, and pictures, that a drawing function asks for."""
     seen = []
-    monkeypatch.setattr(visualise, "_panel", lambda path, columns, rows, legend, heading: seen.append((columns, rows)))
+    monkeypatch.setattr(visualise, "_panel", lambda path, columns, rows, *_: seen.append((columns, rows)))
     draw()
     return seen[0]
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import signal
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from tiny_run import SETTINGS, start
 
 from hrs_keras import training
 from hrs_keras.callbacks import keep_rows_until
-from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, RecipeError
+from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, PreemptedError, RecipeError
 from hrs_keras.recipe import load_recipe
 from hrs_keras.run_folder import RunFolder, write_json, writing
 from hrs_keras.training import train
@@ -237,6 +238,20 @@ def test_json_is_whole_or_not_there(tmp_path):
         raise tf.errors.ResourceExhaustedError(None, None, "full")
 
 
+def test_told_to_end_while_the_last_step_is_saved(recipe_file, monkeypatch):
+    recipe = load_recipe(recipe_file, ["name=last", "train.steps=2", "method.gan=false"])
+    save = training.Checkpoints.save_now
+
+    def told(self, step):
+        save(self, step)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(training.Checkpoints, "save_now", told)
+    with pytest.raises(PreemptedError, match=r"told to end .*step-2; the same command goes on"):
+        train(recipe, export=False)
+    assert not (recipe.run_dir / "result.json").exists()
+
+
 def test_the_settings_are_those_of_a_recipe(recipe_file):
     assert load_recipe(recipe_file).train.steps == SETTINGS["train"]["steps"]
 
@@ -260,6 +275,7 @@ def test_fine_tuning_changes_domains_in_one_run_and_resumes_across_the_switch(re
         (row,) = csv.DictReader(file)
     for loss, part in (("loss/source", rows[:3]), ("loss/target", rows[3:])):
         assert float(row[loss]) == pytest.approx(np.mean([float(r[loss]) for r in part]))
+    assert float(row["selected"]) == 1  # of the source pixels of the first phase, which no later one resets
 
     for stop in (2, 3, 4):
         cut = load_recipe(recipe_file, [*phases, *times, f"name=cut{stop}"])

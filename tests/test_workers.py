@@ -1,6 +1,7 @@
 """Two worker processes on loopback: one run together, through the loss of either."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from test_client import free_port
 from tiny_run import start, write_recipe
 
 STEPS = ("train.steps=60", "train.validate_every=30", "train.checkpoint_every=5", "train.keep_checkpoints=2")
-KILLS = 10
+# More of them: HRS_TEST_KILLS=10 pytest tests/test_workers.py
+KILLS = int(os.environ.get("HRS_TEST_KILLS", "3"))
 
 
 def start_workers(*command: object, cache: Path, own: Sequence[str] = ("", "")) -> list[subprocess.Popen]:
@@ -29,7 +31,7 @@ def start_workers(*command: object, cache: Path, own: Sequence[str] = ("", "")) 
     return workers
 
 
-def outcome(workers: list[subprocess.Popen], limit: float = 240) -> tuple[list[int], list[str], list[str]]:
+def outcome(workers: list[subprocess.Popen], limit: float = 600) -> tuple[list[int], list[str], list[str]]:
     """Exit codes, standard outputs and standard errors."""
     try:
         texts = [worker.communicate(timeout=limit) for worker in workers]

@@ -33,17 +33,21 @@ def decode_raw_label(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
     Raises:
         tf.errors.OpError, ValueError: the file cannot be read or decoded.
     """
+    return tf.cast(_raw_pixels(path, dataset), tf.int32)
+
+
+def _raw_pixels(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
+    """The same in the type that the file has, [h, w] uint8 or uint16; int32 for colours."""
     contents = tf.io.read_file(path)
     if dataset.encoding == "palette":
         # tf.io.decode_png would expand the palette to colours; Pillow keeps the index.
         raw = tf.numpy_function(_palette_index, [contents], tf.uint8, stateful=False)
         raw.set_shape([None, None])
-        return tf.cast(raw, tf.int32)
+        return raw
     if dataset.encoding == "colours":
         rgb = tf.cast(tf.io.decode_png(contents, channels=3), tf.int32)
         return tf.tensordot(rgb, tf.constant([65536, 256, 1]), 1)
-    pixels = tf.io.decode_png(contents, dtype=tf.uint16 if dataset.bits == 16 else tf.uint8)
-    return tf.cast(pixels[..., dataset.channel], tf.int32)
+    return tf.io.decode_png(contents, dtype=tf.uint16 if dataset.bits == 16 else tf.uint8)[..., dataset.channel]
 
 
 def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
@@ -80,11 +84,25 @@ class IdMap:
         self.train_ids = np.array([table[raw] for raw in self.raw], np.int32)
 
     def __call__(self, raw: tf.Tensor) -> tf.Tensor:
-        """[h, w] int32 raw values -> [h, w] int32 train ids; 255 for values in no table (the audit reports those)."""
+        """[h, w] raw values, uint8, uint16 or int32 -> [h, w] int32 train ids; 255 for values in no table.
+
+        The audit reports those.
+        """
+        raw = tf.convert_to_tensor(raw)
+        if raw.dtype in (tf.uint8, tf.uint16):
+            # All values that there can be: a look-up each, many times faster than a search.
+            return tf.gather(self._of_all_up_to(raw.dtype.max), tf.cast(raw, tf.int32))
         flat = tf.reshape(raw, [-1])
         position = tf.minimum(tf.searchsorted(self.raw, flat), len(self.raw) - 1)
         known = tf.gather(self.raw, position) == flat
         return tf.reshape(tf.where(known, tf.gather(self.train_ids, position), IGNORE_LABEL), tf.shape(raw))
+
+    def _of_all_up_to(self, largest: int) -> np.ndarray:
+        """[largest + 1] int32, the train id of every raw value from 0 on."""
+        train_ids = np.full(largest + 1, IGNORE_LABEL, np.int32)
+        possible = (self.raw >= 0) & (self.raw <= largest)
+        train_ids[self.raw[possible]] = self.train_ids[possible]
+        return train_ids
 
 
 def _raw_value(raw: int | str) -> int:
@@ -100,9 +118,11 @@ def apply_crop(pixels: tf.Tensor, crop: Crop) -> tf.Tensor:
     return pixels[rows[0] : rows[1], columns[0] : columns[1]]
 
 
-def decode_label(path: tf.Tensor | str, dataset: Dataset, ids: IdMap) -> tf.Tensor:
-    """Read a label PNG as train ids: scalar string -> [h, w] int32, 255 = ignore."""
-    return ids(apply_crop(decode_raw_label(path, dataset), dataset.crop))
+def decode_label(path: tf.Tensor | str, dataset: Dataset, ids: IdMap, size: tuple[int, int] | None = None) -> tf.Tensor:
+    """Read a label PNG as train ids: scalar string -> [h, w] int32, 255 = ignore; at ``size``, where one is given."""
+    raw = apply_crop(_raw_pixels(path, dataset), dataset.crop)
+    # Nearest neighbour picks values, so that ids mapped afterwards are the same, and there are fewer to map.
+    return ids(raw if size is None else resize_label(raw, size))
 
 
 def normalise(image: tf.Tensor) -> tf.Tensor:
@@ -117,5 +137,21 @@ def resize_image(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
 
 
 def resize_label(label: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """[h, w] int32 -> [H, W] int32, nearest neighbour."""
-    return tf.image.resize(label[..., tf.newaxis], size, method="nearest")[..., 0]
+    """[h, w] integers -> [H, W] of the same type, nearest neighbour."""
+    if label.shape.is_fully_defined() and not tf.is_tensor(size) and tuple(label.shape) == tuple(size):
+        return label
+    rows, columns = (_nearest(tf.shape(label)[axis], size[axis]) for axis in (0, 1))
+    return tf.gather(tf.gather(label, rows), columns, axis=1)
+
+
+def _nearest(side: tf.Tensor, wanted: tf.Tensor | int) -> tf.Tensor:
+    """[wanted] int32, which of ``side`` rows or columns ``tf.image.resize`` takes.
+
+    Looking them up gives what resizing the label itself does, and the rows that nothing is taken from are not read.
+    """
+    return tf.image.resize(tf.range(side)[:, tf.newaxis, tf.newaxis], (wanted, 1), method="nearest")[:, 0, 0]
+
+
+def mirror(pixels: tf.Tensor) -> tf.Tensor:
+    """[h, w, ...] -> the same with left and right exchanged."""
+    return tf.reverse(pixels, [1])  # many times faster than pixels[:, ::-1]

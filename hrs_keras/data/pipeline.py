@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import normalise, resize_image, resize_label
+from hrs_keras.data.decode import mirror, normalise, resize_image, resize_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.samples import Load, training_loader, validation_loader
 from hrs_keras.schema import Recipe
@@ -117,9 +117,8 @@ def change(
         window = slice(top, top + size[0]), slice(left, left + size[1])
         image, label = image[window], label[window]
     if augment.flip:
-        mirror = tf.random.stateless_uniform([], flip_seed) < 0.5
-        image = tf.where(mirror, image[:, ::-1], image)
-        label = tf.where(mirror, label[:, ::-1], label)
+        drawn = tf.random.stateless_uniform([], flip_seed) < 0.5
+        image, label = tf.cond(drawn, lambda: (mirror(image), mirror(label)), lambda: (image, label))
     image = normalise(tf.cast(image, tf.float32))
     if augment.colour:
         image = _jitter(image, augment.colour, colour_seed)

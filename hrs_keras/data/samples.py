@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label, decode_raw_label, resize_label
+from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.records import fetch, training_sample, validation_sample
 from hrs_keras.schema import Recipe
@@ -40,9 +40,8 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
         def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             image = apply_crop(decode_image(images[number]), pairs.dataset.crop)
             resized = tf.image.resize(image, size, method="bilinear")
-            raw = apply_crop(decode_raw_label(labels[number], pairs.dataset), pairs.dataset.crop)
-            # Ids are mapped after the resize, which picks values: the outcome is the same, and there are fewer.
-            return tf.cast(tf.round(resized), tf.uint8), tf.cast(ids(resize_label(raw, size)), tf.uint8)
+            label = decode_label(labels[number], pairs.dataset, ids, size)
+            return tf.cast(tf.round(resized), tf.uint8), tf.cast(label, tf.uint8)
 
         return load
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from scipy import stats
@@ -10,6 +10,7 @@ from scipy import stats
 from hrs_keras.experiments.details import ABSENT, is_learned
 from hrs_keras.experiments.statistics import POINTS, Measurements, Row
 from hrs_keras.experiments.tables import markdown
+from hrs_keras.schema import Level
 
 _LOSS = "loss/weighting/"
 
@@ -30,7 +31,7 @@ def certainty_table(measured: Measurements) -> str:
 
 def _levels(row: Row) -> list[str]:
     logs = [result["log"] for result in row.results.values() if result["log"]]
-    return [key.removeprefix(_LOSS) for key in logs[0][0] if key.startswith(_LOSS)]
+    return [level for level in get_args(Level) if _LOSS + level in logs[0][0]]
 
 
 def _logged(row: Row, key: str, position: int) -> float | None:

@@ -18,6 +18,7 @@ from hrs_keras.experiments.details import MAPS, check_steps, check_values, check
 from hrs_keras.experiments.sections import Axis
 from hrs_keras.experiments.statistics import POINTS, Measurements, Row, summarise
 from hrs_keras.run_folder import writing
+from hrs_keras.visualise import save_figure
 
 # Okabe and Ito's palette less its yellow, which white paper swallows, and in an order that keeps likenesses apart.
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
@@ -67,8 +68,7 @@ def _legend(figure: Figure, axes: Any, columns: int) -> None:
 
 def _save(figure: Figure, path: Path) -> Path:
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI)
+        save_figure(figure, path, DPI)
     return path
 
 

@@ -52,7 +52,8 @@ def _spread(measured: Measurements) -> str:
     if experiment.baseline:
         text += (
             " Differences are means over the seeds that both systems were run with, of the difference at the same seed;"
-            " in brackets the two-sided 95 % Student-t interval of that mean."
+            " in brackets the two-sided 95 % Student-t interval of that mean, uncorrected for the number of"
+            " comparisons."
         )
     if not experiment.axes:
         other = (

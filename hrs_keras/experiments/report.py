@@ -1,5 +1,6 @@
 """The report of an experiment: its tables, curves and pictures as Markdown."""
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,9 +10,25 @@ from urllib.parse import quote
 from hrs_keras.errors import HRSError
 from hrs_keras.experiments import by_class, curves, details, notes, tables
 from hrs_keras.experiments.grid import Experiment
-from hrs_keras.experiments.side_by_side import draw_side_by_side
+from hrs_keras.experiments.side_by_side import check_pictures, draw_side_by_side
 from hrs_keras.experiments.statistics import Measurements
 from hrs_keras.run_folder import write_text, writing
+
+
+def check_report(experiment: Experiment, out: Path, into: Path | None) -> None:
+    """See that :func:`write_report` will be possible, as far as that does not depend on results.
+
+    Raises:
+        HRSError: ``into`` lacks the two lines, ``out`` cannot be written to, the cells' label spaces differ, or the
+            images of the systems in ``pictures`` do.
+    """
+    if into:
+        _around(into, experiment.path.stem)
+    check_pictures(Measurements(experiment, {}))
+    with writing(out):
+        Path(out).mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def write_report(
@@ -80,7 +97,7 @@ def _sections(measured: Measurements, stem: Path, runs: Path) -> Iterable[tuple[
     main = tables.axis_tables(measured) if experiment.axes else [("", tables.main_table(measured))]
     yield from ((heading, [table]) for heading, table in main[:-1])
     heading, table = main[-1]
-    yield heading, [table, _listed(notes.main_notes(measured))]
+    yield heading, [table, _bullets(notes.main_notes(measured))]
     if amounts := curves.draw_amounts(measured, path("amounts")):
         yield f"Against {experiment.axes[0].title}", [_Picture(amounts, "mIoU against the first axis"), notes.AMOUNTS]
     if not measured.found:
@@ -106,7 +123,7 @@ def _sections(measured: Measurements, stem: Path, runs: Path) -> Iterable[tuple[
         yield "Predictions", [*([_Picture(picture, "predictions side by side")] if picture else []), note]
 
 
-def _listed(sentences: list[str]) -> str:
+def _bullets(sentences: list[str]) -> str:
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 

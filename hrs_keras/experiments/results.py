@@ -6,8 +6,9 @@ import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, Field, ValidationError
 from scipy.stats import mannwhitneyu
 
 from hrs_keras.errors import CheckpointError, DataError, HRSError
@@ -15,6 +16,46 @@ from hrs_keras.experiments.grid import settings_digest
 from hrs_keras.experiments.sections import SelectionCheck
 from hrs_keras.recipe import parse_recipe
 from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
+
+
+class _Evaluation(BaseModel):
+    step: int
+    images: int
+    mean_iou: Annotated[dict[str, float | None], Field(min_length=1)]
+    iou: dict[str, float | None]
+
+
+class _Environment(BaseModel):
+    versions: dict[str, str | None]
+
+
+class _Best(BaseModel):
+    step: int
+
+
+class _Result(BaseModel):
+    """What tables and curves rely on in a result; it may hold more."""
+
+    name: str
+    environment: _Environment
+    class_shares: Annotated[dict[str, dict[str, float]], Field(min_length=1)]
+    parameters: dict[str, int]
+    steps: int
+    seconds_per_step: float | None
+    cpu_seconds_per_step: float | None
+    evaluations: Annotated[list[_Evaluation], Field(min_length=1)]
+    best: _Best
+    log: list[dict[str, float | None]]
+    selection_check: list[dict[str, Any]] | None
+
+
+def _check(result: Any, where: str | Path, mend: str) -> None:
+    try:
+        _Result.model_validate(result)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise CheckpointError(f"{where}: {key}: {first['msg'].lower()}; {mend}") from None
 
 
 def collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path) -> dict[str, Any]:
@@ -28,12 +69,27 @@ def collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path)
     Raises:
         HRSError: the run is not finished or its records are damaged, or the marks do not fit its images.
     """
+    mend = f"remove {run.path} to make the run again"
+    try:
+        result = _collect(run, check, data_root)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, HRSError):
+            raise
+        raise CheckpointError(f"the records of {run.path} are damaged ({error!r}); {mend}") from None
+    _check(result, f"the records of {run.path} are damaged", mend)
+    return result
+
+
+def _collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path) -> dict[str, Any]:
     recipe, done = run.recipe(), read_json(run.result_file)
     if done is None:
         raise CheckpointError(f"{run.path} has no result.json: the run is not finished")
     evaluations = _records(run.evaluations)
     if not evaluations or evaluations[-1]["step"] != recipe.train.steps:
-        raise CheckpointError(f"{run.evaluations} lacks the evaluation at the last step, {recipe.train.steps}")
+        raise CheckpointError(
+            f"{run.evaluations} lacks the evaluation at the last step, {recipe.train.steps}; remove {run.path} to make"
+            " the run again"
+        )
     log, times = _log(run.log_file)
     selects = check is not None and recipe.method.source_weighting == "learned"
     environment = read_json(run.environment_file) or {}
@@ -83,6 +139,7 @@ def read_results(folder: str | Path) -> dict[str, dict[str, Any]]:
         if digest in files:
             raise CheckpointError(f"{files[digest]} and {path} are results of the same settings; remove one of them")
         _refuse_stale(path, digest, result["recipe"])
+        _check(result, f"{path} is damaged", "move it away, and it is collected or the run made again")
         files[digest], results[digest] = path, result
     return results
 
@@ -125,7 +182,7 @@ def _log(file: Path) -> tuple[list[dict[str, float | None]], dict[str, float | N
         with open(file, newline="", encoding="utf-8") as text:
             rows = [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(text)]
     except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{file} is damaged: {error}") from None
+        raise CheckpointError(f"{file} is damaged: {error}; remove {file.parent} to make the run again") from None
     times = {name: [row[name] for row in rows if row.get(name) is not None] for name in _TIMES}
     kept = [
         {k: v for k, v in row.items() if k not in _OF_THE_MACHINE and not k.startswith("learning_rate/")}

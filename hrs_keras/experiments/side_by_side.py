@@ -7,13 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from hrs_keras.data.audit import audit
-from hrs_keras.errors import HRSError
+from hrs_keras.errors import CheckpointError, DataError, HRSError
 from hrs_keras.experiments.grid import Cell, settings_digest
 from hrs_keras.experiments.statistics import Measurements
-from hrs_keras.files import write_whole
+from hrs_keras.labels import LabelSpace
 from hrs_keras.pictures import samples
 from hrs_keras.run_folder import RunFolder, writing
 from hrs_keras.training import load_segmenter
@@ -32,6 +31,20 @@ def chosen_cells(measured: Measurements) -> dict[str, Cell]:
     return {row.system.title: next(iter(row.planned.values())) for row in rows.values()}
 
 
+def check_pictures(measured: Measurements) -> None:
+    """See that the systems of ``experiment.pictures`` predict the same images.
+
+    Raises:
+        HRSError: they do not.
+    """
+    data = [cell.recipe.data for cell in chosen_cells(measured).values()]
+    if any((other.size, other.validation) != (data[0].size, data[0].validation) for other in data[1:]):
+        raise HRSError(
+            f"{measured.experiment.path}: pictures: the systems differ in data.size or data.validation; take those out"
+            " of the list that do not see the same images"
+        )
+
+
 def draw_side_by_side(measured: Measurements, path: Path, runs: Path) -> tuple[Path | None, str]:
     """The same few validation images, their labels and what each system of ``experiment.pictures`` predicts.
 
@@ -47,7 +60,7 @@ def draw_side_by_side(measured: Measurements, path: Path, runs: Path) -> tuple[P
         without ``experiment.pictures``.
 
     Raises:
-        HRSError: a run folder is damaged, or the systems do not see the same images.
+        HRSError: the picture cannot be written.
     """
     if not measured.experiment.pictures:
         return None, ""
@@ -61,7 +74,13 @@ def draw_side_by_side(measured: Measurements, path: Path, runs: Path) -> tuple[P
             return None, f"No predictions side by side: no folder of a finished run {', '.join(missing)}."
         if not first.data.prepared and not Path(first.data.root).is_dir():
             return None, "No predictions side by side: the data is not there."
-        _draw(measured, cells, folders, path, made_of)
+        try:
+            predicted = _predictions(measured, cells, folders)
+        except (CheckpointError, DataError) as error:  # the tables are worth having without it
+            return None, f"No predictions side by side: {str(error).splitlines()[0]}."
+        with writing(path):
+            heading = measured.experiment.title
+            prediction_panel(path, *predicted, heading=heading, metadata={_MADE_OF: made_of})
     seeds = sorted({cell.seed for cell in cells.values()})
     where = "".join(f", {axis.title}: {axis.cells[-1].name}" for axis in measured.experiment.axes)
     shown = f"the runs with seed {' and '.join(map(str, seeds))}{where}, {measured.experiment.checkpoint} checkpoint"
@@ -79,22 +98,14 @@ def _there(run: RunFolder, cell: Cell) -> bool:
     return run.result_file.is_file() and run.recipe_file.is_file() and settings_digest(run.recipe()) == cell.digest
 
 
-def _draw(
-    measured: Measurements, cells: Mapping[str, Cell], folders: Mapping[str, RunFolder], path: Path, made_of: str
-) -> None:
-    recipes = [cell.recipe for cell in cells.values()]
-    recipe = recipes[0]
-    for other in recipes[1:]:
-        if (other.data.size, other.data.validation) != (recipe.data.size, recipe.data.validation):
-            raise HRSError(
-                f"{measured.experiment.path}: pictures: the systems differ in data.size or data.validation; take those"
-                " out of the list that do not see the same images"
-            )
+def _predictions(
+    measured: Measurements, cells: Mapping[str, Cell], folders: Mapping[str, RunFolder]
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], LabelSpace, list[str]]:
+    """Images, labels, what each system predicts, the classes, and the images' titles, as the panel wants them."""
+    recipe = next(iter(cells.values())).recipe
     images, labels, titles = samples(recipe, audit(recipe, roles=["validation"]).sets["validation"], COUNT)
     predictions = {title: _predict(run, measured.experiment.checkpoint, images) for title, run in folders.items()}
-    with writing(path):
-        prediction_panel(path, to_uint8(images), labels, predictions, measured.space, titles, measured.experiment.title)
-        _note_down(path, made_of)
+    return to_uint8(images), labels, predictions, measured.space, titles
 
 
 def _predict(run: RunFolder, which: str, images: np.ndarray) -> np.ndarray:
@@ -110,11 +121,3 @@ def _drawn_of(path: Path, made_of: str) -> bool:
             return image.info.get(_MADE_OF) == made_of
     except OSError:  # none yet, or no picture
         return False
-
-
-def _note_down(path: Path, made_of: str) -> None:
-    info = PngInfo()
-    info.add_text(_MADE_OF, made_of)
-    with Image.open(path) as image:
-        image.load()
-    write_whole(path, lambda file: image.save(file, format="PNG", pnginfo=info))

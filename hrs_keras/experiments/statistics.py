@@ -184,9 +184,12 @@ class Measurements:
         """The rows of a system, in the order of the axes' cells."""
         return [row for (system, _), row in self.rows.items() if system == name]
 
-    def difference(self, row: Row, which: str, subset: str) -> Difference | None:
-        """To the baseline in the same cells of the axes, in mIoU points; None without a baseline or a common seed."""
-        baseline = self.rows.get((self.experiment.baseline, row.cells))
+    def difference(self, row: Row, which: str, subset: str, other: str | None = None) -> Difference | None:
+        """To another system (None: the baseline) in the same cells of the axes, in mIoU points.
+
+        None if there is no such system, or no seed that both have.
+        """
+        baseline = self.rows.get((other or self.experiment.baseline, row.cells))
         return baseline and paired_difference(row.means(which, subset), baseline.means(which, subset))
 
     @property

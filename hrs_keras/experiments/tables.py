@@ -66,9 +66,9 @@ def main_table(measured: Measurements) -> str:
     }
     for part in parts:
         columns[f"{part} classes"] = lambda row, part=part: spread(summarise(row.means(which, part).values()))
-    if experiment.baseline:
-        columns[f"difference to {_title(measured, experiment.baseline)}"] = lambda row: _difference(
-            measured, row, whole
+    for name in dict.fromkeys(filter(None, (experiment.baseline, experiment.mixing))):
+        columns[f"difference to {_title(measured, name)}"] = lambda row, name=name: _difference(
+            measured, row, whole, name
         )
     columns[f"{other} checkpoint"] = lambda row: spread(summarise(row.means(other, whole).values()))
     rows = [[column(row) for column in columns.values()] for row in measured.rows.values()]
@@ -88,10 +88,10 @@ def _ranks(measured: Measurements, which: str, subset: str) -> dict[str, str]:
     return {name: str(1 + sum(other > mean for other in means.values())) for name, mean in means.items()}
 
 
-def _difference(measured: Measurements, row: Row, subset: str) -> str:
-    if row.system.name == measured.experiment.baseline:
-        return "baseline" if row.results else ""
-    return signed(measured.difference(row, measured.experiment.checkpoint, subset), len(row.results))
+def _difference(measured: Measurements, row: Row, subset: str, other: str) -> str:
+    if row.system.name == other:
+        return "baseline" if row.results and other == measured.experiment.baseline else ""
+    return signed(measured.difference(row, measured.experiment.checkpoint, subset, other), len(row.results))
 
 
 def _title(measured: Measurements, name: str) -> str:
@@ -155,12 +155,13 @@ def _published_row(title: str, published: Mapping[str, float], columns: list[str
 
 def _axis_differences(measured: Measurements, section: tuple[str, ...]) -> str:
     columns, whole = _columns(measured), next(iter(measured.space.subsets))
+    baseline = measured.experiment.baseline
     rows = [
         [
             system.title,
-            *(_difference(measured, measured.rows[system.name, (name, *section)], whole) for name in columns),
+            *(_difference(measured, measured.rows[system.name, (name, *section)], whole, baseline) for name in columns),
         ]
         for system in measured.experiment.systems
-        if system.name != measured.experiment.baseline
+        if system.name != baseline
     ]
     return markdown(["system", *columns], rows)
