@@ -32,8 +32,9 @@ def told_to_stop(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
 
 @contextlib.contextmanager
 def noted_interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C came. It raises ``KeyboardInterrupt``, as always; but where that passes through TensorFlow's C++ it
-    comes out as another error.
+    """Whether Ctrl-C came.
+
+    It raises ``KeyboardInterrupt``, as always; but where that passes through TensorFlow's C++ another error comes out.
     """
     came = False
 
