@@ -13,6 +13,7 @@ from pathlib import Path
 from hrs_keras import commands
 from hrs_keras.errors import HRSError, RerunError
 from hrs_keras.runtimes import FORMATS
+from hrs_keras.signals import noted_interrupts
 
 _Command = Callable[[argparse.Namespace], int]
 
@@ -22,14 +23,19 @@ _INPUTS = "PNG or JPEG images or videos: files, folders, or quoted patterns such
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parse(arguments)
-    try:
-        return options.command(options)
-    except HRSError as error:
-        print(f"hrs: {error}", file=sys.stderr)
-        return 75 if isinstance(error, RerunError) else 2
-    except KeyboardInterrupt:
-        print(f"\nhrs: interrupted{_RESUME.get(options.command, '')}", file=sys.stderr)
-        return 130
+    with noted_interrupts() as interrupted:
+        try:
+            return options.command(options)
+        except HRSError as error:
+            print(f"hrs: {error}", file=sys.stderr)
+            return 75 if isinstance(error, RerunError) else 2
+        except KeyboardInterrupt:
+            pass
+        except Exception:
+            if not interrupted():
+                raise
+    print(f"\nhrs: interrupted{_RESUME.get(options.command, '')}", file=sys.stderr)
+    return 130
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

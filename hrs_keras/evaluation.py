@@ -143,6 +143,7 @@ class Evaluator:
         self._predict = prediction_function(segmenter)
         self._strategy = strategy or tf.distribute.get_strategy()
         self._step = tf.function(self._of_all_replicas, reduce_retracing=True)
+        self._batches: Iterable | None = None
 
     def _of_all_replicas(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         def count(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -168,7 +169,9 @@ class Evaluator:
         writer = IdWriter(self._space, write_ids) if write_ids else None
         strategy = self._strategy
         rounds = -(-len(names) // strategy.num_replicas_in_sync)
-        batches = iter(strategy.distribute_datasets_from_function(self._share))
+        if self._batches is None:
+            self._batches = strategy.distribute_datasets_from_function(self._share)
+        batches = iter(self._batches)
         matrix = np.zeros((len(self._space.classes),) * 2, np.int64)
         with reading():
             for _ in range(rounds):

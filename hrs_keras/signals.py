@@ -28,3 +28,27 @@ def told_to_stop(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def noted_interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C came.
+
+    It raises ``KeyboardInterrupt``, as always; but where that passes through TensorFlow's C++ another error comes out.
+    """
+    came = False
+
+    def note(*_: object) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    own = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if own:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: came
+    finally:
+        if own:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import signal
 
 import numpy as np
 import pytest
 from PIL import Image
 from tiny_run import start, write_recipe
 
-from hrs_keras import cli
+from hrs_keras import cli, commands
 from hrs_keras.cli import main
 
 
@@ -213,3 +214,31 @@ def test_train_py_is_hrs_train(tmp_path):
     process = start("train.py", tmp_path / "missing.yaml", "--fresh", "a=b", cache=tmp_path)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 2 and err.startswith("hrs: cannot read the recipe"), err
+
+
+def test_an_interrupt_that_comes_out_as_another_error(monkeypatch, capsys):
+    """As TensorFlow makes of one that comes while it traces a function."""
+
+    def interrupted(options):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("error_already_set") from None
+
+    monkeypatch.setattr(commands, "run_evaluate", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore the interrupt
+    try:
+        assert cli.main(["evaluate", "nowhere"]) == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "hrs: interrupted" in capsys.readouterr().err
+
+
+def test_an_error_without_an_interrupt_is_a_bug(monkeypatch):
+    def broken(options):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(commands, "run_evaluate", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main(["evaluate", "nowhere"])
