@@ -54,10 +54,10 @@ class PixelDATrainer(Trainer):
         logits_s, logits_t = tf.split(real, [x_s.shape[0], x_t.shape[0]])
         logits_a = self.segmenter(adapted, training=True)["logits"]
         loss = {
-            "source": _mean(losses.segmentation_loss(y_s, logits_s)),
-            "adapted": _mean(losses.segmentation_loss(y_s, logits_a)),
-            "target": _mean(losses.segmentation_loss(y_t, logits_t)),
-            "content": _mean(losses.content_loss(adapted, x_s)),
+            "source": tf.reduce_mean(losses.segmentation_loss(y_s, logits_s)),
+            "adapted": tf.reduce_mean(losses.segmentation_loss(y_s, logits_a)),
+            "target": tf.reduce_mean(losses.segmentation_loss(y_t, logits_t)),
+            "content": tf.reduce_mean(losses.content_loss(adapted, x_s)),
             **self._adversarial_losses(adapted, x_t),
         }
         weights = self.settings
@@ -77,9 +77,9 @@ class PixelDATrainer(Trainer):
         perturbation = self.label_noise(tf.shape(tf.concat([real, fake], 0)))
         lowered, raised = tf.split(perturbation, [real.shape[0], fake.shape[0]])
         return {
-            "adversarial": _mean(losses.adversarial_loss(fake, TARGET)),
-            "discriminator": _mean(losses.adversarial_loss(real, TARGET - lowered))
-            + _mean(losses.adversarial_loss(fake, SOURCE + raised)),
+            "adversarial": tf.reduce_mean(losses.adversarial_loss(fake, TARGET)),
+            "discriminator": tf.reduce_mean(losses.adversarial_loss(real, TARGET - lowered))
+            + tf.reduce_mean(losses.adversarial_loss(fake, SOURCE + raised)),
         }
 
     def noise(self, images: int) -> tf.Tensor:
@@ -101,7 +101,3 @@ class PixelDATrainer(Trainer):
             shape = [len(images), self.settings.noise]
             noise = tf.random.stateless_uniform(shape, [self.seed, NOISE], -1.0, 1.0)
         return self.generator({"image": tf.convert_to_tensor(images), "noise": noise}, training=False)
-
-
-def _mean(per_image: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(per_image)

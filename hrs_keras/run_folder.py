@@ -105,7 +105,19 @@ class RunFolder:
                 self._remove()
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.recipe_file, recipe.to_yaml())
-            write_json(self.environment_file, environment())
+
+    def note_environment(self) -> None:
+        """Record what steps are about to be trained with, and in ``earlier`` what those before were, if with other.
+
+        Raises:
+            HRSError: it cannot be written.
+        """
+        now, before = environment(), read_json(self.environment_file)
+        earlier = before.pop("earlier", []) if before else []
+        if before and any(before.get(key) != now[key] for key in now if key != "command"):
+            earlier.append(before)
+        with writing(self.environment_file):
+            write_json(self.environment_file, now | ({"earlier": earlier} if earlier else {}))
 
     def _own(self) -> list[Path]:
         """All that a run writes; the recipe, by which a run folder is known, last."""

@@ -61,8 +61,12 @@ def hierarchical_map(scores: Mapping[str, tf.Tensor], size: tuple[int, int], thr
     Returns:
         [B, H, W, K] float32; with three levels its values are 0, 1/3, 2/3 and 1.
     """
-    maps = [enlarge(binary_map(score, level, threshold), size) for level, score in scores.items()]
+    maps = list(_maps(scores, size, threshold).values())
     return tf.add_n(maps) / len(maps)
+
+
+def _maps(scores: Mapping[str, tf.Tensor], size: tuple[int, int], threshold: str) -> dict[str, tf.Tensor]:
+    return {level: enlarge(binary_map(score, level, threshold), size) for level, score in scores.items()}
 
 
 def enlarge(binary: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
@@ -102,10 +106,7 @@ def level_maps(
     Returns:
         ``H``, and ``H_p``, ``H_r``, ``H_i`` as far as there are such levels: [B, H, W] float32 in [0, 1].
     """
-    maps = {
-        f"H_{level[0]}": class_channel(enlarge(binary_map(score, level, threshold), size), labels)
-        for level, score in scores.items()
-    }
+    maps = {f"H_{level[0]}": class_channel(map_, labels) for level, map_ in _maps(scores, size, threshold).items()}
     return {"H": tf.add_n(list(maps.values())) / len(maps)} | maps
 
 

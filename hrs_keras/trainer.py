@@ -78,19 +78,19 @@ class JointTrainer(Trainer):
         # Line 6.
         loss = {}
         if "target" in batch:
-            loss["target"] = _mean(losses.segmentation_loss(batch["target"][1], logits["target"]))
+            loss["target"] = tf.reduce_mean(losses.segmentation_loss(batch["target"][1], logits["target"]))
         if "source" in batch:
             labels = batch["source"][1]
             weights = self._source_weights(labels, logits["source"], {k: m[:sources] for k, m in scores.items()})
             if first:
                 self.selected.update_state(labels, weights)
-            loss["source"] = _mean(losses.segmentation_loss(labels, logits["source"], weights))
+            loss["source"] = tf.reduce_mean(losses.segmentation_loss(labels, logits["source"], weights))
         importance = {"target": 1.0, "source": self.method.lambda_source}
         objective = {"encoder": tf.add_n([importance[name] * value for name, value in loss.items()])}  # Eq. 6
         for level, m in scores.items():
-            to_source = losses.weighting_loss(m[:sources], SOURCE)
-            to_target = losses.weighting_loss(m[sources:], TARGET)
-            objective[f"weighting/{level}"] = loss[f"weighting/{level}"] = _mean(to_source) + _mean(to_target)
+            to_source = tf.reduce_mean(losses.weighting_loss(m[:sources], SOURCE))
+            to_target = tf.reduce_mean(losses.weighting_loss(m[sources:], TARGET))
+            objective[f"weighting/{level}"] = loss[f"weighting/{level}"] = to_source + to_target
         if self.generator is not None:
             loss |= self._gan_losses(x, batch["target"][0], prediction["features"])
             adversarial = self.method.lambda_adv * loss["adversarial"]
@@ -121,10 +121,10 @@ class JointTrainer(Trainer):
         fake, real = verdict[: x.shape[0]], verdict[x.shape[0] :]
         perturbation = self.label_noise(tf.shape(verdict))
         return {
-            "reconstruction": _mean(losses.reconstruction_loss(reconstruction, x)),
-            "adversarial": _mean(losses.adversarial_loss(fake, TARGET)),
-            "discriminator": _mean(losses.adversarial_loss(real, TARGET - perturbation[x.shape[0] :]))
-            + _mean(losses.adversarial_loss(fake, SOURCE + perturbation[: x.shape[0]])),
+            "reconstruction": tf.reduce_mean(losses.reconstruction_loss(reconstruction, x)),
+            "adversarial": tf.reduce_mean(losses.adversarial_loss(fake, TARGET)),
+            "discriminator": tf.reduce_mean(losses.adversarial_loss(real, TARGET - perturbation[x.shape[0] :]))
+            + tf.reduce_mean(losses.adversarial_loss(fake, SOURCE + perturbation[: x.shape[0]])),
         }
 
 
@@ -135,7 +135,3 @@ def _players(networks: Networks) -> Iterator[tuple[str, keras.Model]]:
     if networks.generator is not None:
         yield "generator", networks.generator
         yield "discriminator", networks.discriminator
-
-
-def _mean(per_image: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(per_image)

@@ -147,6 +147,7 @@ def _fit(
         return
     writer = tf.summary.create_noop_writer()
     if distribution.chief:
+        run.note_environment()
         with writing(run.tensorboard):
             writer = tf.summary.create_file_writer(str(run.tensorboard))
     # In this order: nothing is saved or validated after a step that broke; the best checkpoint exists before the

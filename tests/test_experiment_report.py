@@ -289,6 +289,7 @@ def test_results_that_were_made_alike_have_one_note(tmp_path):
         {"git": {"commit": "f" * 40, "modified": False}},
         {"git": {"commit": "0123456789abcdef", "modified": True}},
         {"git": None},
+        {"earlier": [ENVIRONMENT | {"git": None}]},
     ],
 )
 def test_no_results_are_mixed_silently(tmp_path, change):
@@ -395,6 +396,9 @@ def test_the_report_stands_between_its_markers(tmp_path):
     assert all((page.parent / link.replace("%20", " ")).is_file() for link in links)
     write_report(experiment, found, tmp_path / "docs/my images", page)
     assert page.read_text() == once
+    page.write_bytes(PAGE.replace("\n", "\r\n").encode())
+    write_report(experiment, found, tmp_path / "docs/my images", page)
+    assert page.read_bytes() == once.replace("\n", "\r\n").encode()
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,9 @@ def run(tmp_path) -> RunFolder:
         found = {"step": step, "mean_iou": {"11": miou}, "iou": {"sky": 0.25, "pole": pole}, **SCORES}
         run.evaluation_file(step).write_text(json.dumps(found))
     run.log_file.write_text(LOG)
-    environment = {"versions": {"keras": "3"}, "python": "3.11", "command": ["/home/me/cli.py"], "cpus": 2, "git": None}
-    run.environment_file.write_text(json.dumps(environment))
+    command, begun = {"command": ["/home/me/cli.py"]}, {"versions": {"keras": "2"}}
+    environment = {"versions": {"keras": "3"}, "python": "3.11", "cpus": 2, "git": None, "earlier": [begun | command]}
+    run.environment_file.write_text(json.dumps(environment | command))
     sets = [("source", 3, 1), ("source", 1, 3), ("target", 2, 0)]
     audited = [{"role": role, "pixels": {"sky": sky, "pole": pole}} for role, sky, pole in sets]
     run.audit_file.write_text(json.dumps({"datasets": audited}))
@@ -84,7 +85,13 @@ def test_what_is_kept(run):
         "name": "ours-s0",
         "digest": settings_digest(recipe("train.steps=8")),
         "recipe": recipe("name=ours-s0", "train.steps=8").to_dict(),
-        "environment": {"versions": {"keras": "3"}, "python": "3.11", "cpus": 2, "git": None},
+        "environment": {
+            "versions": {"keras": "3"},
+            "python": "3.11",
+            "cpus": 2,
+            "git": None,
+            "earlier": [{"versions": {"keras": "2"}}],
+        },
         "class_shares": {"source": {"sky": 0.5, "pole": 0.5}, "target": {"sky": 1.0, "pole": 0.0}},
         "parameters": {"encoder": 12},
         "steps": 8,

@@ -14,7 +14,7 @@ import reference
 import tensorflow as tf
 from tiny_run import SETTINGS, start
 
-from hrs_keras import training
+from hrs_keras import run_folder, training
 from hrs_keras.callbacks import keep_rows_until
 from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, PreemptedError, RecipeError
 from hrs_keras.recipe import load_recipe
@@ -64,7 +64,7 @@ def test_a_finished_run_is_left_alone(copied, capsys):
     result = train(load_recipe(copied.parents[1] / "tiny.yaml"))
     after = {path: path.stat().st_mtime_ns for path in copied.parents[1].rglob("*") if path.is_file()}
     rewritten = {path.name for path in after if before.get(path) != after[path]}
-    assert rewritten <= {"recipe.yaml", "environment.json", "audit.json", "lock"}
+    assert rewritten <= {"recipe.yaml", "audit.json", "lock"}
     assert result.saved_model == copied.parents[1] / "saved_models/tiny/1"
     # Killed after the export and before the result was noted: the same weights are not exported twice.
     (copied / "result.json").unlink()
@@ -88,8 +88,23 @@ def test_run_folder_of_another_recipe(copied):
     assert "train.steps: 8 -> 9" in str(error.value) and "encoder.fc: 16 -> 8" in str(error.value)
     assert "--fresh" in str(error.value)
     RunFolder(recipe.run_dir).claim(recipe, fresh=True)
-    assert {path.name for path in copied.iterdir()} == {"recipe.yaml", "environment.json", "lock"}
+    assert {path.name for path in copied.iterdir()} == {"recipe.yaml", "lock"}
     assert RunFolder(copied).recipe() == recipe
+
+
+def test_what_a_run_was_continued_with(tmp_path, monkeypatch):
+    run = RunFolder(tmp_path)
+    made_with = {"versions": {"keras": "3.12"}, "command": ["train.py"], "git": None}
+    monkeypatch.setattr(run_folder, "environment", lambda: made_with)
+    run.note_environment()
+    made_with = made_with | {"command": ["hrs", "train"]}
+    run.note_environment()
+    assert json.loads(run.environment_file.read_text()) == made_with
+    first, made_with = made_with, made_with | {"versions": {"keras": "3.13"}}
+    run.note_environment()
+    second, made_with = made_with, made_with | {"git": {"commit": "f" * 40, "modified": False}}
+    run.note_environment()
+    assert json.loads(run.environment_file.read_text()) == made_with | {"earlier": [first, second]}
 
 
 def test_folders_that_are_no_run_are_kept(recipe_file, tmp_path):

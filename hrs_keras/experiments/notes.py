@@ -96,7 +96,15 @@ def _runs(count: int) -> str:
 
 
 def setting(environment: dict[str, Any]) -> str:
-    """What of an environment may change a number or a duration: package versions, CPUs and the commit, in words."""
+    """What of an environment may change a number or a duration: package versions, CPUs and the commit, in words.
+
+    Of a run that was taken up with another than it was begun with, all of them in their order.
+    """
+    stages = [*environment.get("earlier", []), environment]
+    return ", continued with ".join(dict.fromkeys(_setting({"cpus": environment.get("cpus")} | one) for one in stages))
+
+
+def _setting(environment: dict[str, Any]) -> str:
     versions = [f"{name} {environment['versions'].get(name) or '(unknown)'}" for name in PACKAGES]
     cpus = environment.get("cpus")
     cores = "an unknown number of CPUs" if cpus is None else f"{cpus} CPU{'s'[: cpus != 1]}"

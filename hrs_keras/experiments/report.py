@@ -69,7 +69,8 @@ def write_report(
     if into:
         body = _body(sections, level=3, folder=into.parent)
         with writing(into):
-            write_text(into, f"{before}\n\n{body}\n{after}")
+            line_end = "\r\n" if "\r\n" in before + after else "\n"
+            write_text(into, before + f"\n\n{body}\n".replace("\n", line_end) + after)
     return file
 
 
@@ -143,7 +144,7 @@ def _around(file: Path, stem: str) -> tuple[str, str]:
     """
     begin, end = f"<!-- begin: {stem} -->", f"<!-- end: {stem} -->"
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_bytes().decode()  # its line ends as they are
     except (OSError, UnicodeDecodeError) as error:
         raise HRSError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
     found = [text.count(begin), text.count(end)]

@@ -93,12 +93,13 @@ def _collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path
     log, times = _log(run.log_file)
     selects = check is not None and recipe.method.source_weighting == "learned"
     environment = read_json(run.environment_file) or {}
+    for stage in (environment, *environment.get("earlier", [])):
+        stage.pop("command", None)  # says no more than the name does, but where things lay on the machine
     return {
         "name": recipe.name,
         "digest": settings_digest(recipe),
         "recipe": recipe.to_dict(),
-        # The command says no more than the name does, but where things lay on the machine.
-        "environment": {"cpus": None} | {key: value for key, value in environment.items() if key != "command"},
+        "environment": {"cpus": None} | environment,
         "class_shares": _class_shares(read_json(run.audit_file) or {"datasets": []}),
         "parameters": done["parameters"],
         "steps": recipe.train.steps,
