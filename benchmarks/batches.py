@@ -18,6 +18,7 @@ from measuring import add_input_options, rate
 
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import sample_number, training_batches
+from hrs_keras.prepare import prepare_data
 from hrs_keras.recipe import Recipe, load_recipe
 
 RECIPE = Path(__file__).with_name("input.yaml")
@@ -51,11 +52,15 @@ def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_input_options(parser)
+    parser.add_argument("--prepare", type=Path, metavar="FOLDER", help="convert the pairs to records, and stop")
     parser.add_argument("--save", type=Path, metavar="FILE.npz", help="write every pair once, not mirrored, and stop")
     parser.add_argument("changes", nargs="*", metavar="key=value", help="changes to the recipe")
     options = parser.parse_intermixed_args()
     tf.config.experimental.enable_op_determinism()  # as training does by default
-    if options.save:
+    if options.prepare:
+        prepare_data(recipe_of(options), options.prepare)
+        result = {"pairs": batches(recipe_of(options, f"data.prepared={options.prepare}"))[1]}
+    elif options.save:
         result = save_in_order(recipe_of(options, "data.augment.flip=false"), options.save)
     else:
         iterator = iter(batches(recipe_of(options))[0])

@@ -1,10 +1,11 @@
-"""What ``make bench-input`` runs: training batches from Cityscapes' files, by this package and by a PyTorch DataLoader.
+"""What ``make bench-input`` runs: training batches from Cityscapes' pairs, by this package and by a PyTorch DataLoader.
 
 python benchmarks/input_pipeline.py --root ../shared/data/cityscapes --peer /path/to/python
 
-``--peer`` is a Python with PyTorch and OpenCV or Pillow; its DataLoader does the same work in two workers. Both sides'
-samples are first compared. Then every measurement is a process of its own, and the sides take turns; ratios are taken
-within a round, to the decoder that is the faster one over all rounds. Prints Markdown.
+``--peer`` is a Python with PyTorch and OpenCV or Pillow; its DataLoader does the same work in two workers. This package
+reads the files, and records that ``hrs prepare`` made of them. The samples of all sides are first compared. Then every
+measurement is a process of its own, and the sides take turns; ratios are taken within a round, to the decoder that is
+the faster one over all rounds. Prints Markdown.
 """
 
 import argparse
@@ -21,18 +22,19 @@ from measuring import Round, add_input_options, in_turns, median, run, spread, t
 
 HERE = Path(__file__).parent
 DECODERS = ("opencv", "pillow")
-SIDES: dict[str, list[str]] = {"raw files": []}
-"""What the tables say -> the changes to input.yaml that make it so."""
-LIMITS = {"raw files": 1.2}
+SIDES = {"raw files": "data.prepared=null", "prepared": "data.prepared={prepared}"}
+"""What the tables say -> the change to input.yaml that makes it so."""
+LIMITS = {"raw files": 1.2, "prepared": 5.0}
 """How many times as many pairs a second as the peer a side is to give."""
 
 
-def commands(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Side -> the command that measures it, in the order of a round."""
+def commands(options: argparse.Namespace, prepared: str) -> dict[str, list[str]]:
+    """Side -> the command that measures it, in the order of a round; ``prepared`` is filled."""
     shared = [f"--{name}={getattr(options, name)}" for name in ("root", "height", "width", "batch", "steps")]
     shared.append(f"--warm-up={options.warm_up}")
     ours = [sys.executable, str(HERE / "batches.py"), *shared]
-    found = {name: [*ours, *changes] for name, changes in SIDES.items()}
+    run([*ours, f"--prepare={prepared}"])
+    found = {name: [*ours, change.format(prepared=prepared)] for name, change in SIDES.items()}
     if options.peer:
         peer = [*shlex.split(options.peer), str(HERE / "torch_input.py"), *shared, f"--workers={options.workers}"]
         found |= {_peer(decoder): [*peer, f"--decoder={decoder}"] for decoder in options.decoders}
@@ -89,12 +91,12 @@ def main() -> None:
     add_input_options(parser)
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {options.steps} batches of {options.batch} pairs each\n")
-    measured = commands(options)
-    if options.peer:
+    with tempfile.TemporaryDirectory(prefix="hrs-prepared-") as prepared:
+        measured = commands(options, prepared)
         print(agreement(measured), flush=True)
-    else:
-        print("The PyTorch peer was left out: no --peer PYTHON and no HRS_PEER_PYTHON.\n")
-    print(report(in_turns(measured, options.rounds, f"{options.height}x{options.width}")), flush=True)
+        if not options.peer:
+            print("The PyTorch peer was left out: no --peer PYTHON and no HRS_PEER_PYTHON.\n")
+        print(report(in_turns(measured, options.rounds, f"{options.height}x{options.width}")), flush=True)
 
 
 if __name__ == "__main__":

@@ -132,11 +132,12 @@ def test_input_report_takes_ratios_to_the_faster_decoder_within_a_round(benchmar
     pipeline = benchmark("input_pipeline")
 
     def measured(speed, ours):
-        pairs = {"raw files": ours, "PyTorch, opencv": 30, "PyTorch, pillow": 20}
+        pairs = {"raw files": ours, "prepared": 4 * ours, "PyTorch, opencv": 30, "PyTorch, pillow": 20}
         return {name: {"pairs_per_s": rate * speed, "ms": 4000 / rate / speed} for name, rate in pairs.items()}
 
     text = pipeline.report([measured(1, 36), measured(0.3, 36), measured(1, 45)])
     assert "| raw files / PyTorch, opencv | 1.20 | 1.20 to 1.50 | 1.2 |" in text
+    assert "| prepared / PyTorch, opencv | 4.80 | 4.80 to 6.00 | 5.0 |" in text
     assert "| PyTorch, pillow | 20.0 | 200.0 |" in text and "/ PyTorch, pillow" not in text
 
 
@@ -156,8 +157,9 @@ def test_input_pipeline_runs_without_a_peer(cityscapes):
     environment = {name: value for name, value in os.environ.items() if name != "HRS_PEER_PYTHON"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert "The PyTorch peer was left out: no --peer" in result.stdout
-    pairs = re.search(r"^\| raw files \| ([0-9.]+) \|", result.stdout, re.MULTILINE)
-    assert float(pairs[1]) > 0 and "ratio" not in result.stdout
+    assert "| prepared | 100.000 % | 0.00 | 0.0 |" in result.stdout and "ratio" not in result.stdout
+    for side in ("raw files", "prepared"):
+        assert float(re.search(rf"^\| {side} \| ([0-9.]+) \|", result.stdout, re.MULTILINE)[1]) > 0
 
 
 def test_samples_are_saved_in_order_and_compared(benchmark, cityscapes, tmp_path):
