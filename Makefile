@@ -3,6 +3,7 @@
 # make bench  measures a training step against its parts, and against PyTorch where PEER names it
 # make bench-inference   measures predictions in Keras and in every export format, PEER as above
 # make bench-input ROOT=FOLDER   measures the input pipeline on Cityscapes' files, and PyTorch's where PEER_PYTHON names it
+# make bench-scaling   measures a step of the whole method on one device and on two virtual ones
 # make serve-check REST=http://HOST:PORT GRPC=HOST:PORT MODEL=NAME [EXPORT=FOLDER]
 #             runs the contract tests against a TensorFlow Serving that serves NAME, by default from saved_models/NAME
 # Each does all its own set-up on a machine with Python 3.10 or newer and venv.
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench bench-inference bench-input serve-check clean
+.PHONY: demo test lint bench bench-inference bench-input bench-scaling serve-check clean
 
 demo: $(INSTALLED)
 	$(BIN)/hrs toy-city data/toy_city
@@ -33,6 +34,9 @@ bench-inference: $(INSTALLED)
 
 bench-input: $(INSTALLED)
 	$(BIN)/python benchmarks/input_pipeline.py --root '$(ROOT)' $(if $(PEER_PYTHON),--peer '$(PEER_PYTHON)')
+
+bench-scaling: $(INSTALLED)
+	$(BIN)/python benchmarks/scaling.py
 
 serve-check: $(INSTALLED)
 	HRS_SERVING_REST='$(REST)' HRS_SERVING_GRPC='$(GRPC)' HRS_SERVING_MODEL='$(MODEL)' \

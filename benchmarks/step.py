@@ -1,6 +1,8 @@
 """Time one training step in a process of its own, on random data; prints one line of JSON.
 
 python benchmarks/step.py --system full --height 128 --width 256 --fc 1024 --steps 6 --threads 2
+
+With ``--devices cpu:2`` two virtual devices take the step together, each with half of the batch.
 """
 
 import argparse
@@ -9,6 +11,7 @@ import os
 import resource
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # read when TensorFlow is imported
@@ -17,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import flops
 import tensorflow as tf
 
+from hrs_keras.distribution import distribute
 from hrs_keras.models import build_networks
 from hrs_keras.recipe import Recipe, load_recipe
 from hrs_keras.trainer import JointTrainer
@@ -44,24 +48,42 @@ def random_batch(height: int, width: int, batch: int) -> dict[str, tuple[tf.Tens
     return {"target": domain(), "source": domain()}
 
 
-def measure(system: str, height: int, width: int, fc: int, batch: int, steps: int) -> dict[str, object]:
-    """Median and least time of a step, its floating-point operations and the process's peak memory."""
-    recipe = recipe_of(system, fc)
-    step = tf.function(JointTrainer(recipe, build_networks(recipe)).train_step)
-    batches = [random_batch(height, width, batch) for _ in range(3)]
-    operations = flops.total(step, batches[0])
+def prepare(system: str, height: int, width: int, fc: int, batch: int, devices: str) -> tuple[Callable, list]:
+    """A step as a ``tf.function`` that was not called yet, and batches for it."""
+    recipe = recipe_of(system, fc, f"train.batch_size={batch}")
+    strategy = distribute(recipe, devices).strategy
+    with strategy.scope():
+        trainer = JointTrainer(recipe, build_networks(recipe))
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return tf.function(trainer.train_step), [random_batch(height, width, batch) for _ in range(3)]
+
+    @tf.function
+    def step(shares):
+        return strategy.reduce("MEAN", strategy.run(trainer.train_step, (shares,)), axis=None)
+
+    def share(_):
+        return random_batch(height, width, batch // replicas)
+
+    return step, [strategy.experimental_distribute_values_from_function(share) for _ in range(3)]
+
+
+def measure(system: str, height: int, width: int, fc: int, batch: int, steps: int, devices: str) -> dict[str, object]:
+    """Median and least time of a step, its floating-point operations (on one device) and the peak memory."""
+    step, batches = prepare(system, height, width, fc, batch, devices)
+    operations = flops.total(step, batches[0]) if devices == "cpu" else 0
     seconds = []
     for number in range(WARM_UP + steps):
         start = time.perf_counter()
         float(step(batches[number % len(batches)])["loss/target"])  # waits for the step's end
         seconds.append(time.perf_counter() - start)
     median = statistics.median(seconds[WARM_UP:])
+    counted = {"gflop": round(operations / 1e9, 3), "gflops_per_s": round(operations / median / 1e9, 1)}
     return {
         "system": system,
         "ms": round(median * 1e3, 1),
         "min_ms": round(min(seconds[WARM_UP:]) * 1e3, 1),
-        "gflop": round(operations / 1e9, 3),
-        "gflops_per_s": round(operations / median / 1e9, 1),
+        **(counted if operations else {}),
         "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 
@@ -77,7 +99,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--inter-op", type=int, default=0, help="0: as TensorFlow chooses")
+    parser.add_argument("--devices", default="cpu", help="as of hrs train")
+    parser.add_argument("--cores", type=int, help="of the machine, to be confined to")
     options = vars(parser.parse_args())
+    if cores := options.pop("cores"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     tf.config.threading.set_intra_op_parallelism_threads(options.pop("threads"))
     tf.config.threading.set_inter_op_parallelism_threads(options.pop("inter_op"))
     print(json.dumps(measure(**options)))

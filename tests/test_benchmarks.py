@@ -182,6 +182,25 @@ def test_the_peers_samples_are_the_pairs_in_order(benchmark, cityscapes, tmp_pat
         assert saved["labels"][:, 0, 0].tolist() == [0, 1, 2, 3] and saved["images"].shape == (4, 32, 64, 3)
 
 
+def test_scaling_report(benchmark):
+    def measured(one, both, two):
+        times = zip(benchmark("scaling").SIDES, (one, both, two), strict=True)
+        return {name: {"ms": ms, "rss_mib": 1000} for name, ms in times}
+
+    text = benchmark("scaling").report([measured(100, 110, 125), measured(200, 220, 220), measured(100, 80, 100)])
+    assert re.search(r"^\| images a second, two devices .*\| 1\.82 \| 1\.60 to 2\.00 \|$", text, re.MULTILINE)
+    assert re.search(r"^\| images a second, one device .*\| 1\.82 \| 1\.82 to 2\.50 \|$", text, re.MULTILINE)
+    assert re.search(r"^\| step time, .*\| 1\.14 \| 1\.00 to 1\.25 \|$", text, re.MULTILINE)
+
+
+def test_a_step_of_two_virtual_devices_is_timed():
+    shape = ["--height=32", "--width=64", "--fc=8", "--steps=1", "--batch=2", "--system=joint"]
+    command = [sys.executable, BENCHMARKS / "step.py", *shape, "--devices=cpu:2", "--cores=1"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["ms"] > 0 and "gflop" not in found
+
+
 def test_a_peers_definitions_are_taken_without_running_it(benchmark, tmp_path):
     script = tmp_path / "peer.py"
     script.write_text("import math\nA = 2\nclass FCN8s:\n    area = math.pi * A\ndef main():\n    1 / 0\nmain()\n")

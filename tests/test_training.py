@@ -1,5 +1,6 @@
 """Whole runs: repeatability, run folders, what stops a run and what it leaves then."""
 
+import collections
 import csv
 import json
 import math
@@ -17,8 +18,10 @@ from tiny_run import SETTINGS, start
 from hrs_keras import run_folder, training
 from hrs_keras.callbacks import keep_rows_until
 from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, PreemptedError, RecipeError
+from hrs_keras.evaluation import Evaluator
 from hrs_keras.recipe import load_recipe
 from hrs_keras.run_folder import RunFolder, write_json, writing
+from hrs_keras.trainer import JointTrainer
 from hrs_keras.training import train
 
 MACHINE = {"seconds_per_step", "cpu_seconds_per_step", "images_per_second", "input_wait", "memory/host"}
@@ -70,6 +73,32 @@ def test_a_finished_run_is_left_alone(copied, capsys):
     (copied / "result.json").unlink()
     assert train(load_recipe(copied.parents[1] / "tiny.yaml")) == result
     assert [path.name for path in (copied.parents[1] / "saved_models/tiny").iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [([], 1), (["method.pretrain=0.5", "method.source_weighting=plain", "method.gan=false"], 2)],
+    ids=["", "two phases"],
+)
+def test_nothing_is_traced_again(recipe_file, monkeypatch, changes, steps):
+    """A step is traced once for each kind of batch, whatever is logged, validated and saved between the steps."""
+    traced = collections.Counter()
+
+    def count(owner: type, name: str) -> None:
+        original = getattr(owner, name)
+
+        def counting(*args, **kwargs):
+            traced[name] += 1
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    count(JointTrainer, "objectives")
+    count(Evaluator, "_of_all_replicas")
+    often = ["train.steps=8", "train.validate_every=2", "train.checkpoint_every=2", "train.log_every=2"]
+    train(load_recipe(recipe_file, [*often, *changes]), export=False)
+    # One evaluation goes through the run, the other is that of the best weights.
+    assert traced == {"objectives": steps, "_of_all_replicas": 2}
 
 
 def test_seeds(recipe_file):
