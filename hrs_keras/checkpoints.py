@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.errors import CheckpointError, NonFiniteError
+from hrs_keras.errors import CheckpointError, NonFiniteError, reason
 from hrs_keras.players import Trainer
 from hrs_keras.run_folder import write_json, writing
 
@@ -102,6 +102,19 @@ class Checkpoints:
     def _written(self, path: str) -> None:
         self._latest = path
 
+    def close(self) -> None:
+        """Wait for what is being written, and warn of one that could not be, where no other save has told."""
+        self._last.checkpoint.sync()
+        # TensorFlow tells at the next save; where none comes, it would print a traceback as the process ends.
+        writer = getattr(self._last.checkpoint, "_async_checkpointer_impl", None)
+        if error := getattr(writer, "_async_error", None):
+            writer._async_error = None
+            print(
+                f"warning: a checkpoint could not be written to {self._last.directory} ({reason(error)}); the last good"
+                f" one is {self._latest or '(none yet)'}",
+                flush=True,
+            )
+
     def save_if_best(self, step: int, miou: float) -> bool:
         """Write the best checkpoint if ``miou`` beats that of the one there is; True if so.
 
@@ -124,7 +137,7 @@ class Checkpoints:
                 miou = tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE")
             except _UNREADABLE as error:
                 print(
-                    f"warning: the best checkpoint {path} cannot be read ({_first_line(error)}); the next validation"
+                    f"warning: the best checkpoint {path} cannot be read ({reason(error)}); the next validation"
                     " replaces it",
                     flush=True,
                 )
@@ -207,7 +220,7 @@ def _restore_newest(folder: Path, restore: Callable[[str], object]) -> str | Non
         try:
             restore(path)
         except _UNREADABLE as error:
-            refused[path] = _first_line(error)
+            refused[path] = reason(error)
             continue
         for damaged, why in refused.items():
             print(f"warning: the checkpoint {damaged} is damaged ({why}); {path} is taken instead", flush=True)
@@ -220,7 +233,3 @@ def _restore_newest(folder: Path, restore: Callable[[str], object]) -> str | Non
             f" recipe: {why}. Use the recipe that made it, or start over with --fresh"
         )
     return None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]

@@ -6,6 +6,7 @@ keeps its traceback.
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,6 +53,13 @@ class ServingError(HRSError):
     def __init__(self, message: str, *, refused: bool = False):
         super().__init__(message)
         self.refused = refused
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in a line; without the operations that TensorFlow wraps its messages in."""
+    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+    text = re.sub(r"{{.*?}}\s*|\s*\[Op:.*", "", text, flags=re.DOTALL).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__
 
 
 def printable(path: Path) -> str:

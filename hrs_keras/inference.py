@@ -12,8 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.check import reason
-from hrs_keras.errors import CheckpointError
+from hrs_keras.errors import CheckpointError, reason
 from hrs_keras.export import newest_version, read_record
 from hrs_keras.labels import LabelSpace
 from hrs_keras.run_folder import RunFolder

@@ -17,7 +17,7 @@ from PIL.ExifTags import Base
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from hrs_keras.errors import DataError, printable
+from hrs_keras.errors import DataError, printable, reason
 
 # TensorFlow takes seconds to import, and a client of a served model only looks for files: what decodes imports it.
 
@@ -119,7 +119,6 @@ def read_image(path: Path, max_pixels: int) -> np.ndarray:
     """
     import tensorflow as tf
 
-    from hrs_keras.data.check import reason
     from hrs_keras.data.decode import decode_image
 
     try:

@@ -21,7 +21,7 @@ from hrs_keras.data.convert import NOTE, NOTED, Shard, convert
 from hrs_keras.data.plan import changed, make_plan
 from hrs_keras.data.prepared import LOCK, MANIFEST, PLAN, conversion, read_manifest, refuse_mismatches
 from hrs_keras.data.verify import verify_shards
-from hrs_keras.errors import DataError, HRSError
+from hrs_keras.errors import DataError, HRSError, reason
 from hrs_keras.files import lock
 from hrs_keras.run_folder import writing
 from hrs_keras.schema import ROLES, Recipe
@@ -116,7 +116,7 @@ def _refuse_foreign(folder: str) -> None:
     try:
         names = set(places.names_in(folder)) - {LOCK}
     except (OSError, tf.errors.OpError) as error:
-        raise HRSError(f"cannot list {folder}: {places.reason(error)}; give a folder with --to") from None
+        raise HRSError(f"cannot list {folder}: {reason(error)}; give a folder with --to") from None
     own = {MANIFEST, PLAN, places.partial(PLAN)}
     if names and not names & own:
         raise DataError(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from hrs_keras.errors import CheckpointError, HRSError, printable
+from hrs_keras.errors import CheckpointError, HRSError, printable, reason
 from hrs_keras.files import lock, partial_path, write_whole
 from hrs_keras.recipe import Recipe, differences, load_recipe
 
@@ -169,10 +169,9 @@ def writing(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
         file = getattr(error, "filename", None)
         elsewhere = f" ({file})" if file and not str(file).startswith(str(path)) else ""
-        raise HRSError(f"cannot write {printable(Path(path))}: {reason}{elsewhere}") from None
+        raise HRSError(f"cannot write {printable(Path(path))}: {reason(error)}{elsewhere}") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -176,6 +176,7 @@ def _fit(
             f" checkpoint is {checkpoints.latest or '(none yet)'}"
         ) from None
     finally:
+        checkpoints.close()
         with writing(run.tensorboard):
             writer.close()
 

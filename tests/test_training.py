@@ -5,7 +5,10 @@ import csv
 import json
 import math
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from tiny_run import SETTINGS, start
+from tiny_run import REPOSITORY, SETTINGS, start
 
 from hrs_keras import run_folder, training
 from hrs_keras.callbacks import keep_rows_until
@@ -99,6 +102,33 @@ def test_nothing_is_traced_again(recipe_file, monkeypatch, changes, steps):
     train(load_recipe(recipe_file, [*often, *changes]), export=False)
     # One evaluation goes through the run, the other is that of the best weights.
     assert traced == {"objectives": steps, "_of_all_replicas": 2}
+
+
+SMALL_DISK = """
+mkdir runs && mount -t tmpfs -o size=5632k tmpfs runs && echo mounted
+"$@" > first.txt 2>&1; echo $?
+mount -o remount,size=64m runs
+"$@" > second.txt 2>&1; echo $?
+cp -r runs kept
+"""
+"""Room for the first checkpoint (2 MiB) and the best, but not for the next: then there is."""
+
+
+def test_a_disk_that_is_full(finished, recipe_file):
+    command = [sys.executable, "-m", "hrs_keras.cli", "train", str(recipe_file)]
+    folder = recipe_file.parent
+    script = ["unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK, "sh", *command]
+    environment = os.environ | {"XDG_CACHE_HOME": str(folder), "PYTHONPATH": str(REPOSITORY)}
+    result = subprocess.run(script, cwd=folder, env=environment, capture_output=True, text=True)
+    if "mounted" not in result.stdout:
+        pytest.skip(f"no file system can be mounted here: {result.stderr.strip()}")
+    assert result.stdout.split() == ["mounted", "2", "0"]
+    first, second = ((folder / name).read_text() for name in ("first.txt", "second.txt"))
+    assert re.search(r"^hrs: cannot write .*No space left on device$", first, re.MULTILINE) and "Traceback" not in first
+    assert "warning: a checkpoint could not be written" in first and "last/step-3" in first
+    assert "at step 3 of 8" in second
+    ours, other = weights(folder / "kept/tiny"), weights(finished)
+    assert all(np.array_equal(ours[name], other[name]) for name in other)
 
 
 def test_seeds(recipe_file):

@@ -1,6 +1,5 @@
 """Whether one image-label pair can be trained and evaluated on, and which classes it holds."""
 
-import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from hrs_keras.data import places
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_raw_label
-from hrs_keras.errors import printable
+from hrs_keras.errors import printable, reason
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.schema_data import Dataset
 
@@ -32,12 +31,6 @@ class Problem:
 class _UnusableError(Exception):
     def __init__(self, path: Path, what: str):
         self.problem = Problem(printable(path), what)
-
-
-def reason(error: Exception) -> str:
-    """Why a file could not be decoded, without the names of operations that TensorFlow wraps it in."""
-    text = re.sub(r"{{.*?}}\s*|\s*\[Op:.*", "", str(error), flags=re.DOTALL).strip()
-    return text[:200] or type(error).__name__
 
 
 def check_sample(image: Path, label: Path, dataset: Dataset, ids: IdMap) -> tuple[np.ndarray, list[Problem]]:
@@ -104,7 +97,7 @@ def _check_encoding(path: Path, dataset: Dataset) -> None:
     try:
         header = places.read_at(str(path), 0, 26)
     except (OSError, tf.errors.OpError) as error:
-        raise _UnusableError(path, f"cannot be read ({places.reason(error)})") from None
+        raise _UnusableError(path, f"cannot be read ({reason(error)})") from None
     if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n":
         raise _UnusableError(path, "is not a PNG file" if header else "is empty")
     bits, colour_type = struct.unpack(">BB", header[24:26])

@@ -15,13 +15,12 @@ from tqdm import tqdm
 
 from hrs_keras.data import places
 from hrs_keras.data.audit import Audit
-from hrs_keras.data.check import reason
 from hrs_keras.data.decode import IdMap, decode_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.plan import fingerprint
 from hrs_keras.data.records import FOOTER, HEADER, example
 from hrs_keras.data.samples import training_loader
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, reason
 from hrs_keras.run_folder import writing
 from hrs_keras.schema import Recipe
 

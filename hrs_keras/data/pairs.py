@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from hrs_keras.data import places
 from hrs_keras.data.records import Record
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, reason
 from hrs_keras.schema_data import Dataset
 
 
@@ -117,7 +117,7 @@ def _by_key(folder: Path, pattern: str) -> dict[str, Path]:
     except OSError as error:
         raise DataError(f"cannot list {error.filename}: {error.strerror}") from None
     except tf.errors.OpError as error:
-        raise DataError(f"cannot list the files below {folder}: {places.reason(error)}") from None
+        raise DataError(f"cannot list the files below {folder}: {reason(error)}") from None
     return found
 
 

@@ -112,9 +112,3 @@ def remove(place: str) -> None:
     """Remove a file, if it is there; raises tf.errors.OpError."""
     if tf.io.gfile.exists(place):
         tf.io.gfile.remove(place)
-
-
-def reason(error: Exception) -> str:
-    """Why a file could not be read or written, in a line."""
-    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
-    return text.strip().splitlines()[0] if text.strip() else type(error).__name__

@@ -13,7 +13,7 @@ from hrs_keras.data import places
 from hrs_keras.data.audit import Audit
 from hrs_keras.data.prepared import FORMAT, conversion
 from hrs_keras.data.samples import stored_size
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, reason
 from hrs_keras.schema import Recipe
 
 _PACKAGES = ("tensorflow", "pillow")
@@ -76,7 +76,7 @@ def fingerprint(path: Path | str) -> tuple[int, int]:
     try:
         return places.stat(os.fspath(path))
     except (OSError, tf.errors.OpError) as error:
-        raise DataError(f"a file of the data has gone since the audit: {path}: {places.reason(error)}") from None
+        raise DataError(f"a file of the data has gone since the audit: {path}: {reason(error)}") from None
 
 
 def changed(there: dict[str, Any], plan: dict[str, Any]) -> str | None:

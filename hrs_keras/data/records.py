@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from hrs_keras.data import places
 from hrs_keras.data.decode import decode_image_bytes
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, reason
 
 # https://www.tensorflow.org/tutorials/load_data/tfrecord: length and its checksum before the data, a checksum after
 HEADER, FOOTER = 12, 4
@@ -57,7 +57,7 @@ def read_record(record: Record) -> bytes:
     try:
         contents = places.read_at(record.shard, record.offset, record.length)
     except (OSError, tf.errors.OpError) as error:
-        raise DataError(f"cannot read record {record.number} of {record.shard}: {places.reason(error)}") from None
+        raise DataError(f"cannot read record {record.number} of {record.shard}: {reason(error)}") from None
     if len(contents) != record.length or zlib.crc32(contents) != record.crc32:
         raise DataError(
             f"record {record.number} of {record.shard} is damaged: its checksum does not fit. Remove this file and run"

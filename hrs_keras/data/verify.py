@@ -8,7 +8,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from hrs_keras.data import places
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, reason
 
 _CHUNK = 2**24
 
@@ -49,7 +49,7 @@ def _wrong(place: str, shard: dict[str, Any]) -> str | None:
     except tf.errors.NotFoundError:
         return "is missing"
     except (OSError, tf.errors.OpError) as error:
-        return f"cannot be read ({places.reason(error)})"
+        return f"cannot be read ({reason(error)})"
     if size != shard["bytes"]:
         return f"has {size} bytes, {shard['bytes']} were written"
     return None if digest.hexdigest() == shard["sha256"] else "has other contents"

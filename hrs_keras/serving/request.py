@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from hrs_keras.errors import DataError, HRSError, ServingError, did_you_mean, printable
+from hrs_keras.errors import DataError, HRSError, ServingError, did_you_mean, printable, reason
 from hrs_keras.files import write_whole
 from hrs_keras.labels import IGNORE_LABEL, LABEL_SPACES, LabelSpace
 from hrs_keras.media import find_inputs, is_video
@@ -68,7 +68,7 @@ def request_files(
                 if isinstance(answer, Segmentation):
                     folders.write(file.stem, image, answer)
                 else:
-                    progress.write(f"hrs: skipped {printable(file)}: {_reason(answer)}", file=sys.stderr)
+                    progress.write(f"hrs: skipped {printable(file)}: {reason(answer)}", file=sys.stderr)
                     skipped.append(file)
                 progress.update()
     return skipped
@@ -114,7 +114,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HRSError(f"cannot write {printable(path)}: {_reason(error)}") from None
+        raise HRSError(f"cannot write {printable(path)}: {reason(error)}") from None
 
 
 def _check_classes(ids: np.ndarray, space: LabelSpace) -> None:
@@ -132,7 +132,3 @@ def _rgb(image: bytes) -> np.ndarray:
         if opened.mode.startswith("I"):  # 16 bits, which Pillow would clip
             return np.repeat((np.asarray(opened) >> 8).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
         return np.asarray(opened.convert("RGB"))
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
