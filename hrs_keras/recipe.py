@@ -79,6 +79,7 @@ def load_recipe(paths: str | Path | Sequence[str | Path], overrides: Sequence[st
     tree = _with_parts(*files)
     for override in overrides:
         _override(tree, override)
+    _refuse_other_files(tree, files)
     return parse_recipe(tree, " with ".join(map(str, files)))
 
 
@@ -93,6 +94,20 @@ def _with_parts(recipe: Path, *parts: Path) -> dict[str, Any]:
             )
         tree = _merge(tree, {"name": f"{tree['name']}-{path.stem}"} | part)
     return tree
+
+
+def _refuse_other_files(tree: dict[str, Any], files: Sequence[Path]) -> None:
+    """One message where another kind of file is given as a recipe, in place of one for each key."""
+    names = " with ".join(map(str, files))
+    if "systems" in tree:
+        raise RecipeError(f"{names} is an experiment, not a recipe; run it with `hrs experiment`")
+    missing = [key for key, field in Recipe.model_fields.items() if field.is_required() and key not in tree]
+    if missing:
+        raise RecipeError(
+            f"{names} is not a whole recipe: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. For a"
+            " recipe of your own begin with `extends: base.yaml` (the file in recipes/), which has a default for most;"
+            " give a part of a recipe, such as those in recipes/systems, behind a whole one: `RECIPE.yaml PART.yaml`"
+        )
 
 
 def parse_recipe(tree: dict[str, Any], origin: str = "recipe") -> Recipe:

@@ -108,6 +108,10 @@ def test_names_are_fit_for_folders(write):
         assert cell.recipe.name == cell.name and parse_recipe(cell.recipe.to_dict()) == cell.recipe
 
 
+def test_a_recipe_is_no_experiment(refusal):
+    assert refusal({"extends": "base.yaml", "seed": 1}).endswith("it names no systems; `hrs train` runs a recipe")
+
+
 def test_what_may_be_left_out(write):
     least = {"title": "T", "recipe": "../run.yaml", "seeds": [0], "systems": [{"name": "all"}]}
     experiment = load_experiment(write(least))

@@ -92,6 +92,8 @@ def test_missing_parent_is_named_with_its_child(camvid_recipe):
         ("extends: [a.yaml]\n", "extends wants the file name of a recipe"),
         ('extends: "a\\0b"\n', "cannot read the recipe"),
         ("extends: .\n", "cannot read the recipe .*: Is a directory"),
+        ("title: T\nsystems: []\n", r"\.yaml is an experiment, not a recipe; run it with `hrs experiment`"),
+        ("method: {gan: false}\n", r"not a whole recipe: seed, .*, train are missing\..*behind a whole one"),
     ],
 )
 def test_files_that_are_no_recipe(camvid_recipe, text, message):

@@ -187,8 +187,11 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
     for text in overrides:
         if (key := text.partition("=")[0]) in GIVEN:
             raise RecipeError(f"override {text!r} is not for experiments: {GIVEN[key]}")
+    tree = read_mapping(Path(path), "an experiment")
+    if "systems" not in tree:
+        raise RecipeError(f"{path} is not an experiment: it names no systems; `hrs train` runs a recipe")
     try:
-        experiment = Experiment.model_validate(read_mapping(Path(path), "an experiment"))
+        experiment = Experiment.model_validate(tree)
     except ValidationError as error:
         raise RecipeError(f"{path} is not a valid experiment:\n{explain(error, Experiment)}") from None
     experiment._path, experiment._overrides = Path(path), tuple(overrides)
