@@ -53,16 +53,23 @@ def together(city, tmp_path_factory) -> Path:
     return folder / "runs/tiny"
 
 
-def test_two_workers_do_what_one_process_does(together, city, tmp_path):
-    """Exactly so only without dropout and label noise, which each replica draws for itself: test_replicas.py."""
-    command = ("train", write_recipe(tmp_path, city), *STEPS, "train.steps=2", "--no-export")
-    codes, _, errors = outcome([start("-m", "hrs_keras.cli", *command, cache=tmp_path / "cache")])
+def test_two_workers_do_what_one_process_does(city, tmp_path):
+    """Weights after some steps: test_replicas.py."""
+    # Each replica draws these for itself.
+    same = ("encoder.dropout=0", "method.label_noise=0", "train.steps=2", "train.log_every=1", "--no-export")
+    command = ("train", write_recipe(tmp_path, city), *same)
+    codes, _, errors = outcome([start("-m", "hrs_keras.cli", *command, "name=alone", cache=tmp_path / "cache")])
     assert codes == [0], errors
-    theirs, ours = logged(tmp_path / "runs/tiny")[0], logged(together)[0]
-    for name in ("loss/target", "loss/source", "loss/discriminator"):
-        assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=0.02), name
+    codes, _, errors = outcome(start_workers(*command, "name=together", cache=tmp_path / "cache"))
+    assert codes == [0, 0], errors
+    runs = [tmp_path / "runs" / name for name in ("together", "alone")]
+    for ours, theirs in zip(*map(logged, runs), strict=True):
+        losses = [name for name in ours if name.startswith("loss/")]
+        assert len(losses) == 8
+        for name in losses:
+            assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=1e-4), name
     # The untrained network is evaluated before any step: every image counts once, on whichever worker.
-    files = [run / "evaluations/step_0000000.json" for run in (together, tmp_path / "runs/tiny")]
+    files = [run / "evaluations/step_0000000.json" for run in runs]
     apart, alone = (json.loads(file.read_text()) for file in files)
     assert apart["images"] == alone["images"] == 3  # which two workers cannot share evenly
     assert apart["confusion_matrix"] == alone["confusion_matrix"] and np.sum(alone["confusion_matrix"]) > 0
