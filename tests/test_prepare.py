@@ -163,7 +163,7 @@ def test_colours_crop_and_a_sample_left_out(colours, tmp_path):
     assert [(s["role"], s["position"], s["samples"]) for s in manifest["sets"]] == [
         ("source", 0, 4), ("source", 1, 4), ("target", 0, 4), ("validation", 0, 4),
     ]  # fmt: skip
-    assert manifest["conversion"]["stored_size"] == [54, 109]  # 32 and 64 by 1.7
+    assert manifest["conversion"]["stored_size"] == "as in the files"
     (problem,) = manifest["sets"][0]["audit"]["problems"]
     assert "s1.png" in problem["file"] and manifest["sets"][0]["audit"]["bad"] == [1]
     # Strictness is the audit's, as it is with files.
@@ -414,10 +414,9 @@ def test_a_manifest_that_is_none(city_recipe, copy, text):
     ("change", "message"),
     [
         (
-            "data.size=[64, 64]",
-            r"data.size by the larger of data.augment.scale: \[42, 83\] was prepared, .* \[83, 83\]",
+            "data.augment.scale=[1, 1]",
+            r"data.size \(as in .* enlarges\): as in the files was prepared, the recipe wants \[32, 64\]",
         ),
-        ("data.augment.scale=[1, 2]", r"\[42, 83\] was prepared, the recipe wants \[64, 128\]"),
         ("data.target.0.crop.rows=[0, 32]", r"data\.target\.0\.crop\.rows.* was prepared, the recipe wants"),
         ("data.target.0.split=val", r"data\.target\.0\.split: train was prepared, the recipe wants val"),
         ("data.source=[{format: gtav}]", "data.source: 2 data sets prepared, the recipe wants 1 data set"),
@@ -432,6 +431,26 @@ def test_another_recipe(city_recipe, prepared, change, message):
         audit(recipe, roles=["validation"])  # an evaluation reads nothing else
     with pytest.raises(DataError, match=message):
         verify(recipe, prepared)
+
+
+def test_another_size(few, tmp_path):
+    prepare(few, tmp_path / "out")
+    data = few.data.model_copy(update={"size": (64, 96)})
+    with pytest.raises(DataError, match=r"data\.size .*: \[64, 64\] was prepared, the recipe wants \[64, 96\]"):
+        audit(from_folder(few.model_copy(update={"data": data}), tmp_path / "out"))
+
+
+def test_samples_of_any_size_are_kept_at_their_own(tmp_path, save, make_recipe):
+    """Where the recipe enlarges at random, a sample is resized but once: from its own size."""
+    rng = np.random.default_rng(2)
+    for i, (height, width) in enumerate([(64, 128), (50, 70), (96, 40)]):
+        save(tmp_path / f"set/images/{i}.png", rng.integers(0, 256, (height, width, 3)))
+        save(tmp_path / f"set/labels/{i}.png", rng.choice([3, 8], (height, width)))
+    one = [{"root": "set", "crop": {"rows": [2, 50], "columns": None}}]
+    recipe = make_recipe(tmp_path, one, train__batch_size=3, train__steps=2, data__augment={"scale": [1.0, 1.5]})
+    prepare(recipe, tmp_path / "out", shard_mib=(48 * 128 + 48 * 70) * 4 / 2**20)
+    assert [s["stop"] for s in manifest_of(tmp_path / "out")["sets"][0]["shards"]] == [2, 3]
+    assert_same_data(recipe, from_folder(recipe, tmp_path / "out"))
 
 
 def test_another_id_table(colours, tmp_path):

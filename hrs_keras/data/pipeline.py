@@ -107,7 +107,7 @@ def change(
     if high > 1:
         factor = tf.random.stateless_uniform([], scale_seed, low, high)
         enlarged = tf.cast(tf.round(tf.constant(size, tf.float32) * factor), tf.int32)
-    # Nothing is done, and 8 bits stay 8 bits, where the stored size is the wanted one.
+    # Nothing is done, and 8 bits stay 8 bits, where the stored size is the wanted one: where nothing is enlarged.
     image, label = tf.image.resize(image, enlarged, method="bilinear"), resize_label(label, enlarged)
     if high > 1:
         top, left = (

@@ -2,11 +2,12 @@
 
 import itertools
 import os
+import struct
 from importlib import metadata
+from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data import places
@@ -15,6 +16,7 @@ from hrs_keras.data.prepared import FORMAT, conversion
 from hrs_keras.data.samples import stored_size
 from hrs_keras.errors import DataError, reason
 from hrs_keras.schema import Recipe
+from hrs_keras.schema_data import Crop
 
 _PACKAGES = ("tensorflow", "pillow")
 """Whose versions may decode a file to other pixels."""
@@ -26,7 +28,7 @@ def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> dict[str, Any
     Args:
         checked: the audit of all samples.
     """
-    pixels = int(np.prod(stored_size(recipe.data)))
+    size = stored_size(recipe.data)
     sets, reports = [], iter(checked.datasets)
     for role, all_pairs in checked.sets.items():
         for position, pairs in enumerate(all_pairs):
@@ -34,9 +36,10 @@ def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> dict[str, Any
                 [[_name(path, recipe.data.root), *fingerprint(path)] for path in paths]
                 for paths in (pairs.images, pairs.labels)
             )
-            # Image and label as they are; of the validation, the files, for a label's PNG is about as large again.
-            in_files = [image[1] + label[1] for image, label in zip(images, labels, strict=True)]
-            sizes = in_files if role == "validation" else [4 * pixels] * len(pairs)
+            if role == "validation":  # the files, for a label's PNG is about as large again
+                sizes = [image[1] + label[1] for image, label in zip(images, labels, strict=True)]
+            else:
+                sizes = [4 * (prod(size) if size else _pixels(path, pairs.dataset.crop)) for path in pairs.labels]
             bounds = _bounds(sizes, shard_mib * 2**20)
             stem = f"{role}-{position}"
             shards = [
@@ -59,6 +62,12 @@ def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:
             first, held = number, 0
         held += size
     return [*bounds, (first, len(sizes))]
+
+
+def _pixels(label: Path, crop: Crop) -> int:
+    """How many are left of a label, a PNG file, by the crop."""
+    width, height = struct.unpack(">II", places.read_at(str(label), 16, 8))
+    return len(range(height)[slice(*crop.rows or [None])]) * len(range(width)[slice(*crop.columns or [None])])
 
 
 def _name(path: Path, root: str) -> str:

@@ -27,7 +27,8 @@ def conversion(recipe: Recipe, roles: Iterable[str] = ROLES) -> dict[str, Any]:
     wanted = {role: [_description(dataset) for dataset in recipe.datasets(role)] for role in roles}
     found: dict[str, Any] = {"classes": list(recipe.data.label_space.classes)}
     if any(wanted.get(role) for role in _TRAINING):
-        found["stored_size"] = list(stored_size(recipe.data))
+        size = stored_size(recipe.data)
+        found["stored_size"] = list(size) if size else "as in the files"
     return found | wanted
 
 
@@ -42,7 +43,7 @@ def mismatches(prepared: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     lines = []
     for key, value in wanted.items():
         there = prepared.get(key)
-        what = "data.size by the larger of data.augment.scale" if key == "stored_size" else f"data.{key}"
+        what = "data.size (as in the files if data.augment.scale enlarges)" if key == "stored_size" else f"data.{key}"
         if key not in ROLES:
             if value != there:
                 lines.append(f"{what}: {there} was prepared, the recipe wants {value}")

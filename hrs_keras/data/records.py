@@ -104,25 +104,30 @@ def _integer(value: int) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
 
-def _parts(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    wanted = {key: tf.io.FixedLenFeature([], tf.string) for key in ("image", "label")}
-    found = tf.io.parse_single_example(contents, wanted)
-    return found["image"], found["label"]
+_FEATURES = {"image": tf.string, "label": tf.string, "height": tf.int64, "width": tf.int64}
 
 
-def training_sample(contents: tf.Tensor, size: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Image [H, W, 3] uint8 and label [H, W] uint8 of a record that holds their bytes as they are."""
-    image, label = _parts(contents)
-    return (
-        tf.reshape(tf.io.decode_raw(image, tf.uint8), [*size, 3]),
-        tf.reshape(tf.io.decode_raw(label, tf.uint8), size),
-    )
+def _parse(contents: tf.Tensor) -> dict[str, tf.Tensor]:
+    return tf.io.parse_single_example(contents, {k: tf.io.FixedLenFeature([], kind) for k, kind in _FEATURES.items()})
+
+
+def training_sample(contents: tf.Tensor, size: tuple[int, int] | None) -> tuple[tf.Tensor, tf.Tensor]:
+    """Image [h, w, 3] uint8 and label [h, w] uint8 of a record that holds their bytes as they are.
+
+    Args:
+        size: of all samples; None if each has its own.
+    """
+    found = _parse(contents)
+    height, width = size or (found["height"], found["width"])
+    image, label = (tf.io.decode_raw(found[key], tf.uint8) for key in ("image", "label"))
+    return tf.reshape(image, [height, width, 3]), tf.reshape(label, [height, width])
 
 
 def validation_sample(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Image [h, w, 3] uint8, before the crop, of its file's bytes, and label [h, w] int32, after it, of a PNG."""
-    image, label = _parts(contents)
-    return decode_image_bytes(image), tf.cast(tf.io.decode_png(label, channels=1)[..., 0], tf.int32)
+    found = _parse(contents)
+    label = tf.io.decode_png(found["label"], channels=1)[..., 0]
+    return decode_image_bytes(found["image"]), tf.cast(label, tf.int32)
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------

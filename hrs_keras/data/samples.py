@@ -1,7 +1,8 @@
 """Reading single samples: a function from a sample's number, counted through several data sets, to its tensors.
 
-Training reads every sample at its stored size, the largest that augmentation makes of it, rounded to 8 bits. What comes
-after is the same whether the sample was decoded and resized just now or prepared in advance.
+Training reads every sample at its stored size: ``data.size``, rounded to 8 bits; or its own where the recipe enlarges
+at random, so that it is resized but once. What comes after is the same whether the sample was decoded just now or
+prepared in advance.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,15 +20,13 @@ Load = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """A sample's number (int64 scalar) -> its image and label."""
 
 
-def stored_size(data: Data) -> tuple[int, int]:
-    """[height, width] in pixels at which training samples are kept: ``size`` by the largest factor of enlargement."""
-    # Rounded as the pipeline rounds the factors that it draws.
-    height, width = np.round(np.float32(data.size) * np.float32(data.augment.scale[1])).astype(int).tolist()
-    return height, width
+def stored_size(data: Data) -> tuple[int, int] | None:
+    """[height, width] in pixels at which training samples are kept; None: each at its own, after the crop."""
+    return None if data.augment.scale[1] > 1 else data.size
 
 
 def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
-    """Samples to train on: image [H, W, 3] uint8 and label [H, W] uint8 train ids, at :func:`stored_size`."""
+    """Samples to train on: image [h, w, 3] uint8 and label [h, w] uint8 train ids, at :func:`stored_size`."""
     size = stored_size(recipe.data)
 
     def from_records(pairs: Pairs) -> Load:
@@ -39,9 +38,9 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
 
         def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             image = apply_crop(decode_image(images[number]), pairs.dataset.crop)
-            resized = tf.image.resize(image, size, method="bilinear")
-            label = decode_label(labels[number], pairs.dataset, ids, size)
-            return tf.cast(tf.round(resized), tf.uint8), tf.cast(label, tf.uint8)
+            if size:
+                image = tf.cast(tf.round(tf.image.resize(image, size, method="bilinear")), tf.uint8)
+            return image, tf.cast(decode_label(labels[number], pairs.dataset, ids, size), tf.uint8)
 
         return load
 
