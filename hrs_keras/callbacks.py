@@ -92,6 +92,7 @@ class Log(StepCallback):
         self._timed = 0
         self._seconds = self._cpu_seconds = self._waiting = self._waited = 0.0
         self._begun = (0.0, 0.0)
+        self._columns: list[str] | None = None
         if chief:
             with writing(run.log_file):
                 keep_rows_until(run.log_file, first_step)
@@ -176,15 +177,16 @@ class Log(StepCallback):
         return "  ".join(parts)
 
     def _append(self, step: int, values: dict[str, float]) -> None:
-        rows = _rows(self._file)
         row = {"step": step, **values}
-        if rows and row.keys() <= rows[0].keys():
+        if self._columns and row.keys() <= set(self._columns):
             with open(self._file, "a", newline="") as file:
-                csv.DictWriter(file, rows[0], restval=math.nan).writerow(row)
+                csv.DictWriter(file, self._columns, restval=math.nan).writerow(row)
             return
-        # A new log, or a phase that has other losses than the one before.
+        # A log that this process has not written to yet, or a phase that has other losses than the one before.
+        rows = _rows(self._file)
+        self._columns = list({**rows[0], **row} if rows else row)
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, {**rows[0], **row} if rows else row, restval=math.nan)
+        writer = csv.DictWriter(text, self._columns, restval=math.nan)
         writer.writeheader()
         writer.writerows([*rows, row])
         write_text(self._file, text.getvalue())
@@ -209,30 +211,46 @@ def keep_rows_until(file: Path, step: int) -> None:
     """Drop a log's rows after ``step``: the steps that a killed run took after its last checkpoint are taken again."""
     if not file.is_file():
         return
-    whole = [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    kept = [row for row in whole[1:] if int(row.split(",", 1)[0]) <= step]
+    # A crash of the machine may leave anything in the rows that were written last.
+    head, *rows = file.read_text(errors="replace").splitlines(keepends=True) or [""]
+    whole = [row for row in rows if row.endswith("\n") and row.count(",") == head.count(",")]
+    kept = [row for row in whole if (number := row.split(",", 1)[0]).isdecimal() and int(number) <= step]
     if kept:
-        write_text(file, "".join([whole[0], *kept]))
+        write_text(file, "".join([head, *kept]))
     else:
         file.unlink()  # the header may be cut off, too
+
+
+def lacks_validation(recipe: Recipe, run: RunFolder, step: int) -> bool:
+    """Whether a validation is due after ``step`` steps, but was not made: the run was told to end meanwhile."""
+    return _validates(recipe, step) and not run.evaluation_file(step).is_file()
+
+
+def _validates(recipe: Recipe, step: int) -> bool:
+    return step % recipe.train.validate_every == 0 or step == recipe.train.steps
 
 
 class Validate(StepCallback):
     """mIoU on the validation set, pictures and the record of what is selected: before the first step (what an
     untrained network scores), every ``train.validate_every`` steps and at the end. The best so far is checkpointed.
+
+    It is broken off when a worker is told to end. The step is saved all the same, and the run that goes on begins with
+    the validation (``lacking``).
     """
 
     def __init__(
         self,
-        first_step: int,
         recipe: Recipe,
         run: RunFolder,
         sets: Mapping[str, Sequence[Pairs]],
         checkpoints: Checkpoints,
         writer: tf.summary.SummaryWriter,
+        first_step: int,
+        lacking: bool,
         chief: bool = True,
     ):
         super().__init__(first_step)
+        self._lacking = lacking
         self._recipe, self._run, self._checkpoints, self._writer = recipe, run, checkpoints, writer
         self._validation, self._chief = sets["validation"], chief
         count = recipe.train.pictures
@@ -246,24 +264,28 @@ class Validate(StepCallback):
         if self._evaluate is None:
             strategy = self.model.distribute_strategy
             self._evaluate = Evaluator(self._recipe, self.model.segmenter, self._validation, strategy)
-        if self._taken == 0:
-            self._validate(0)
+        if self._lacking:
+            self._validate(self._taken)
+            self._lacking = False
+            if self.model.ending:
+                raise PreemptedError(f"while the weights of step {self._taken}, which are saved, were validated")
 
     def on_step(self, step, logs):
         """Validate when it is time."""
-        if step % self._recipe.train.validate_every == 0 or step == self._recipe.train.steps:
+        if _validates(self._recipe, step) and not self.model.ending:
             self._validate(step)
 
     def _validate(self, step: int) -> None:
-        result = self._evaluate()
+        result = self._evaluate(told=self.model.told)
+        if result is None:
+            self.model.ending = True
+            return
         if math.isnan(result.miou):
             raise DataError("the validation images have not one labelled pixel: no checkpoint can be called the best")
         if self._chief:
             self._record(step, result)
 
     def _record(self, step: int, result: Evaluation) -> None:
-        with writing(self._run.evaluations):
-            write_json(self._run.evaluation_file(step), {"step": step, **result.to_dict()})
         if self._selection is not None:
             with writing(self._run.selection):
                 self._selection.write(self.model, step, self._run.selection_file(step))
@@ -273,6 +295,8 @@ class Validate(StepCallback):
         print(f"validation at step {step}: {means}  {accuracy}{'  (best so far)' if best else ''}", flush=True)
         with writing(self._run.path):
             self._draw(step, result)
+        with writing(self._run.evaluations):  # last: it says that all the others are there
+            write_json(self._run.evaluation_file(step), {"step": step, **result.to_dict()})
 
     def _draw(self, step: int, result: Evaluation) -> None:
         figures = self._pictures.draw(self.model, step) if self._pictures else []
@@ -289,22 +313,22 @@ class Profile(StepCallback):
 
     def __init__(self, first_step: int, steps: range, run: RunFolder):
         super().__init__(first_step)
-        self._steps, self._run = steps, run
+        self._steps, self._run, self._begun = steps, run, False
 
     def on_train_batch_begin(self, batch, logs=None):
         """Keras' hook."""
-        if self._taken + 1 == self._steps.start:
+        if self._taken + 1 in self._steps and not self._begun:  # a run that goes on may begin among them
+            self._begun = True
+            self._first = self._taken + 1
             with writing(self._run.tensorboard):
                 tf.profiler.experimental.start(str(self._run.tensorboard))
 
     def on_step(self, step, logs):
         """Write the trace after the last step."""
-        if step == self._steps[-1]:
+        if step == self._steps[-1] and self._begun:
             with writing(self._run.tensorboard):
                 tf.profiler.experimental.stop()
-            print(
-                f"steps {self._steps.start} to {step} traced: tensorboard --logdir {self._run.tensorboard}", flush=True
-            )
+            print(f"steps {self._first} to {step} traced: tensorboard --logdir {self._run.tensorboard}", flush=True)
 
 
 class Save(StepCallback):
@@ -327,6 +351,5 @@ class Save(StepCallback):
             save(step)
             self._saved = time.monotonic()
         if ending:
-            raise PreemptedError(
-                f"told to end (SIGTERM) after step {step}: saved {self._checkpoints.latest}; the same command goes on"
-            )
+            what = f"saved {self._checkpoints.latest}" if self._chief else "the chief saves it"
+            raise PreemptedError(f"after step {step}: {what}")

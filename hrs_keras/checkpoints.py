@@ -9,6 +9,7 @@ The newest are written by a thread of TensorFlow's, from a snapshot, while train
 """
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class Checkpoints:
         state = {"players": self._state, "steps": trainer.steps}
         self._last = _manager(tf.train.Checkpoint(**state), folder / "last", keep)
         self._best = _manager(tf.train.Checkpoint(**state, miou=self._miou), folder / "best", 1)
+        self._keep = keep
         self._record = folder / "best.json"
         self._latest: str | None = None
 
@@ -72,6 +74,21 @@ class Checkpoints:
             Path(self._last.directory), lambda path: self._last.checkpoint.restore(path).assert_consumed()
         )
         return self._latest is not None
+
+    def sweep(self) -> None:
+        """Remove what earlier processes left: half-written checkpoints, and more than are to be kept.
+
+        For the one process that writes.
+        """
+        newest = _step(self._latest) if self._latest else 0  # those after it are damaged
+        good = [path for path in _newest_first(Path(self._last.directory)) if _step(path) <= newest]
+        with writing(self._last.directory):
+            for half in Path(self._record).parent.glob("*/step-*_temp*"):
+                shutil.rmtree(half)
+            for old in map(Path, good[self._keep :]):
+                # The index, by which a checkpoint is known, first.
+                for part in (old.with_name(f"{old.name}.index"), *old.parent.glob(f"{old.name}.data-*")):
+                    part.unlink(missing_ok=True)
 
     def save(self, step: int) -> None:
         """Write the newest checkpoint, of the variables as they are now, while training goes on.

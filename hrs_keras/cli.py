@@ -6,6 +6,7 @@ worker (run the same command again), 130 interrupted.
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return options.command(options)
         except HRSError as error:
+            if isinstance(error, RerunError):
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one more would hide the code that all is saved
             print(f"hrs: {error}", file=sys.stderr)
             return 75 if isinstance(error, RerunError) else 2
         except KeyboardInterrupt:

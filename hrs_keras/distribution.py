@@ -14,9 +14,15 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
+from tensorflow.python.distribute import multi_worker_util
+from tensorflow.python.eager import context
 
-from hrs_keras.errors import HRSError, RecipeError, WorkerLostError
+from hrs_keras.errors import HRSError, RecipeError, WorkerLostError, reason
 from hrs_keras.schema import Recipe
+
+WAIT = float(os.environ.get("HRS_WAIT_MINUTES", "10"))
+"""Minutes for which the first workers of a cluster wait for the last."""
 
 # What TensorFlow says on the workers that are left: a connection broke off, or the collective op was given up.
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.CancelledError)
@@ -118,11 +124,11 @@ def distribute(recipe: Recipe, devices: str | None = None) -> Distribution:
 
 def _choose(devices: str | None, *, alone: bool) -> int:
     """Make only the wanted devices visible; how many the CPU is to be taken for."""
-    kind = re.fullmatch(r"(cpu(?::(?P<cpus>[0-9]+))?|(?P<gpus>[0-9]+))", devices or "cpu:1")
-    if kind is None or "0" in (kind["cpus"], kind["gpus"]):
-        raise HRSError(f"--devices: wants a number of GPUs, cpu or cpu:N, found {devices!r}")
     if devices is None:
         return 1
+    kind = re.fullmatch(r"cpu(:(?P<cpus>[1-9][0-9]*))?|(?P<gpus>[1-9][0-9]*)", devices)
+    if kind is None:
+        raise HRSError(f"--devices: wants a number of GPUs, cpu or cpu:N, found {devices!r}")
     gpus = tf.config.list_physical_devices("GPU")
     if kind["gpus"]:
         wanted = int(kind["gpus"])
@@ -156,7 +162,7 @@ def _resolver() -> tf.distribute.cluster_resolver.ClusterResolver | None:
     """How the cluster's workers are found; None where there is but this process."""
     if "TF_CONFIG" in os.environ:
         return _from_tf_config(os.environ["TF_CONFIG"])
-    if int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+    if os.environ.get("SLURM_STEP_NUM_TASKS", "1") != "1":
         return _from_slurm()
     return None
 
@@ -165,11 +171,13 @@ def _from_tf_config(text: str) -> tf.distribute.cluster_resolver.ClusterResolver
     try:
         config = json.loads(text)
         cluster, task = config.get("cluster", {}), config.get("task", {})
-        places = {kind: list(cluster.get(kind, [])) for kind in ("chief", "worker")}
+        places = {kind: cluster.get(kind, []) for kind in ("chief", "worker")}
         if not sum(map(len, places.values())) > 1:
             return None
-        kind, index = task["type"], int(task["index"])
-        if index not in range(len(places[kind])) or len(places["chief"]) > 1:
+        every = [place for of_kind in places.values() for place in of_kind]
+        if not all(re.fullmatch(r".+:[0-9]+", place) for place in every) or len(set(every)) < len(every):
+            raise ValueError("these are not lists of different addresses")
+        if task["index"] not in range(len(places[task["type"]])) or len(places["chief"]) > 1:
             raise ValueError("no such task" if len(places["chief"]) < 2 else "two chiefs")
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         raise HRSError(
@@ -183,15 +191,15 @@ def _from_slurm() -> tf.distribute.cluster_resolver.ClusterResolver:
     try:
         # Slurm itself binds GPUs to tasks (srun --gpus-per-task). The resolver, which would do so as well, fails on
         # nodes without any; given one imaginary GPU a task it finds the hosts alone.
-        tasks = int(os.environ["SLURM_STEP_NUM_TASKS"])
+        tasks, port = int(os.environ["SLURM_STEP_NUM_TASKS"]), int(os.environ.get("HRS_PORT", 8888))
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-            port_base=int(os.environ.get("HRS_PORT", 8888)), gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
+            port_base=port, gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
         )
         address = resolver.cluster_spec().task_address("worker", int(os.environ["SLURM_PROCID"]))
     except (RuntimeError, ValueError, LookupError) as error:
         raise HRSError(
-            f"Slurm's variables (SLURM_PROCID, SLURM_STEP_NODELIST, SLURM_STEP_TASKS_PER_NODE) do not describe this job"
-            f" step: {error}; start it by srun, or set TF_CONFIG"
+            "Slurm's variables (SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_STEP_NODELIST, SLURM_STEP_TASKS_PER_NODE), or"
+            f" HRS_PORT, do not describe this job step: {error}; start it by srun, or set TF_CONFIG"
         ) from None
     # The resolver sorts node10 before node2, Slurm does not: all would wait for ever at wrong addresses.
     here, resolved = os.environ.get("SLURMD_NODENAME", socket.gethostname()), address.split(":")[0]
@@ -203,9 +211,34 @@ def _from_slurm() -> tf.distribute.cluster_resolver.ClusterResolver:
     return resolver
 
 
+def _wait_for_workers(cluster: tf.train.ClusterSpec) -> None:
+    """Bound the time for which workers wait for one that does not come; TensorFlow's own bound is an hour."""
+    jobs = [
+        coordination_config_pb2.CoordinatedJob(name=job, num_tasks=cluster.num_tasks(job))
+        for job in ("chief", "worker")
+        if job in cluster.jobs
+    ]
+    # As MultiWorkerMirroredStrategy does, which leaves alone what is configured already.
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=multi_worker_util.coordination_leader(cluster),
+        cluster_register_timeout_in_ms=round(WAIT * 60_000),
+        coordinated_jobs=jobs,
+    )
+
+
 def _on_workers(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> Distribution:
-    cluster = resolver.cluster_spec().as_dict()
-    chiefs, others = (len(cluster.get(kind, [])) for kind in ("chief", "worker"))
-    strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    cluster = resolver.cluster_spec()
+    chiefs, others = (cluster.num_tasks(kind) if kind in cluster.jobs else 0 for kind in ("chief", "worker"))
+    _wait_for_workers(cluster)
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    except _LOST as error:
+        raise WorkerLostError(
+            f"not all of the {chiefs + others} workers came within {WAIT:g} minutes ({reason(error)}); see that each"
+            " runs, and start all again"
+        ) from None
+    except tf.errors.UnknownError as error:
+        raise HRSError(f"this worker's address cannot be used: {reason(error)}; is its port taken?") from None
     worker = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
     return Distribution(strategy, worker, chiefs + others)

@@ -36,7 +36,10 @@ class RerunError(HRSError):
 
 
 class PreemptedError(RerunError):
-    """The run was told to end early, and has saved itself."""
+    """The run was told to end early, and has saved itself; ``when`` and with what outcome goes into the message."""
+
+    def __init__(self, when: str):
+        super().__init__(f"told to end (SIGTERM) {when}; the same command, without --fresh, goes on")
 
 
 class WorkerLostError(RerunError):

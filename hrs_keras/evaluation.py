@@ -145,20 +145,30 @@ class Evaluator:
         self._step = tf.function(self._of_all_replicas, reduce_retracing=True)
         self._batches: Iterable | None = None
 
-    def _of_all_replicas(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _of_all_replicas(
+        self, images: tf.Tensor, labels: tf.Tensor, told: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        classes = len(self._space.classes)
+
         def count(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             ids = self._predict(image, tf.shape(label)[1:])
-            return confusion_matrix(label, ids, len(self._space.classes)), ids
+            counted = tf.reshape(confusion_matrix(label, ids, classes), [-1])
+            return tf.concat([counted, told[tf.newaxis]], axis=0), ids  # one reduction
 
-        matrices, ids = self._strategy.run(count, args=(images, labels))
-        return self._strategy.reduce("SUM", matrices, axis=None), ids
+        found, ids = self._strategy.run(count, args=(images, labels))
+        total = self._strategy.reduce("SUM", found, axis=None)
+        return tf.reshape(total[:-1], [classes, classes]), total[-1], ids
 
-    def __call__(self, write_ids: Path | None = None) -> Evaluation:
+    def __call__(self, write_ids: Path | None = None, told: Callable[[], bool] = lambda: False) -> Evaluation | None:
         """Evaluate.
 
         Args:
+            told: whether to break off; asked before each image, on all workers.
             write_ids: a folder to write predictions to as 8-bit PNGs of the label space's file ids, one an image
                 under the image's name, as the Cityscapes script wants them; a worker writes those it has predicted.
+
+        Returns:
+            The evaluation; None if any worker was told to break off.
 
         Raises:
             HRSError: predictions cannot be written, two would have one name, or the label space has no file ids.
@@ -176,7 +186,9 @@ class Evaluator:
         with reading():
             for _ in range(rounds):
                 numbers, images, labels = next(batches)
-                counted, ids = self._step(images, labels)
+                counted, broken_off, ids = self._step(images, labels, tf.constant(told(), tf.int64))
+                if broken_off:
+                    return None
                 matrix += counted.numpy()
                 if writer:
                     own = map(strategy.experimental_local_results, (numbers, ids))

@@ -44,7 +44,7 @@ def lock(file: IO[Any]) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno not in (errno.ENOTSUP, errno.ENOLCK):
+        if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS):
             raise
         print(f"{file.name}: this file system has no locks; see that one process alone writes there", flush=True)
     return True

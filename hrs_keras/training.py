@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import os
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.callbacks import Log, Profile, Save, StopOnNonFinite, Validate
+from hrs_keras.callbacks import Log, Profile, Save, StopOnNonFinite, Validate, lacks_validation
 from hrs_keras.checkpoints import Checkpoints, restore_segmenter
 from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.pipeline import training_batches
 from hrs_keras.data.records import reading
 from hrs_keras.distribution import Distribution, distribute
-from hrs_keras.errors import CheckpointError, HRSError, PreemptedError, RecipeError
+from hrs_keras.errors import CheckpointError, HRSError, PreemptedError, RecipeError, RerunError, reason
 from hrs_keras.evaluation import Evaluation, evaluate
 from hrs_keras.export import Origin, export_saved_model, find_export
 from hrs_keras.models import build_networks, build_segmenter
@@ -25,7 +24,7 @@ from hrs_keras.pixelda import PixelDATrainer
 from hrs_keras.players import Trainer
 from hrs_keras.recipe import Recipe, differences
 from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
-from hrs_keras.signals import told_to_stop
+from hrs_keras.signals import Preemption, preemption
 from hrs_keras.signatures import MAX_PIXELS
 from hrs_keras.trainer import JointTrainer
 
@@ -71,17 +70,30 @@ def train(
         What the run left; None on the workers of a cluster that are not its chief.
 
     Raises:
-        PreemptedError: SIGTERM came while training; a checkpoint of the last step is saved.
+        PreemptedError: SIGTERM came; what was trained is saved.
         WorkerLostError: another worker of the cluster ended or cannot be reached.
         HRSError: something the user can mend; nothing already saved is lost.
     """
     if profile is not None and not (profile and profile.start >= 1 and profile[-1] <= recipe.train.steps):
         found = f"{profile.start}:{profile.stop - 1}"
         raise RecipeError(f"profile: wants steps from 1 to {recipe.train.steps} (train.steps), found {found}")
+    with preemption() as told:
+        try:
+            return _train(recipe, fresh, export, profile, devices, told)
+        except BaseException as error:
+            # Where the signal's KeyboardInterrupt passes through TensorFlow's C++ another error comes out.
+            if told.raised and not isinstance(error, RerunError):
+                raise PreemptedError("before the first step or after the last") from None
+            raise
+
+
+def _train(
+    recipe: Recipe, fresh: bool, export: bool, profile: range | None, devices: str | None, told: Preemption
+) -> TrainResult | None:
     configure(recipe)
     distribution = distribute(recipe, devices)
     run = RunFolder(recipe.run_dir)
-    mend = f"start all workers again; they go on from the newest checkpoint in {run.checkpoints}"
+    mend = f"start all workers again, without --fresh; they go on from the newest checkpoint in {run.checkpoints}"
     with contextlib.ExitStack() as stack:
         stack.enter_context(distribution.lost_workers(mend))
         if not distribution.chief:
@@ -101,7 +113,7 @@ def train(
             with writing(run.audit_file):
                 write_json(run.audit_file, checked.to_dict())
         checkpoints = _restore(recipe, run, trainer, distribution)
-        _fit(recipe, run, trainer, checkpoints, checked, profile, distribution)
+        _fit(recipe, run, trainer, checkpoints, checked, profile, distribution, told)
         result = _finish(recipe, run, trainer, checked, export) if distribution.chief else None
         distribution.leave()
         return result
@@ -112,6 +124,8 @@ def _restore(recipe: Recipe, run: RunFolder, trainer: Trainer, distribution: Dis
     distribution.gather(0)  # until the chief has the folder, and has removed what --fresh removes
     checkpoints = Checkpoints(trainer, run.checkpoints, recipe.train.keep_checkpoints)
     restored = checkpoints.restore()
+    if distribution.chief:
+        checkpoints.sweep()
     step, steps = int(trainer.step), recipe.train.steps
     if len(found := set(distribution.gather(step).tolist())) > 1:
         raise CheckpointError(
@@ -141,26 +155,32 @@ def _fit(
     checked: Audit,
     profile: range | None,
     distribution: Distribution,
+    told: Preemption,
 ) -> None:
     first = int(trainer.step)
-    if first >= recipe.train.steps:
+    # As the chief finds it, on all workers.
+    lacking = bool(distribution.gather(int(lacks_validation(recipe, run, first)))[0])
+    if first >= recipe.train.steps and not lacking:
         return
     writer = tf.summary.create_noop_writer()
     if distribution.chief:
-        run.note_environment()
+        if first < recipe.train.steps:
+            run.note_environment()
         with writing(run.tensorboard):
             writer = tf.summary.create_file_writer(str(run.tensorboard))
     # In this order: nothing is saved or validated after a step that broke; the best checkpoint exists before the
     # newest one says that its step is done.
+    validate = Validate(recipe, run, checked.sets, checkpoints, writer, first, lacking, chief=distribution.chief)
     callbacks = [
         StopOnNonFinite(first, checkpoints),
         *([Profile(first, profile, run)] if profile and distribution.chief else []),
         Log(first, recipe, run, writer, chief=distribution.chief),
-        Validate(first, recipe, run, checked.sets, checkpoints, writer, chief=distribution.chief),
+        validate,
         Save(first, recipe, checkpoints, chief=distribution.chief),
     ]
     try:
-        with told_to_stop(signal.SIGTERM) as trainer.told, reading():
+        trainer.told = told
+        with told.noting(), reading():
             for phase in recipe.phases:
                 if (begin := max(first, phase.first)) < phase.stop:
                     steps = phase.stop - begin
@@ -168,8 +188,11 @@ def _fit(
                         functools.partial(training_batches, recipe, checked.sets, begin)
                     )
                     trainer.fit(batches, epochs=1, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
-            if trainer.told():  # while the last step was being saved
-                raise PreemptedError(f"told to end (SIGTERM): saved {checkpoints.latest}; the same command goes on")
+            if first >= recipe.train.steps:
+                validate.set_model(trainer)
+                validate.on_train_begin()
+            if told():  # while the last step was being saved
+                raise PreemptedError(f"after the last step: saved {checkpoints.latest}")
     except tf.errors.ResourceExhaustedError:
         raise HRSError(
             "out of memory: lower train.batch_size or data.size, or set precision: mixed_bfloat16; the last"
@@ -177,15 +200,17 @@ def _fit(
         ) from None
     finally:
         checkpoints.close()
-        with writing(run.tensorboard):
+        try:
             writer.close()
+        except tf.errors.OpError as error:  # which must not hide why the run ends
+            print(f"warning: cannot write {run.tensorboard}: {reason(error)}", flush=True)
 
 
 def _finish(recipe: Recipe, run: RunFolder, trainer: Trainer, checked: Audit, export: bool) -> TrainResult:
     """Evaluate and export the best weights, unless an earlier call got that far."""
     done = read_json(run.result_file)
     if done is None or (export and not (done["saved_model"] and Path(done["saved_model"]).is_dir())):
-        segmenter, step = load_segmenter(run)
+        segmenter, step = _load_best(run)
         result = evaluate(recipe, segmenter, checked.sets["validation"])
         print(f"best checkpoint, step {step}:\n{result.table()}", flush=True)
         folder = _export_once(recipe, segmenter, step, result) if export else None
@@ -221,6 +246,15 @@ def _baselines(run: RunFolder, checked: Audit, result: Evaluation) -> dict[str, 
     everywhere = {f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, result.images).miou}
     untrained = read_json(run.evaluation_file(0))  # None if somebody removed it
     return ({"untrained": next(iter(untrained["mean_iou"].values()))} if untrained else {}) | everywhere
+
+
+def _load_best(run: RunFolder) -> tuple[keras.Model, int]:
+    try:
+        return load_segmenter(run)
+    except CheckpointError as error:
+        segmenter, step = load_segmenter(run, "last")
+        print(f"warning: {error}\nthe newest checkpoint, of step {step}, is taken for the best", flush=True)
+        return segmenter, step
 
 
 def load_segmenter(run: RunFolder, which: str = "best") -> tuple[keras.Model, int]:

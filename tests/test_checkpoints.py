@@ -159,6 +159,36 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(joint, tmp_path)
     assert again.restore() and again.latest == str(tmp_path / "last/step-4")
 
 
+def test_what_killed_processes_left_is_swept(joint, tmp_path):
+    checkpoints = Checkpoints(joint, tmp_path, keep=2)
+    for step in range(1, 6):
+        checkpoints.save_now(step)
+        if step < 4:  # copies that the manager does not know of
+            for part in (tmp_path / "last").glob(f"step-{step}.*"):
+                shutil.copy(part, tmp_path)
+    for part in tmp_path.glob("step-*"):
+        shutil.move(part, tmp_path / "last" / part.name)
+    (tmp_path / "last/step-9_temp").mkdir()
+    (tmp_path / "last/step-9_temp/part").write_bytes(b"half")
+    truncated = tmp_path / "last/step-5.index"
+    truncated.write_bytes(truncated.read_bytes()[:100])
+    again = Checkpoints(joint, tmp_path, keep=2)
+    assert again.restore() and again.latest.endswith("step-4")
+    again.sweep()
+    # Two good ones, and the damaged one, which the run writes anew when it comes to that step.
+    assert {path.stem for path in (tmp_path / "last").glob("step-*")} == {"step-3", "step-4", "step-5"}
+
+
+def test_a_damaged_best_checkpoint_costs_no_run(copied, capsys):
+    (copied / "result.json").unlink()
+    (data,) = (copied / "checkpoints/best").glob("*.data-*")
+    data.write_bytes(data.read_bytes()[:1000])
+    result = train(load_recipe(copied.parents[1] / "tiny.yaml"), export=False)
+    said = capsys.readouterr().out
+    assert "warning: the checkpoint" in said and "the newest checkpoint, of step 8, is taken for the best" in said
+    assert result.step == 8
+
+
 def test_nothing_that_is_not_finite_is_saved(joint, tmp_path):
     checkpoints = Checkpoints(joint, tmp_path, keep=2)
     checkpoints.save(1)
@@ -266,7 +296,7 @@ def test_terminated_and_resumed_equals_uninterrupted(finished, city, tmp_path):
     assert process.returncode == 75, err
     said = [line for line in err.splitlines() if line.startswith("hrs: ")]
     step = int(
-        re.fullmatch(r"hrs: told to end \(SIGTERM\) after step (\d): saved .*; the same command goes on", *said)[1]
+        re.fullmatch(r"hrs: told to end \(SIGTERM\) after step (\d): saved .*; the same command, .*, goes on", *said)[1]
     )
     assert (run / f"checkpoints/last/step-{step}.index").is_file() and "Traceback" not in err
     process = start(*command, cache=tmp_path / "cache")

@@ -450,21 +450,71 @@ def test_sigterm_reaches_the_training_in_a_pod(tmp_path):
     assert run.wait(30) == 143 and (tmp_path / "saved").exists()
 
 
-@pytest.mark.parametrize(("code", "queued"), [(0, False), (2, False), (75, True)])
-def test_the_slurm_job_puts_itself_back_into_the_queue(tmp_path, code, queued):
-    commands = {"srun": f'echo "$@" > given; exit {code}', "scontrol": 'echo "$@" > queued'}
+# Two tasks, whose training ends as the file `codes` says; as the real one, it gives the largest code of all.
+SRUN = """
+echo "$1 $2" > options; shift 2; worst=0
+for code in $(cat codes); do
+    export code; "$@"; ended=$?
+    [ $ended -le $worst ] || worst=$ended
+done
+exit $worst
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """``slurm(codes, restarts)``: the job's exit code, where its two tasks end with ``codes``."""
+    commands = {
+        "srun": SRUN,
+        "scontrol": 'echo "$@" > queued',
+        "python": 'printf "%s\\n" "$@" > given; [ $code -lt 128 ] || kill -$((code - 128)) $$; exit $code',
+    }
     for name, body in commands.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
-    run = subprocess.run(
-        ["bash", SLURM_JOB, "recipes/x.yaml", "data.root=/a b"],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7"},
-        cwd=tmp_path,
-        timeout=30,
+
+    def run(codes, restarts="0"):
+        (tmp_path / "codes").write_text(codes)
+        job = {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "32", "SLURM_RESTART_COUNT": restarts}
+        return subprocess.run(
+            ["bash", SLURM_JOB, "recipes/x.yaml", "--fresh", "data.root=/a b"],
+            env=job | {"PATH": f"{tmp_path}:/usr/bin:/bin"},
+            cwd=tmp_path,
+            timeout=30,
+        ).returncode
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [("0 0", 0), ("75 75", 75), ("137 75", 75), ("75 143", 75), ("2 75", 200), ("75 1", 200), ("75 139", 200)],
+)
+def test_the_slurm_job_puts_itself_back_into_the_queue(tmp_path, slurm, codes, told):
+    assert slurm(codes) == told
+    assert (tmp_path / "options").read_text() == "--kill-on-bad-exit=0 --cpus-per-task=32\n"
+    assert (tmp_path / "queued").exists() == (told == 75)
+
+
+def test_the_slurm_job_starts_over_but_once(tmp_path, slurm):
+    for restarts, fresh in (("0", ["--fresh"]), ("1", [])):
+        slurm("0 0", restarts)
+        given = (tmp_path / "given").read_text().splitlines()
+        assert given == ["train.py", "recipes/x.yaml", *fresh, "data.root=/a b"]
+    assert slurm("75 75", "100") == 75 and not (tmp_path / "queued").exists()  # it does not get any further
+
+
+def test_sigterm_reaches_the_training_of_a_slurm_task(tmp_path, slurm):
+    (tmp_path / "python").write_text(
+        "#!/bin/sh\ntrap 'sleep 0.5; touch saved; exit 75' TERM\ntouch begun\nwhile :; do sleep 0.1; done\n"
     )
-    assert run.returncode == code
-    assert (tmp_path / "given").read_text() == "--kill-on-bad-exit=0 python train.py recipes/x.yaml data.root=/a b\n"
-    assert (tmp_path / "queued").exists() == queued
+    script = SLURM_JOB.read_text()
+    task = re.search(r"^task='(.*?)'$", script, re.MULTILINE | re.DOTALL)[1]
+    run = subprocess.Popen(["bash", "-c", task, "task"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, cwd=tmp_path)
+    while not (tmp_path / "begun").exists() and run.poll() is None:
+        time.sleep(0.01)
+    run.terminate()
+    assert run.wait(30) == 75 and (tmp_path / "saved").exists()
 
 
 # ---- the page about it -----------------------------------------------------------------------------------------

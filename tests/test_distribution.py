@@ -58,6 +58,11 @@ def test_a_cluster_of_one_is_none(monkeypatch, config):
         {"cluster": TWO, "task": {"type": "worker", "index": -1}},
         {"cluster": TWO, "task": {"type": "evaluator", "index": 0}},
         {"cluster": TWO | {"chief": ["c:1", "d:1"]}, "task": {"type": "worker", "index": 0}},
+        {"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}},
+        {"cluster": {"worker": [1, 2]}, "task": {"type": "worker", "index": 0}},
+        {"cluster": {"worker": ["a", "b"]}, "task": {"type": "worker", "index": 0}},
+        {"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}},
+        {"cluster": TWO, "task": {"type": "worker", "index": 0.7}},
     ],
 )
 def test_a_tf_config_that_cannot_be_used_is_shown(monkeypatch, config):
@@ -96,6 +101,9 @@ def test_half_of_slurms_variables_are_not_enough(monkeypatch):
         ("0", "wants a number of GPUs, cpu or cpu:N, found '0'"),
         ("cpu:0", "found 'cpu:0'"),
         ("gpu", "found 'gpu'"),
+        ("", "found ''"),
+        ("00", "found '00'"),
+        ("cpu:00", "found 'cpu:00'"),
         ("99", "--devices 99: TensorFlow sees [0-9]+ GPUs here"),
     ],
 )

@@ -20,7 +20,7 @@ from tiny_run import REPOSITORY, SETTINGS, start
 
 from hrs_keras import run_folder, training
 from hrs_keras.callbacks import keep_rows_until
-from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, PreemptedError, RecipeError
+from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, RecipeError
 from hrs_keras.evaluation import Evaluator
 from hrs_keras.recipe import load_recipe
 from hrs_keras.run_folder import RunFolder, write_json, writing
@@ -299,7 +299,8 @@ def test_rows_of_the_log(tmp_path):
         log.write_text(text)
         keep_rows_until(log, 3)
         assert not log.exists()
-    log.write_text("step,loss\n2,0.5\n3,0.4\n4,0.3\n5,0.")
+    # As a crash of the machine may leave it.
+    log.write_bytes(b"step,loss\n2,0.5\n\0\0\0\n3,0.4\n3\n\xff\xfe,1\n4,0.3\n5,0.")
     keep_rows_until(log, 3)
     assert log.read_text() == "step,loss\n2,0.5\n3,0.4\n"
 
@@ -310,20 +311,6 @@ def test_json_is_whole_or_not_there(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(HRSError, match="cannot write x: full"), writing("x"):
         raise tf.errors.ResourceExhaustedError(None, None, "full")
-
-
-def test_told_to_end_while_the_last_step_is_saved(recipe_file, monkeypatch):
-    recipe = load_recipe(recipe_file, ["name=last", "train.steps=2", "method.gan=false"])
-    save = training.Checkpoints.save_now
-
-    def told(self, step):
-        save(self, step)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(training.Checkpoints, "save_now", told)
-    with pytest.raises(PreemptedError, match=r"told to end .*step-2; the same command goes on"):
-        train(recipe, export=False)
-    assert not (recipe.run_dir / "result.json").exists()
 
 
 def test_the_settings_are_those_of_a_recipe(recipe_file):

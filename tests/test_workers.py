@@ -64,9 +64,9 @@ def test_two_workers_do_what_one_process_does(city, tmp_path):
     assert codes == [0, 0], errors
     runs = [tmp_path / "runs" / name for name in ("together", "alone")]
     for ours, theirs in zip(*map(logged, runs), strict=True):
-        losses = [name for name in ours if name.startswith("loss/")]
-        assert len(losses) == 8
-        for name in losses:
+        values = [name for name in ours if name.startswith(("loss/", "gradient_norm/"))]
+        assert len(values) == 8 + 6
+        for name in values:
             assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=1e-4), name
     # The untrained network is evaluated before any step: every image counts once, on whichever worker.
     files = [run / "evaluations/step_0000000.json" for run in runs]
@@ -75,15 +75,16 @@ def test_two_workers_do_what_one_process_does(city, tmp_path):
     assert apart["confusion_matrix"] == alone["confusion_matrix"] and np.sum(alone["confusion_matrix"]) > 0
 
 
-def test_a_killed_worker_ends_the_others_and_the_restarted_job_goes_on_exactly(together, city, tmp_path):
+def test_a_killed_worker_ends_the_others_and_the_restarted_job_goes_on_exactly(together, city, tmp_path, monkeypatch):
+    monkeypatch.setenv("HRS_WAIT_MINUTES", "0.5")
     command = ("train", write_recipe(tmp_path, city), *STEPS)
     log, seeded = tmp_path / "runs/tiny/log.csv", random.Random(0)
     killed = 0
     while killed < KILLS:
         workers = start_workers(*command, cache=tmp_path / "cache")
         victim = killed % 2
-        # Some runs are killed before training begins, the others at most two log rows into it.
-        before, rows = log.stat().st_mtime_ns if log.exists() else 0, seeded.randrange(3)
+        # Some runs are killed before the workers have found one another, the others at most two log rows into training.
+        before, rows = log.stat().st_mtime_ns if log.exists() else 0, killed % 3
         deadline = time.monotonic() + 60
         while rows and time.monotonic() < deadline and all(worker.poll() is None for worker in workers):
             time.sleep(0.01)
@@ -107,6 +108,15 @@ def test_a_killed_worker_ends_the_others_and_the_restarted_job_goes_on_exactly(t
         ours, theirs = (tensors(run / "checkpoints" / which) for run in (tmp_path / "runs/tiny", together))
         assert ours.keys() == theirs.keys() and len(ours) > 100
         assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_a_worker_that_is_alone_does_not_wait_for_ever(city, tmp_path, monkeypatch):
+    monkeypatch.setenv("HRS_WAIT_MINUTES", "0.05")
+    workers = start_workers("train", write_recipe(tmp_path, city), cache=tmp_path / "cache")
+    workers[1].kill()
+    codes, _, errors = outcome(workers)
+    assert codes == [75, -signal.SIGKILL]
+    assert "not all of the 2 workers came within 0.05 minutes" in errors[0] and not (tmp_path / "runs").exists()
 
 
 def test_sigterm_to_one_worker_saves_and_ends_all(city, tmp_path):
