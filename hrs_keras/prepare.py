@@ -62,12 +62,17 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
         finished, begun = read_manifest(folder), read_manifest(folder, PLAN)
         if there := finished or begun:
             refuse_mismatches(folder, there, plan["conversion"])
+            if not finished and len(there["sets"]) > len(plan["sets"]):
+                raise DataError(
+                    f"{folder} was begun for a recipe that reads more data sets than this one; run `hrs prepare` with"
+                    " that recipe to the end, or prepare this one in another folder"
+                )
             if what := changed(there, plan):
                 raise DataError(f"{folder} does not fit: {what}; prepare the data in another folder, or remove it")
         else:
             _write(folder, PLAN, plan)
         notes = _notes(folder, plan, finished)
-        missing = [shard for shard in _shards(folder, plan) if shard.file not in notes]
+        missing = [shard for shard in _shards(folder, plan, finished) if shard.file not in notes]
         if finished and not missing:
             print(f"{folder} is prepared already", flush=True)
             _clean(folder)
@@ -78,9 +83,10 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
                 " other pixels; go on with those, or prepare the data in another folder"
             )
         notes |= convert(recipe, checked, missing, jobs or os.cpu_count() or 1)
-        for stored in plan["sets"]:
-            stored["shards"] = [shard | notes[shard["file"]] for shard in stored["shards"]]
-        _write(folder, MANIFEST, plan)
+        if not finished:
+            for stored in plan["sets"]:
+                stored["shards"] = [shard | notes[shard["file"]] for shard in stored["shards"]]
+            _write(folder, MANIFEST, plan)
         _clean(folder)
     return places.join(folder, MANIFEST)
 
@@ -142,9 +148,12 @@ def _locked(folder: str) -> Iterator[None]:
         yield
 
 
-def _shards(folder: str, plan: dict[str, Any]) -> list[Shard]:
+def _shards(folder: str, plan: dict[str, Any], finished: dict[str, Any] | None = None) -> list[Shard]:
+    written = {
+        shard["file"]: shard["sha256"] for stored in (finished or {"sets": []})["sets"] for shard in stored["shards"]
+    }
     return [
-        Shard(folder, shard["file"], stored, shard["first"], shard["stop"])
+        Shard(folder, shard["file"], stored, shard["first"], shard["stop"], written.get(shard["file"]))
         for stored in plan["sets"]
         for shard in stored["shards"]
     ]

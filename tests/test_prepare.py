@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tiny_run import start, write_recipe
+from tiny_run import REPOSITORY, start, write_recipe
 
 from hrs_keras.cli import main
 from hrs_keras.data import places
@@ -431,6 +431,45 @@ def test_another_recipe(city_recipe, prepared, change, message):
         audit(recipe, roles=["validation"])  # an evaluation reads nothing else
     with pytest.raises(DataError, match=message):
         verify(recipe, prepared)
+
+
+@pytest.fixture
+def without_source(city, tmp_path):
+    """The tiny recipe with recipes/systems/fcn.yaml laid over: it reads no source."""
+    return load_recipe([write_recipe(tmp_path, city), REPOSITORY / "recipes/systems/fcn.yaml"])
+
+
+def test_a_recipe_that_reads_fewer_data_sets(
+    without_source, city_recipe, prepared, copy, tmp_path, monkeypatch, capsys
+):
+    recipe = from_folder(without_source, copy)
+    assert_same_data(without_source, recipe)
+    assert list(audit(recipe).sets) == ["source", "target", "validation"] and not audit(recipe).sets["source"]
+    assert verify(recipe, copy) == 15
+    short = {"steps": 2, "validate_every": 2, "checkpoint_every": 2, "pictures": 0}
+    recipe = recipe.model_copy(
+        update={
+            "train": recipe.train.model_copy(update=short),
+        }
+    )
+    assert (train(recipe, export=False).run_dir / "log.csv").exists()
+    prepare(without_source, copy, shard_mib=SMALL)
+    assert "is prepared already" in capsys.readouterr().out
+    for shard in copy.glob("target-*"):
+        shard.unlink()
+    prepare(without_source, copy, shard_mib=SMALL)
+    assert contents(copy) == contents(prepared)
+
+    def publish(place, real=places.publish):
+        real(place)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(places, "publish", publish)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(city_recipe(), tmp_path / "begun", shard_mib=SMALL)
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="begun for a recipe that reads more data sets than this one"):
+        prepare(without_source, tmp_path / "begun", shard_mib=SMALL)
 
 
 def test_another_size(few, tmp_path):

@@ -30,13 +30,18 @@ NOTED = ("bytes", "sha256", "lengths", "crc32")
 
 
 class Shard(NamedTuple):
-    """Samples ``first`` to ``stop`` (exclusive) of a data set as planned, and the file for them."""
+    """Samples ``first`` to ``stop`` (exclusive) of a data set as planned, and the file for them.
+
+    Attributes:
+        sha256: of the file as it was before it was lost or damaged; None if it was never written.
+    """
 
     folder: str
     file: str
     stored: dict[str, Any]
     first: int
     stop: int
+    sha256: str | None = None
 
     @property
     def place(self) -> str:
@@ -133,7 +138,13 @@ def _write(shard: Shard, pairs: Pairs, examples: Iterable[bytes], progress: tqdm
                 writer.close()
         _refuse_changed(shard, pairs)
         with writing(shard.place):
-            return _read_back(partial, lengths, checksums)
+            note = _read_back(partial, lengths, checksums)
+        if shard.sha256 not in (None, note["sha256"]):
+            raise DataError(
+                f"{shard.place}, made anew, is not what it was: its files have changed since {shard.folder} was"
+                " prepared; prepare the data in another folder"
+            )
+        return note
     except BaseException:  # an interrupt, too, leaves nothing half written
         with contextlib.suppress(OSError, tf.errors.OpError):
             places.remove(partial)

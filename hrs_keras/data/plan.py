@@ -90,9 +90,9 @@ def fingerprint(path: Path | str) -> tuple[int, int]:
 
 def changed(there: dict[str, Any], plan: dict[str, Any]) -> str | None:
     """In what a folder's plan or manifest is not what would be planned now, for a message."""
-    for old, new in itertools.zip_longest(there["sets"], plan["sets"]):
-        if old is None or new is None or (old["role"], old["position"]) != (new["role"], new["position"]):
-            return "it has other data sets"
+    planned = {(stored["role"], stored["position"]): stored for stored in there["sets"]}
+    for new in plan["sets"]:  # the recipe may read fewer
+        old = planned[new["role"], new["position"]]
         for kind in ("images", "labels"):
             for a, b in itertools.zip_longest(old[kind], new[kind]):
                 if a is None or b is None or a[0] != b[0]:

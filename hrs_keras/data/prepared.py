@@ -12,7 +12,7 @@ from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.records import records_of
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.data.samples import stored_size
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, reason
 from hrs_keras.recipe import leaves
 from hrs_keras.schema import ROLES, Recipe
 from hrs_keras.schema_data import Dataset
@@ -42,6 +42,8 @@ def mismatches(prepared: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """One line for each key in which a conversion is not what a recipe wants; roles it does not read may differ."""
     lines = []
     for key, value in wanted.items():
+        if key in ROLES and not value:
+            continue
         there = prepared.get(key)
         what = "data.size (as in the files if data.augment.scale enlarges)" if key == "stored_size" else f"data.{key}"
         if key not in ROLES:
@@ -88,7 +90,7 @@ def read_manifest(folder: str, name: str = MANIFEST) -> dict[str, Any] | None:
     except tf.errors.NotFoundError:
         return None
     except (OSError, tf.errors.OpError) as error:
-        raise DataError(f"cannot read {place}: {places.reason(error)}") from None
+        raise DataError(f"cannot read {place}: {reason(error)}") from None
     try:
         found = json.loads(contents)
         kind = {key: found[key] for key in FORMAT}
