@@ -19,7 +19,7 @@ from hrs_keras.data import places
 from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.convert import NOTE, NOTED, Shard, convert
 from hrs_keras.data.plan import changed, make_plan
-from hrs_keras.data.prepared import LOCK, MANIFEST, PLAN, conversion, read_manifest, refuse_mismatches
+from hrs_keras.data.prepared import LOCK, MANIFEST, PLAN, conversion, read_manifest, refuse_mismatches, sealed
 from hrs_keras.data.verify import verify_shards
 from hrs_keras.errors import DataError, HRSError, reason
 from hrs_keras.files import lock
@@ -185,4 +185,4 @@ def _clean(folder: str) -> None:
 def _write(folder: str, name: str, value: dict[str, Any]) -> None:
     place = places.join(folder, name)
     with writing(place):
-        places.write_whole(place, (json.dumps(value) + "\n").encode())
+        places.write_whole(place, sealed(value))

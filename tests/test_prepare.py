@@ -20,6 +20,7 @@ from hrs_keras.cli import main
 from hrs_keras.data import places
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import training_batches, training_images, validation_images
+from hrs_keras.data.prepared import sealed, unsealed
 from hrs_keras.data.records import reading
 from hrs_keras.errors import DataError, HRSError
 from hrs_keras.files import lock
@@ -68,7 +69,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def manifest_of(folder: Path) -> dict:
-    return json.loads((folder / "manifest.json").read_text())
+    return unsealed((folder / "manifest.json").read_bytes())
 
 
 def from_folder(recipe, folder):
@@ -400,11 +401,43 @@ def test_damage_stops_a_run_with_a_message(city_recipe, copy, tmp_path, capfd):
     assert re.search(r"hrs: record 0 of .*validation-0-00000.* is damaged", capfd.readouterr().err)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": "other"}', '{"format": "hrs-prepared", "version": 9}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "\xff", '{"format": "hrs-prepared", "version": 1}'])
 def test_a_manifest_that_is_none(city_recipe, copy, text):
-    (copy / "manifest.json").write_text(text)
-    with pytest.raises(DataError, match=r"manifest\.json is .*prepare the data again"):
+    (copy / "manifest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(DataError, match=r"manifest\.json was edited or damaged .*prepare the data again"):
         audit(from_folder(city_recipe(), copy))
+
+
+def test_a_manifest_of_another_version(city_recipe, copy):
+    (copy / "manifest.json").write_bytes(sealed(manifest_of(copy) | {"version": 9}))
+    with pytest.raises(DataError, match=r"manifest\.json is of .*9.*prepare the data again"):
+        audit(from_folder(city_recipe(), copy))
+
+
+EDITS = {
+    "a key gone": lambda stored: stored.pop("audit"),
+    "a shard gone": lambda stored: stored["shards"].pop(),
+    "shards in another order": lambda stored: stored["shards"].reverse(),
+    "fewer records": lambda stored: [stored["shards"][0][key].pop() for key in ("lengths", "crc32")],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("name", ["manifest.json", "plan.json"])
+def test_an_edited_manifest(city_recipe, copy, edit, name):
+    """Whoever reads it refuses it: samples must not silently be others."""
+    manifest = json.loads((copy / "manifest.json").read_text())
+    EDITS[edit](manifest["sets"][2])
+    (copy / "manifest.json").unlink()
+    (copy / name).write_text(json.dumps(manifest))
+    readers = [
+        lambda: audit(from_folder(city_recipe(), copy)),
+        lambda: verify(city_recipe(), copy),
+        lambda: prepare(city_recipe(), copy, shard_mib=SMALL),
+    ]
+    for read in readers if name == "manifest.json" else readers[::2]:
+        with pytest.raises(DataError, match=rf"{name} was edited or damaged .*prepare the data again in another"):
+            read()
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------
@@ -555,7 +588,7 @@ def test_the_command(city_recipe, copy, tmp_path, capsys):
 def test_versions_that_decode_otherwise(city_recipe, copy):
     manifest = manifest_of(copy)
     manifest["made_with"]["pillow"] = "1.0"
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    (copy / "manifest.json").write_bytes(sealed(manifest))
     prepare(city_recipe(), copy, shard_mib=SMALL)  # whole: nothing is decoded
     next(copy.glob("target-*")).unlink()
     with pytest.raises(DataError, match=r"begun with .*'pillow': '1\.0'"):
