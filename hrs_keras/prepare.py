@@ -5,10 +5,9 @@ whole, read back and noted down before it counts; when all are there, their note
 preparation goes on with the shards that are missing, and ends with the same bytes as one that was not.
 """
 
-import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ import tensorflow as tf
 
 from hrs_keras.data import places
 from hrs_keras.data.audit import Audit, audit
-from hrs_keras.data.convert import NOTE, NOTED, Shard, convert
+from hrs_keras.data.convert import NOTE, Shard, convert
 from hrs_keras.data.plan import changed, make_plan
-from hrs_keras.data.prepared import LOCK, MANIFEST, PLAN, conversion, read_manifest, refuse_mismatches, sealed
-from hrs_keras.data.verify import verify_shards
+from hrs_keras.data.prepared import LOCK, MANIFEST, PLAN, conversion, read_manifest, refuse_mismatches, sealed, unsealed
+from hrs_keras.data.verify import damaged, verify_shards
 from hrs_keras.errors import DataError, HRSError, reason
 from hrs_keras.files import lock
 from hrs_keras.run_folder import writing
@@ -58,6 +57,7 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
     checked = Audit([d for one in audits for d in one.datasets], {k: v for one in audits for k, v in one.sets.items()})
     print(checked.table(), flush=True)
     plan = make_plan(recipe, checked, shard_mib)
+    jobs = jobs or os.cpu_count() or 1
     with _locked(folder):
         finished, begun = read_manifest(folder), read_manifest(folder, PLAN)
         if there := finished or begun:
@@ -71,19 +71,18 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
                 raise DataError(f"{folder} does not fit: {what}; prepare the data in another folder, or remove it")
         else:
             _write(folder, PLAN, plan)
-        notes = _notes(folder, plan, finished)
-        missing = [shard for shard in _shards(folder, plan, finished) if shard.file not in notes]
-        if finished and not missing:
-            print(f"{folder} is prepared already", flush=True)
-            _clean(folder)
-            return places.join(folder, MANIFEST)
-        if there and there["made_with"] != plan["made_with"]:
-            raise DataError(
-                f"{folder} was begun with {there['made_with']}, this is {plan['made_with']}, which may decode files to"
-                " other pixels; go on with those, or prepare the data in another folder"
-            )
-        notes |= convert(recipe, checked, missing, jobs or os.cpu_count() or 1)
-        if not finished:
+        if finished:
+            missing = _shards(folder, plan, _missing(folder, finished), finished)
+            if not missing:
+                print(f"{folder} is prepared already", flush=True)
+            else:
+                _refuse_other_versions(folder, finished, plan)
+                convert(recipe, checked, missing, jobs)
+        else:
+            _refuse_other_versions(folder, begun or plan, plan)
+            notes = _notes(folder, plan, jobs)
+            missing = _shards(folder, plan, _by_file(plan).keys() - notes)
+            notes |= convert(recipe, checked, missing, jobs)
             for stored in plan["sets"]:
                 stored["shards"] = [shard | notes[shard["file"]] for shard in stored["shards"]]
             _write(folder, MANIFEST, plan)
@@ -148,30 +147,56 @@ def _locked(folder: str) -> Iterator[None]:
         yield
 
 
-def _shards(folder: str, plan: dict[str, Any], finished: dict[str, Any] | None = None) -> list[Shard]:
-    written = {
-        shard["file"]: shard["sha256"] for stored in (finished or {"sets": []})["sets"] for shard in stored["shards"]
-    }
+def _refuse_other_versions(folder: str, there: dict[str, Any], plan: dict[str, Any]) -> None:
+    if there["made_with"] != plan["made_with"]:
+        raise DataError(
+            f"{folder} was begun with {there['made_with']}, this is {plan['made_with']}, which may decode files to"
+            " other pixels; go on with those, or prepare the data in another folder"
+        )
+
+
+def _shards(folder: str, plan: dict[str, Any], files: Set[str], finished: dict[str, Any] | None = None) -> list[Shard]:
+    """Those of the planned shards that are to be written, and what each has to become if it was written before."""
+    before = _by_file(finished) if finished else {}
     return [
-        Shard(folder, shard["file"], stored, shard["first"], shard["stop"], written.get(shard["file"]))
+        Shard(folder, shard["file"], stored, shard["first"], shard["stop"], before.get(shard["file"], {}).get("sha256"))
         for stored in plan["sets"]
         for shard in stored["shards"]
+        if shard["file"] in files
     ]
 
 
-def _notes(folder: str, plan: dict[str, Any], finished: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """Shard -> what is noted of it, for those that are there."""
+def _by_file(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {shard["file"]: shard for stored in manifest["sets"] for shard in stored["shards"]}
+
+
+def _missing(folder: str, finished: dict[str, Any]) -> set[str]:
+    """Shards of a finished folder that are not there, or not at their size; ``--verify`` reads what they hold."""
     there = set(places.names_in(folder))
-    if finished:
-        noted = {shard["file"]: shard for stored in finished["sets"] for shard in stored["shards"]}
-    else:
-        files = [shard.file for shard in _shards(folder, plan) if shard.file + NOTE in there]
-        noted = {file: json.loads(places.read(places.join(folder, file + NOTE))) for file in files}
     return {
-        file: {key: note[key] for key in NOTED}
-        for file, note in noted.items()
-        if file in there and places.stat(places.join(folder, file))[0] == note["bytes"]
+        file
+        for file, shard in _by_file(finished).items()
+        if file not in there or places.stat(places.join(folder, file))[0] != shard["bytes"]
     }
+
+
+def _notes(folder: str, plan: dict[str, Any], jobs: int) -> dict[str, dict[str, Any]]:
+    """Shard -> what is noted of it, for those that an interrupted preparation finished and that are still as noted."""
+    there = set(places.names_in(folder))
+    noted = {file: _note(places.join(folder, file + NOTE)) for file in _by_file(plan) if {file, file + NOTE} <= there}
+    notes = {file: note for file, note in noted.items() if note}
+    lost = damaged(folder, notes, jobs)
+    if anew := sorted({*noted} - {*notes} | {*lost}):
+        print(f"made anew, because they or their notes are damaged: {', '.join(anew)}", flush=True)
+    return {file: note for file, note in notes.items() if file not in lost}
+
+
+def _note(place: str) -> dict[str, Any] | None:
+    """What is noted of a shard; None if the note is damaged."""
+    try:
+        return unsealed(places.read(place))
+    except (OSError, tf.errors.OpError, ValueError):
+        return None
 
 
 def _clean(folder: str) -> None:

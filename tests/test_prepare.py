@@ -19,6 +19,7 @@ from tiny_run import REPOSITORY, start, write_recipe
 from hrs_keras.cli import main
 from hrs_keras.data import places
 from hrs_keras.data.audit import audit
+from hrs_keras.data.convert import NOTED
 from hrs_keras.data.pipeline import training_batches, training_images, validation_images
 from hrs_keras.data.prepared import sealed, unsealed
 from hrs_keras.data.records import reading
@@ -306,6 +307,54 @@ def test_interrupted_at_any_write(when, few, tmp_path, monkeypatch):
     prepare(few, folder, shard_mib=SMALL)
     assert deaths >= 2 + 2 * 4 - 1  # plan and manifest, and of four shards each and its note
     assert contents(folder) == contents(tmp_path / "whole")
+
+
+@pytest.fixture
+def begun(prepared, copy):
+    """A preparation that was killed when all its shards were noted, and its shard to damage."""
+    manifest = manifest_of(copy)
+    for stored in manifest["sets"]:
+        for shard in stored["shards"]:
+            note = {key: shard.pop(key) for key in NOTED}
+            (copy / f"{shard['file']}.json").write_bytes(sealed(note))
+    (copy / "plan.json").write_bytes(sealed(manifest))
+    (copy / "manifest.json").unlink()
+    return copy, min(copy.glob("target-*.tfrecord"))
+
+
+def assert_made_anew(begun, city_recipe, prepared, monkeypatch, capsys):
+    """That one shard is, and it is said."""
+    folder, shard = begun
+    published = []
+    monkeypatch.setattr(places, "publish", lambda place, real=places.publish: (published.append(place), real(place)))
+    prepare(city_recipe(), folder, shard_mib=SMALL)
+    assert published == [str(shard), f"{shard}.json", str(folder / "manifest.json")]
+    assert f"made anew, because they or their notes are damaged: {shard.name}\n" in capsys.readouterr().out
+    assert contents(folder) == contents(prepared)
+
+
+def test_a_shard_that_was_damaged_in_between(begun, city_recipe, prepared, monkeypatch, capsys):
+    damage(begun[1])
+    assert_made_anew(begun, city_recipe, prepared, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"bytes": 1}', "other lengths"])
+def test_a_damaged_note(begun, city_recipe, prepared, monkeypatch, capsys, text):
+    note = begun[1].with_suffix(".tfrecord.json")
+    if text == "other lengths":
+        text = note.read_text().replace('"lengths": [', '"lengths": [1')
+    note.write_text(text)
+    assert_made_anew(begun, city_recipe, prepared, monkeypatch, capsys)
+
+
+def test_files_are_on_the_disk_before_they_have_their_names(tmp_path, monkeypatch):
+    """A power cut cannot be had here; the order of calls can."""
+    calls = []
+    monkeypatch.setattr(os, "fsync", lambda file: calls.append(os.fstat(file.fileno()).st_size))
+    rename = tf.io.gfile.rename
+    monkeypatch.setattr(tf.io.gfile, "rename", lambda *args, **kw: (calls.append("renamed"), rename(*args, **kw)))
+    places.write_whole(str(tmp_path / "file"), b"12345")
+    assert calls == [5, "renamed"]
 
 
 def test_killed(city, city_recipe, prepared, tmp_path):

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import itertools
-import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from hrs_keras.data.audit import Audit
 from hrs_keras.data.decode import IdMap, decode_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.plan import fingerprint
+from hrs_keras.data.prepared import sealed
 from hrs_keras.data.records import FOOTER, HEADER, example
 from hrs_keras.data.samples import training_loader
 from hrs_keras.errors import DataError, reason
@@ -72,7 +72,7 @@ def convert(recipe: Recipe, checked: Audit, shards: Sequence[Shard], jobs: int) 
                 note = _write(shard, pairs, itertools.islice(examples, shard.stop - shard.first), progress)
                 with writing(shard.place):
                     places.publish(shard.place)
-                    places.write_whole(shard.place + NOTE, json.dumps(note).encode())
+                    places.write_whole(shard.place + NOTE, sealed(note))
                 notes[shard.file] = note
     return notes
 
