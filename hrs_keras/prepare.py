@@ -28,14 +28,15 @@ from hrs_keras.schema import ROLES, Recipe
 SHARD_MIB = 256
 
 
-def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shard_mib: float = SHARD_MIB) -> str:
+def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None, shard_mib: float | None = None) -> str:
     """Convert a recipe's data sets to shards; after an interruption the same call goes on.
 
     Args:
         recipe: its data sets are audited and converted whole: ``subset`` plays no part.
         folder: where to; a local folder or a remote one such as ``gs://bucket/folder``.
         jobs: samples that are converted at a time; None for one a CPU.
-        shard_mib: MiB that a shard is to have at most (a sample is never divided).
+        shard_mib: MiB that a shard is to have at most (a sample is never divided); None for what the folder was begun
+            with, 256 if it is new.
 
     Returns:
         The manifest's name.
@@ -48,7 +49,7 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
     folder = str(folder)
     if jobs is not None and jobs < 1:
         raise HRSError(f"--jobs wants a whole number of at least 1, found {jobs}")
-    if not 0 < shard_mib < math.inf:
+    if shard_mib is not None and not 0 < shard_mib < math.inf:
         raise HRSError(f"--shard-size wants a number of MiB above 0, found {shard_mib}")
     _refuse_foreign(folder)
     recipe = whole(recipe)
@@ -56,12 +57,14 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
     audits = [audit(recipe, roles=[role]) for role in ROLES]
     checked = Audit([d for one in audits for d in one.datasets], {k: v for one in audits for k, v in one.sets.items()})
     print(checked.table(), flush=True)
-    plan = make_plan(recipe, checked, shard_mib)
     jobs = jobs or os.cpu_count() or 1
     with _locked(folder):
         finished, begun = read_manifest(folder), read_manifest(folder, PLAN)
-        if there := finished or begun:
-            refuse_mismatches(folder, there, plan["conversion"])
+        there = finished or begun
+        if there:
+            refuse_mismatches(folder, there, conversion(recipe))
+        plan = make_plan(recipe, checked, _shard_mib(folder, there, shard_mib))
+        if there:
             if not finished and len(there["sets"]) > len(plan["sets"]):
                 raise DataError(
                     f"{folder} was begun for a recipe that reads more data sets than this one; run `hrs prepare` with"
@@ -145,6 +148,16 @@ def _locked(folder: str) -> Iterator[None]:
         if not lock(file):
             raise DataError(f"another process prepares {folder}; wait for it, or end it")
         yield
+
+
+def _shard_mib(folder: str, there: dict[str, Any] | None, wanted: float | None) -> float:
+    if there is None:
+        return SHARD_MIB if wanted is None else wanted
+    if wanted not in (None, there["shard_mib"]):
+        raise DataError(
+            f"{folder} was begun with --shard-size {there['shard_mib']}, not {wanted}; give that again, or leave it out"
+        )
+    return there["shard_mib"]
 
 
 def _refuse_other_versions(folder: str, there: dict[str, Any], plan: dict[str, Any]) -> None:

@@ -392,9 +392,13 @@ def test_a_file_that_changed_in_between(city, tmp_path, monkeypatch, capsys):
     os.utime(changed, ns=(1, 1))
     assert main(command) == 2
     assert f"{changed.relative_to(moved)} has changed since" in capsys.readouterr().err
-    with pytest.raises(DataError, match=r"with --shard-size 0\.02, not 5"):
-        os.utime(changed, ns=(manifest_time(folder, changed),) * 2)
-        prepare(recipe, folder, shard_mib=5)
+    os.utime(changed, ns=(manifest_time(folder, changed),) * 2)
+    with pytest.raises(DataError, match=r"begun with --shard-size 0\.02, not 5.0; give that again, or leave it out"):
+        prepare(recipe, folder, shard_mib=5.0)
+    assert main(command[:4]) == 0
+    assert manifest_of(folder)["shard_mib"] == SMALL
+    assert main(command[:4]) == 0
+    assert "is prepared already" in capsys.readouterr().out
 
 
 def manifest_time(folder: Path, file: Path) -> int:
