@@ -17,7 +17,7 @@ import tensorflow as tf
 from hrs_keras.data import places
 from hrs_keras.data.audit import Audit, audit
 from hrs_keras.data.convert import NOTE, Shard, convert
-from hrs_keras.data.plan import changed, make_plan
+from hrs_keras.data.plan import changed, make_plan, retimed, versions
 from hrs_keras.data.prepared import LOCK, MANIFEST, PLAN, conversion, read_manifest, refuse_mismatches, sealed, unsealed
 from hrs_keras.data.verify import damaged, verify_shards
 from hrs_keras.errors import DataError, HRSError, reason
@@ -65,31 +65,14 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
             refuse_mismatches(folder, there, conversion(recipe))
         plan = make_plan(recipe, checked, _shard_mib(folder, there, shard_mib))
         if there:
-            if not finished and len(there["sets"]) > len(plan["sets"]):
-                raise DataError(
-                    f"{folder} was begun for a recipe that reads more data sets than this one; run `hrs prepare` with"
-                    " that recipe to the end, or prepare this one in another folder"
-                )
-            if what := changed(there, plan):
-                raise DataError(f"{folder} does not fit: {what}; prepare the data in another folder, or remove it")
-        else:
-            _write(folder, PLAN, plan)
+            _refuse_changed(folder, there, plan, whole=finished is not None)
         if finished:
-            missing = _shards(folder, plan, _missing(folder, finished), finished)
-            if not missing:
-                print(f"{folder} is prepared already", flush=True)
-            else:
-                _refuse_other_versions(folder, finished, plan)
-                convert(recipe, checked, missing, jobs)
+            _mend(recipe, checked, folder, finished, plan, jobs)
         else:
-            _refuse_other_versions(folder, begun or plan, plan)
-            notes = _notes(folder, plan, jobs)
-            missing = _shards(folder, plan, _by_file(plan).keys() - notes)
-            notes |= convert(recipe, checked, missing, jobs)
-            for stored in plan["sets"]:
-                stored["shards"] = [shard | notes[shard["file"]] for shard in stored["shards"]]
-            _write(folder, MANIFEST, plan)
-        _clean(folder)
+            if not begun:
+                _write(folder, PLAN, plan)
+            _finish(recipe, checked, folder, begun or plan, jobs)
+        _clean(folder, finished or plan)
     return places.join(folder, MANIFEST)
 
 
@@ -150,6 +133,51 @@ def _locked(folder: str) -> Iterator[None]:
         yield
 
 
+def _refuse_changed(folder: str, there: dict[str, Any], plan: dict[str, Any], whole: bool) -> None:
+    """Raise a DataError if a folder is of other files; of a whole one the shards' hashes tell what times cannot."""
+    if not whole and len(there["sets"]) > len(plan["sets"]):
+        raise DataError(
+            f"{folder} was begun for a recipe that reads more data sets than this one; run `hrs prepare` with that"
+            " recipe to the end, or prepare this one in another folder"
+        )
+    if what := changed(there, plan):
+        raise DataError(f"{folder} does not fit: {what}; prepare the data in another folder, or remove it")
+    if not whole and (name := retimed(there, plan)):
+        raise DataError(
+            f"{folder} does not fit: {name} has changed since, if only its time: its size is the same. Copies of files"
+            " keep their times with `cp -p` or `rsync -t`; if it was changed, prepare the data in another folder"
+        )
+
+
+def _finish(recipe: Recipe, checked: Audit, folder: str, plan: dict[str, Any], jobs: int) -> None:
+    """Write the shards of a begun folder that are not done yet, and the manifest."""
+    _refuse_other_versions(folder, plan)
+    notes = _notes(folder, plan, jobs)
+    notes |= convert(recipe, checked, _shards(folder, plan, _by_file(plan).keys() - notes), jobs)
+    sets = [
+        stored | {"shards": [shard | notes[shard["file"]] for shard in stored["shards"]]} for stored in plan["sets"]
+    ]
+    _write(folder, MANIFEST, plan | {"sets": sets})
+
+
+def _mend(
+    recipe: Recipe, checked: Audit, folder: str, finished: dict[str, Any], plan: dict[str, Any], jobs: int
+) -> None:
+    """Make the shards that a whole folder has lost anew, with the same bytes."""
+    missing = _shards(folder, plan, _missing(folder, finished), finished)
+    if missing:
+        _refuse_other_versions(folder, finished)
+        convert(recipe, checked, missing, jobs)
+    elif name := retimed(finished, plan):
+        print(
+            f"{folder} is prepared already, of files with the same names and sizes; {name}, for one, has another time:"
+            " it was copied, or changed since",
+            flush=True,
+        )
+    else:
+        print(f"{folder} is prepared already", flush=True)
+
+
 def _shard_mib(folder: str, there: dict[str, Any] | None, wanted: float | None) -> float:
     if there is None:
         return SHARD_MIB if wanted is None else wanted
@@ -160,11 +188,11 @@ def _shard_mib(folder: str, there: dict[str, Any] | None, wanted: float | None) 
     return there["shard_mib"]
 
 
-def _refuse_other_versions(folder: str, there: dict[str, Any], plan: dict[str, Any]) -> None:
-    if there["made_with"] != plan["made_with"]:
+def _refuse_other_versions(folder: str, there: dict[str, Any]) -> None:
+    if there["made_with"] != versions():
         raise DataError(
-            f"{folder} was begun with {there['made_with']}, this is {plan['made_with']}, which may decode files to"
-            " other pixels; go on with those, or prepare the data in another folder"
+            f"{folder} was begun with {there['made_with']}, this is {versions()}, which may decode files to other"
+            " pixels; go on with those, or prepare the data in another folder"
         )
 
 
@@ -212,12 +240,14 @@ def _note(place: str) -> dict[str, Any] | None:
         return None
 
 
-def _clean(folder: str) -> None:
+def _clean(folder: str, manifest: dict[str, Any]) -> None:
     """Remove the notes that the manifest has taken in, and what interruptions left half written."""
+    shards = list(_by_file(manifest))
+    notes = [file + NOTE for file in shards]
+    own = {PLAN, *notes, *map(places.partial, [PLAN, MANIFEST, *shards, *notes])}
     with writing(folder):
-        for name in places.names_in(folder):
-            if name == PLAN or name.endswith((f".tfrecord{NOTE}", places.partial(""))):
-                places.remove(places.join(folder, name))
+        for name in own.intersection(places.names_in(folder)):
+            places.remove(places.join(folder, name))
 
 
 def _write(folder: str, name: str, value: dict[str, Any]) -> None:

@@ -391,7 +391,7 @@ def test_a_file_that_changed_in_between(city, tmp_path, monkeypatch, capsys):
     changed = sorted(moved.glob("cityscapes/leftImg8bit/train/*/*.png"))[0]
     os.utime(changed, ns=(1, 1))
     assert main(command) == 2
-    assert f"{changed.relative_to(moved)} has changed since" in capsys.readouterr().err
+    assert f"{changed.relative_to(moved)} has changed since, if only its time" in capsys.readouterr().err
     os.utime(changed, ns=(manifest_time(folder, changed),) * 2)
     with pytest.raises(DataError, match=r"begun with --shard-size 0\.02, not 5.0; give that again, or leave it out"):
         prepare(recipe, folder, shard_mib=5.0)
@@ -399,6 +399,34 @@ def test_a_file_that_changed_in_between(city, tmp_path, monkeypatch, capsys):
     assert manifest_of(folder)["shard_mib"] == SMALL
     assert main(command[:4]) == 0
     assert "is prepared already" in capsys.readouterr().out
+
+
+def test_copied_files(city, tmp_path, capsys):
+    """Copies have other times: a whole folder is mended from them if they give the same bytes, and only then."""
+    moved = Path(shutil.copytree(city, tmp_path / "city"))
+    recipe, folder = load_recipe(write_recipe(tmp_path, moved)), tmp_path / "out"
+    prepare(recipe, folder, shard_mib=SMALL)
+    before = contents(folder)
+    image = min(moved.glob("cityscapes/leftImg8bit/train/*/*.png"))
+    os.utime(image, ns=(1, 1))
+    prepare(recipe, folder)
+    assert f"is prepared already, of files with the same names and sizes; {image.relative_to(moved)}" in (
+        capsys.readouterr().out
+    )
+    shard = min(folder.glob("target-0-00000*"))
+    shard.unlink()
+    prepare(recipe, folder)
+    assert contents(folder) == before
+    shard.unlink()
+    size = image.stat().st_size
+    pixels = np.asarray(Image.open(image)).copy()
+    pixels[5, 5] ^= 1
+    Image.fromarray(pixels).save(image, compress_level=9)
+    image.write_bytes(image.read_bytes().ljust(size, b"\0"))
+    assert image.stat().st_size == size
+    with pytest.raises(DataError, match=rf"{shard.name}, made anew, is not what it was: its files have changed"):
+        prepare(recipe, folder)
+    assert not shard.exists()
 
 
 def manifest_time(folder: Path, file: Path) -> int:
@@ -596,6 +624,14 @@ def test_a_folder_of_somebody_elses(city_recipe, tmp_path):
         audit(from_folder(city_recipe(), tmp_path / "nowhere"))
     with pytest.raises(HRSError, match=r"cannot (write|list) .*thesis\.tex"):
         prepare(city_recipe(), tmp_path / "thesis.tex" / "out")
+
+
+def test_files_of_others_stay(city_recipe, copy):
+    for name in ("mine.partial", "mine.tfrecord.json", "target-0-00000-of-00004.tfrecord.partial"):
+        (copy / name).touch()
+    prepare(city_recipe(), copy)
+    assert {path.name for path in copy.glob("*.partial")} == {"mine.partial"}
+    assert (copy / "mine.tfrecord.json").exists()
 
 
 def test_one_process_at_a_time(city_recipe, copy):

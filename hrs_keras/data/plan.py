@@ -3,6 +3,7 @@
 import itertools
 import os
 import struct
+from collections.abc import Iterator
 from importlib import metadata
 from math import prod
 from pathlib import Path
@@ -48,9 +49,13 @@ def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> dict[str, Any
             ]
             which = {"role": role, "position": position, "samples": len(pairs), "audit": next(reports).to_dict()}
             sets.append(which | {"images": images, "labels": labels, "shards": shards})
-    versions = {package: metadata.version(package) for package in _PACKAGES}
-    how = {"made_with": versions, "conversion": conversion(recipe), "shard_mib": shard_mib}
+    how = {"made_with": versions(), "conversion": conversion(recipe), "shard_mib": shard_mib}
     return FORMAT | how | {"sets": sets}
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that decode files."""
+    return {package: metadata.version(package) for package in _PACKAGES}
 
 
 def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:
@@ -89,14 +94,24 @@ def fingerprint(path: Path | str) -> tuple[int, int]:
 
 
 def changed(there: dict[str, Any], plan: dict[str, Any]) -> str | None:
-    """In what a folder's plan or manifest is not what would be planned now, for a message."""
-    planned = {(stored["role"], stored["position"]): stored for stored in there["sets"]}
-    for new in plan["sets"]:  # the recipe may read fewer
-        old = planned[new["role"], new["position"]]
-        for kind in ("images", "labels"):
-            for a, b in itertools.zip_longest(old[kind], new[kind]):
-                if a is None or b is None or a[0] != b[0]:
-                    return f"there are other files now ({(b or a)[0]}, for one)"
-                if a != b:
-                    return f"{a[0]} has changed since"
+    """Of which other files a folder's plan or manifest is than what would be planned now, for a message."""
+    for old, new in _files(there, plan):
+        if old is None or new is None or old[0] != new[0]:
+            return f"there are other files now ({(new or old)[0]}, for one)"
+        if old[1] != new[1]:
+            return f"{old[0]} has changed since ({old[1]} bytes, now {new[1]})"
     return None
+
+
+def retimed(there: dict[str, Any], plan: dict[str, Any]) -> str | None:
+    """The first file whose time is not what a folder's plan or manifest says; all else has not :func:`changed`."""
+    return next((old[0] for old, new in _files(there, plan) if old != new), None)
+
+
+def _files(there: dict[str, Any], plan: dict[str, Any]) -> Iterator[tuple[list | None, list | None]]:
+    """Name, size and time of each file of the planned sets: as they were, and now; None where there is none."""
+    before = {(stored["role"], stored["position"]): stored for stored in there["sets"]}
+    for new in plan["sets"]:  # the recipe may read fewer than there are
+        old = before[new["role"], new["position"]]
+        for kind in ("images", "labels"):
+            yield from itertools.zip_longest(old[kind], new[kind])
