@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from PIL import Image
 from tiny_run import REPOSITORY, start, write_recipe
 
 from hrs_keras.cli import main
-from hrs_keras.data import places
+from hrs_keras.data import convert, pipeline, places
 from hrs_keras.data.audit import audit
 from hrs_keras.data.convert import NOTED
 from hrs_keras.data.pipeline import training_batches, training_images, validation_images
@@ -231,6 +232,60 @@ def test_jobs_do_not_show(city_recipe, prepared, tmp_path):
     assert contents(tmp_path / "one") == contents(prepared)
 
 
+class Slow:
+    """A function that takes a while, and how many of its calls were under way at a time, at most."""
+
+    def __init__(self, real):
+        self.real, self.now, self.most, self.changing = real, 0, 0, threading.Lock()
+
+    def __call__(self, *args):
+        with self.changing:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.1)
+        with self.changing:
+            self.now -= 1
+        return self.real(*args)
+
+
+def test_more_jobs_than_cpus(tmp_path, write_set, make_recipe, monkeypatch):
+    jobs = os.cpu_count() + 2
+    write_set(tmp_path / "set", [np.full((32, 64), 1)] * (jobs + 2))
+    slow, load = Slow(lambda number: number), convert.training_loader
+
+    def loader(*args):
+        return lambda n: load(*args)(tf.ensure_shape(tf.numpy_function(slow, [n], tf.int64), []))
+
+    monkeypatch.setattr(convert, "training_loader", loader)
+    prepare(make_recipe(tmp_path, [{"root": "set"}]), tmp_path / "out", jobs=jobs)
+    assert slow.most == jobs
+
+
+def test_reads_over_a_network(city_recipe, prepared, monkeypatch):
+    """More of them than there are CPUs are under way; from a local disk, no more than before."""
+    remote = "ram://reads/city"
+    tf.io.gfile.makedirs(remote)
+    for path in prepared.iterdir():
+        places.write_whole(f"{remote}/{path.name}", path.read_bytes())
+    cpus = os.cpu_count()
+    monkeypatch.setattr(pipeline, "_REMOTE_READS", cpus + 2)
+    real = places.read_at
+
+    def under_way(folder):
+        recipe = from_folder(city_recipe(f"train.steps={cpus + 4}"), folder)
+        sets, counted = audit(recipe).sets, []
+        many = [0, 1, 2, 0] * (cpus + 2)
+        streams = [training_batches(recipe, sets), training_images(recipe, sets["target"], many)]
+        for samples in [*streams, validation_images(recipe, sets["validation"], many)]:
+            slow = Slow(real)
+            monkeypatch.setattr(places, "read_at", slow)
+            list(samples)
+            counted.append(slow.most)
+        return counted
+
+    assert max(under_way(prepared)) <= cpus < min(under_way(remote))
+
+
 def test_remote(city_recipe, prepared):
     """TensorFlow's file system in memory stands for a bucket."""
     place = "ram://bucket/city"
@@ -435,8 +490,6 @@ def manifest_time(folder: Path, file: Path) -> int:
 
 
 def test_a_file_that_changes_meanwhile(colours, tmp_path, monkeypatch):
-    from hrs_keras.data import convert
-
     monkeypatch.setattr(convert, "fingerprint", lambda path: (1, 2))
     with pytest.raises(DataError, match=r"s0\.png was changed while it was prepared"):
         prepare(colours(), tmp_path / "out")

@@ -81,7 +81,10 @@ def _examples(recipe: Recipe, role: str, pairs: Pairs, numbers: Sequence[int], j
     """The data of the records of some samples."""
     parts = _validation_parts(recipe, pairs) if role == "validation" else _training_parts(recipe, pairs)
     order = tf.data.Dataset.from_tensor_slices(np.asarray(numbers, np.int64))
-    converted = iter(order.map(parts, num_parallel_calls=jobs, deterministic=True).prefetch(jobs))
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = jobs  # the usual threads are as many as CPUs, however many calls
+    samples = order.map(parts, num_parallel_calls=jobs, deterministic=True).prefetch(jobs)
+    converted = iter(samples.with_options(options))
     for number in numbers:
         try:
             image, label, size = (part.numpy() for part in next(converted))
