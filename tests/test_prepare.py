@@ -22,6 +22,7 @@ from hrs_keras.data import convert, pipeline, places
 from hrs_keras.data.audit import audit
 from hrs_keras.data.convert import NOTED
 from hrs_keras.data.pipeline import training_batches, training_images, validation_images
+from hrs_keras.data.plan import make_plan
 from hrs_keras.data.prepared import sealed, unsealed
 from hrs_keras.data.records import reading
 from hrs_keras.errors import DataError, HRSError
@@ -494,6 +495,19 @@ def test_a_file_that_changes_meanwhile(colours, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"s0\.png was changed while it was prepared"):
         prepare(colours(), tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.tfrecord*"))
+
+
+def test_a_file_that_cannot_be_read_any_more(colours, tmp_path, monkeypatch):
+    """The error names the file and says why, without the names of TensorFlow's iterators."""
+    label = tmp_path / "set/labels/s0.png"
+    monkeypatch.setattr("hrs_keras.prepare.make_plan", lambda *args: (make_plan(*args), label.unlink())[0])
+    with pytest.raises(DataError) as caught:
+        prepare(colours(), tmp_path / "out")
+    image = tmp_path / "set/images/s0.png"
+    assert str(caught.value) == (
+        f"{image} and {label} cannot be converted ({label}; No such file or directory); were they changed since the"
+        " audit?"
+    )
 
 
 # ---- damage ----------------------------------------------------------------------------------------------------
