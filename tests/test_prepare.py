@@ -337,31 +337,80 @@ class _Killed(BaseException):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_interrupted_at_any_write(when, few, tmp_path, monkeypatch):
     """Whether a process ends just before or just after a file gets its name, nothing half is taken for whole."""
-    prepare(few, tmp_path / "whole", shard_mib=SMALL)
-    real, folder, deaths = places.publish, tmp_path / "out", 0
-    for _ in range(40):
-        left = [True]  # one file more before the next death
+    real, published = places.publish, []
 
-        def publish(place, left=left):
-            if not left and when == "before":
+    def prepare_until(folder, end):
+        """Publish so many files at most; kept in ``published``."""
+        published.clear()
+
+        def publish(place):
+            published.append(Path(place).name)
+            if len(published) == end and when == "before":
                 raise _Killed
             real(place)
-            if not left or (left.pop() and when == "after"):
+            if len(published) == end:
                 raise _Killed
 
         monkeypatch.setattr(places, "publish", publish)
-        try:
-            prepare(few, folder, shard_mib=SMALL)
-            break
-        except _Killed:
-            deaths += 1
-            assert not list(folder.glob("*.tfrecord.partial")) or when == "before"
-            if not (folder / "manifest.json").exists():
-                with pytest.raises(DataError, match=r"cut off|no prepared data"):
-                    audit(from_folder(few, folder))
-    monkeypatch.undo()
-    prepare(few, folder, shard_mib=SMALL)
-    assert deaths >= 2 + 2 * 4 - 1  # plan and manifest, and of four shards each and its note
+        prepare(few, folder, shard_mib=SMALL)
+
+    prepare_until(tmp_path / "whole", None)
+    whole, order = contents(tmp_path / "whole"), [*published]
+    assert len(order) == 2 + 2 * 4 and (order[0], order[-1]) == ("plan.json", "manifest.json")
+    for end, last in enumerate(order, 1):
+        folder = tmp_path / f"out{end}"
+        with pytest.raises(_Killed):
+            prepare_until(folder, end)
+        assert published == order[:end]
+        left = contents(folder)
+        done = {*order[: end - (when == "before")]}
+        assert left.keys() - done == ({f"{last}.partial"} if when == "before" else set())
+        assert all(left[name] == whole[name] for name in done & whole.keys())
+        if "manifest.json" not in done:
+            with pytest.raises(DataError, match=r"cut off" if "plan.json" in done else r"no prepared data"):
+                audit(from_folder(few, folder))
+        prepare_until(folder, None)
+        # A shard counts when its note is there; what counted is not written again.
+        again = [name for name in order if name not in done or name + ".json" in {*order} - done]
+        assert published == ([] if "manifest.json" in done else again)
+        assert contents(folder) == whole
+
+
+HANG = """
+import sys, time
+from hrs_keras.cli import main
+from hrs_keras.data import convert
+
+real, calls = convert.example, []
+
+def example(*args):
+    calls.append(args)
+    if len(calls) == 6:
+        print("hangs", flush=True)
+        time.sleep(600)
+    return real(*args)
+
+convert.example = example
+main(sys.argv[1:])
+"""
+
+
+def test_killed(city, city_recipe, tmp_path):
+    """A real process, in the middle of a shard."""
+    file, folder = write_recipe(tmp_path, city), tmp_path / "out"
+    command = ("-c", HANG, "prepare", file, "--to", folder, "--shard-size", str(4 * SMALL))
+    process = start(*command, cache=tmp_path / "cache")
+    try:
+        assert "hangs\n" in process.stdout, "it ended before"
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    left = {path.name for path in folder.iterdir()}
+    assert "plan.json" in left and "manifest.json" not in left
+    assert [name for name in left if name.endswith(".partial")] and [n for n in left if n.endswith(".tfrecord")]
+    prepare(city_recipe(), folder)
+    prepare(city_recipe(), tmp_path / "whole", shard_mib=4 * SMALL)
     assert contents(folder) == contents(tmp_path / "whole")
 
 
@@ -411,22 +460,6 @@ def test_files_are_on_the_disk_before_they_have_their_names(tmp_path, monkeypatc
     monkeypatch.setattr(tf.io.gfile, "rename", lambda *args, **kw: (calls.append("renamed"), rename(*args, **kw)))
     places.write_whole(str(tmp_path / "file"), b"12345")
     assert calls == [5, "renamed"]
-
-
-def test_killed(city, city_recipe, prepared, tmp_path):
-    file, folder = write_recipe(tmp_path, city), tmp_path / "out"
-    command = ("-m", "hrs_keras.cli", "prepare", file, "--to", folder, "--shard-size", str(SMALL), "--jobs", "1")
-    process = start(*command, cache=tmp_path / "cache")
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if len(list(folder.glob("*.json"))) >= 3:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.001)
-    process.communicate()
-    assert process.returncode in (-signal.SIGKILL, 0)
-    prepare(city_recipe(), folder, shard_mib=SMALL)
-    assert contents(folder) == contents(prepared)
 
 
 def test_a_file_that_changed_in_between(city, tmp_path, monkeypatch, capsys):
