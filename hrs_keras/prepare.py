@@ -7,7 +7,8 @@ preparation goes on with the shards that are missing, and ends with the same byt
 
 import math
 import os
-from collections.abc import Iterator, Set
+import shutil
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,15 +64,15 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
         there = finished or begun
         if there:
             refuse_mismatches(folder, there, conversion(recipe))
-        plan = make_plan(recipe, checked, _shard_mib(folder, there, shard_mib))
+        plan, expected = make_plan(recipe, checked, _shard_mib(folder, there, shard_mib))
         if there:
             _refuse_changed(folder, there, plan, whole=finished is not None)
         if finished:
-            _mend(recipe, checked, folder, finished, plan, jobs)
+            _mend(recipe, checked, folder, finished, plan, expected, jobs)
         else:
             if not begun:
                 _write(folder, PLAN, plan)
-            _finish(recipe, checked, folder, begun or plan, jobs)
+            _finish(recipe, checked, folder, begun or plan, expected, jobs)
         _clean(folder, finished or plan)
     return places.join(folder, MANIFEST)
 
@@ -149,11 +150,15 @@ def _refuse_changed(folder: str, there: dict[str, Any], plan: dict[str, Any], wh
         )
 
 
-def _finish(recipe: Recipe, checked: Audit, folder: str, plan: dict[str, Any], jobs: int) -> None:
+def _finish(
+    recipe: Recipe, checked: Audit, folder: str, plan: dict[str, Any], expected: Mapping[str, int], jobs: int
+) -> None:
     """Write the shards of a begun folder that are not done yet, and the manifest."""
     _refuse_other_versions(folder, plan)
     notes = _notes(folder, plan, jobs)
-    notes |= convert(recipe, checked, _shards(folder, plan, _by_file(plan).keys() - notes), jobs)
+    missing = _shards(folder, plan, _by_file(plan).keys() - notes)
+    _refuse_too_large(folder, missing, expected)
+    notes |= convert(recipe, checked, missing, jobs)
     sets = [
         stored | {"shards": [shard | notes[shard["file"]] for shard in stored["shards"]]} for stored in plan["sets"]
     ]
@@ -161,12 +166,19 @@ def _finish(recipe: Recipe, checked: Audit, folder: str, plan: dict[str, Any], j
 
 
 def _mend(
-    recipe: Recipe, checked: Audit, folder: str, finished: dict[str, Any], plan: dict[str, Any], jobs: int
+    recipe: Recipe,
+    checked: Audit,
+    folder: str,
+    finished: dict[str, Any],
+    plan: dict[str, Any],
+    expected: Mapping[str, int],
+    jobs: int,
 ) -> None:
     """Make the shards that a whole folder has lost anew, with the same bytes."""
     missing = _shards(folder, plan, _missing(folder, finished), finished)
     if missing:
         _refuse_other_versions(folder, finished)
+        _refuse_too_large(folder, missing, expected)
         convert(recipe, checked, missing, jobs)
     elif name := retimed(finished, plan):
         print(
@@ -194,6 +206,19 @@ def _refuse_other_versions(folder: str, there: dict[str, Any]) -> None:
             f"{folder} was begun with {there['made_with']}, this is {versions()}, which may decode files to other"
             " pixels; go on with those, or prepare the data in another folder"
         )
+
+
+def _refuse_too_large(folder: str, missing: Sequence[Shard], expected: Mapping[str, int]) -> None:
+    """Say how much will be written, and refuse what the disk has no room for, rather than fill it for hours."""
+    if places.is_remote(folder):
+        return
+    wanted, free = sum(expected[shard.file] for shard in missing), shutil.disk_usage(folder).free
+    sizes = f"{wanted / 2**30:.2f} GiB", f"{free / 2**30:.2f} GiB"
+    if wanted > free:
+        raise HRSError(
+            f"{folder} has no room: about {sizes[0]} are to be written, {sizes[1]} are free; give another --to"
+        )
+    print(f"about {sizes[0]} will be written to {folder}, {sizes[1]} are free", flush=True)
 
 
 def _shards(folder: str, plan: dict[str, Any], files: Set[str], finished: dict[str, Any] | None = None) -> list[Shard]:

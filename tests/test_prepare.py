@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -255,7 +256,7 @@ def test_more_jobs_than_cpus(tmp_path, write_set, make_recipe, monkeypatch):
     slow, load = Slow(lambda number: number), convert.training_loader
 
     def loader(*args):
-        return lambda n: load(*args)(tf.ensure_shape(tf.numpy_function(slow, [n], tf.int64), []))
+        return lambda n: load(*args)(tf.ensure_shape(tf.numpy_function(slow, [n], tf.int64, stateful=False), []))
 
     monkeypatch.setattr(convert, "training_loader", loader)
     prepare(make_recipe(tmp_path, [{"root": "set"}]), tmp_path / "out", jobs=jobs)
@@ -758,6 +759,25 @@ def test_a_disk_that_is_full(city_recipe, prepared, tmp_path):
     assert not list((tmp_path / "out").glob("*.partial")) and not list((tmp_path / "out").glob("*.tfrecord"))
     prepare(city_recipe(), tmp_path / "out", shard_mib=SMALL)
     assert contents(tmp_path / "out") == contents(prepared)
+
+
+def test_a_disk_that_is_too_small(city_recipe, prepared, tmp_path, monkeypatch, capsys):
+    """What will be written is known well enough, also of what is left to do."""
+    size = sum(shard.stat().st_size for shard in prepared.glob("*.tfrecord"))
+    free = SimpleNamespace(free=int(0.9 * size))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    out = tmp_path / "out"
+    with pytest.raises(HRSError, match=r"out has no room: about 0\.00 GiB are to be written, 0\.00 GiB are free"):
+        prepare(city_recipe(), out, shard_mib=SMALL)
+    assert not list(out.glob("*.tfrecord*"))
+    free.free = int(1.1 * size)
+    prepare(city_recipe(), out)
+    assert f"about 0.00 GiB will be written to {out}, 0.00 GiB are free" in capsys.readouterr().out
+    shards = sorted(out.glob("*.tfrecord"))
+    shards[0].unlink()
+    free.free = shards[1].stat().st_size * 2
+    prepare(city_recipe(), out)
+    assert contents(out) == contents(prepared)
 
 
 def test_the_command(city_recipe, copy, tmp_path, capsys):

@@ -23,14 +23,18 @@ _PACKAGES = ("tensorflow", "pillow")
 """Whose versions may decode a file to other pixels."""
 
 
-def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> dict[str, Any]:
-    """The manifest, less what is only known of finished shards. The same recipe and files give the same plan.
+def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> tuple[dict[str, Any], dict[str, int]]:
+    """What will be written where.
 
     Args:
         checked: the audit of all samples.
+
+    Returns:
+        The manifest, less what is only known of finished shards: the same recipe and files give the same. And shard ->
+        about how many bytes it will have.
     """
     size = stored_size(recipe.data)
-    sets, reports = [], iter(checked.datasets)
+    sets, reports, expected = [], iter(checked.datasets), {}
     for role, all_pairs in checked.sets.items():
         for position, pairs in enumerate(all_pairs):
             images, labels = (
@@ -47,10 +51,11 @@ def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> dict[str, Any
                 {"file": f"{stem}-{n:05d}-of-{len(bounds):05d}.tfrecord", "first": first, "stop": stop}
                 for n, (first, stop) in enumerate(bounds)
             ]
+            expected |= {shard["file"]: sum(sizes[shard["first"] : shard["stop"]]) for shard in shards}
             which = {"role": role, "position": position, "samples": len(pairs), "audit": next(reports).to_dict()}
             sets.append(which | {"images": images, "labels": labels, "shards": shards})
     how = {"made_with": versions(), "conversion": conversion(recipe), "shard_mib": shard_mib}
-    return FORMAT | how | {"sets": sets}
+    return FORMAT | how | {"sets": sets}, expected
 
 
 def versions() -> dict[str, str]:
