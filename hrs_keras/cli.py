@@ -136,7 +136,8 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
     to = "the folder to fill, such as gs://bucket/folder; default: the recipe's data.prepared"
     prepare.add_argument("--to", metavar="FOLDER", help=to)
     prepare.add_argument("--jobs", type=int, help="samples converted at a time; default: one a CPU")
-    prepare.add_argument("--shard-size", type=float, default=256, metavar="MiB", help="of a file at most; default: 256")
+    size = "of a file at most; default: 256, or what FOLDER was begun with"
+    prepare.add_argument("--shard-size", type=float, metavar="MiB", help=size)
     prepare.add_argument("--verify", action="store_true", help="convert nothing; read FOLDER and check its hashes")
 
 

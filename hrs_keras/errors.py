@@ -62,6 +62,7 @@ def reason(error: BaseException) -> str:
     """Why something failed, in a line; without the operations that TensorFlow wraps its messages in."""
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
     text = re.sub(r"{{.*?}}\s*|\s*\[Op:.*", "", text, flags=re.DOTALL).strip()
+    text = re.sub(r"Error in user-defined function passed to \S+ transformation with iterator: \S+: ", "", text)
     return text.splitlines()[0][:300] if text else type(error).__name__
 
 

@@ -7,19 +7,24 @@ import re
 import resource
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tiny_run import start, write_recipe
+from tiny_run import REPOSITORY, start, write_recipe
 
 from hrs_keras.cli import main
-from hrs_keras.data import places
+from hrs_keras.data import convert, pipeline, places
 from hrs_keras.data.audit import audit
+from hrs_keras.data.convert import NOTED
 from hrs_keras.data.pipeline import training_batches, training_images, validation_images
+from hrs_keras.data.plan import make_plan
+from hrs_keras.data.prepared import sealed, unsealed
 from hrs_keras.data.records import reading
 from hrs_keras.errors import DataError, HRSError
 from hrs_keras.files import lock
@@ -68,7 +73,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def manifest_of(folder: Path) -> dict:
-    return json.loads((folder / "manifest.json").read_text())
+    return unsealed((folder / "manifest.json").read_bytes())
 
 
 def from_folder(recipe, folder):
@@ -229,6 +234,60 @@ def test_jobs_do_not_show(city_recipe, prepared, tmp_path):
     assert contents(tmp_path / "one") == contents(prepared)
 
 
+class Slow:
+    """A function that takes a while, and how many of its calls were under way at a time, at most."""
+
+    def __init__(self, real):
+        self.real, self.now, self.most, self.changing = real, 0, 0, threading.Lock()
+
+    def __call__(self, *args):
+        with self.changing:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.1)
+        with self.changing:
+            self.now -= 1
+        return self.real(*args)
+
+
+def test_more_jobs_than_cpus(tmp_path, write_set, make_recipe, monkeypatch):
+    jobs = os.cpu_count() + 2
+    write_set(tmp_path / "set", [np.full((32, 64), 1)] * (jobs + 2))
+    slow, load = Slow(lambda number: number), convert.training_loader
+
+    def loader(*args):
+        return lambda n: load(*args)(tf.ensure_shape(tf.numpy_function(slow, [n], tf.int64, stateful=False), []))
+
+    monkeypatch.setattr(convert, "training_loader", loader)
+    prepare(make_recipe(tmp_path, [{"root": "set"}]), tmp_path / "out", jobs=jobs)
+    assert slow.most == jobs
+
+
+def test_reads_over_a_network(city_recipe, prepared, monkeypatch):
+    """More of them than there are CPUs are under way; from a local disk, no more than before."""
+    remote = "ram://reads/city"
+    tf.io.gfile.makedirs(remote)
+    for path in prepared.iterdir():
+        places.write_whole(f"{remote}/{path.name}", path.read_bytes())
+    cpus = os.cpu_count()
+    monkeypatch.setattr(pipeline, "_REMOTE_READS", cpus + 2)
+    real = places.read_at
+
+    def under_way(folder):
+        recipe = from_folder(city_recipe(f"train.steps={cpus + 4}"), folder)
+        sets, counted = audit(recipe).sets, []
+        many = [0, 1, 2, 0] * (cpus + 2)
+        streams = [training_batches(recipe, sets), training_images(recipe, sets["target"], many)]
+        for samples in [*streams, validation_images(recipe, sets["validation"], many)]:
+            slow = Slow(real)
+            monkeypatch.setattr(places, "read_at", slow)
+            list(samples)
+            counted.append(slow.most)
+        return counted
+
+    assert max(under_way(prepared)) <= cpus < min(under_way(remote))
+
+
 def test_remote(city_recipe, prepared):
     """TensorFlow's file system in memory stands for a bucket."""
     place = "ram://bucket/city"
@@ -279,48 +338,129 @@ class _Killed(BaseException):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_interrupted_at_any_write(when, few, tmp_path, monkeypatch):
     """Whether a process ends just before or just after a file gets its name, nothing half is taken for whole."""
-    prepare(few, tmp_path / "whole", shard_mib=SMALL)
-    real, folder, deaths = places.publish, tmp_path / "out", 0
-    for _ in range(40):
-        left = [True]  # one file more before the next death
+    real, published = places.publish, []
 
-        def publish(place, left=left):
-            if not left and when == "before":
+    def prepare_until(folder, end):
+        """Publish so many files at most; kept in ``published``."""
+        published.clear()
+
+        def publish(place):
+            published.append(Path(place).name)
+            if len(published) == end and when == "before":
                 raise _Killed
             real(place)
-            if not left or (left.pop() and when == "after"):
+            if len(published) == end:
                 raise _Killed
 
         monkeypatch.setattr(places, "publish", publish)
-        try:
-            prepare(few, folder, shard_mib=SMALL)
-            break
-        except _Killed:
-            deaths += 1
-            assert not list(folder.glob("*.tfrecord.partial")) or when == "before"
-            if not (folder / "manifest.json").exists():
-                with pytest.raises(DataError, match=r"cut off|no prepared data"):
-                    audit(from_folder(few, folder))
-    monkeypatch.undo()
-    prepare(few, folder, shard_mib=SMALL)
-    assert deaths >= 2 + 2 * 4 - 1  # plan and manifest, and of four shards each and its note
+        prepare(few, folder, shard_mib=SMALL)
+
+    prepare_until(tmp_path / "whole", None)
+    whole, order = contents(tmp_path / "whole"), [*published]
+    assert len(order) == 2 + 2 * 4 and (order[0], order[-1]) == ("plan.json", "manifest.json")
+    for end, last in enumerate(order, 1):
+        folder = tmp_path / f"out{end}"
+        with pytest.raises(_Killed):
+            prepare_until(folder, end)
+        assert published == order[:end]
+        left = contents(folder)
+        done = {*order[: end - (when == "before")]}
+        assert left.keys() - done == ({f"{last}.partial"} if when == "before" else set())
+        assert all(left[name] == whole[name] for name in done & whole.keys())
+        if "manifest.json" not in done:
+            with pytest.raises(DataError, match=r"cut off" if "plan.json" in done else r"no prepared data"):
+                audit(from_folder(few, folder))
+        prepare_until(folder, None)
+        # A shard counts when its note is there; what counted is not written again.
+        again = [name for name in order if name not in done or name + ".json" in {*order} - done]
+        assert published == ([] if "manifest.json" in done else again)
+        assert contents(folder) == whole
+
+
+HANG = """
+import sys, time
+from hrs_keras.cli import main
+from hrs_keras.data import convert
+
+real, calls = convert.example, []
+
+def example(*args):
+    calls.append(args)
+    if len(calls) == 6:
+        print("hangs", flush=True)
+        time.sleep(600)
+    return real(*args)
+
+convert.example = example
+main(sys.argv[1:])
+"""
+
+
+def test_killed(city, city_recipe, tmp_path):
+    """A real process, in the middle of a shard."""
+    file, folder = write_recipe(tmp_path, city), tmp_path / "out"
+    command = ("-c", HANG, "prepare", file, "--to", folder, "--shard-size", str(4 * SMALL))
+    process = start(*command, cache=tmp_path / "cache")
+    try:
+        assert "hangs\n" in process.stdout, "it ended before"
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    left = {path.name for path in folder.iterdir()}
+    assert "plan.json" in left and "manifest.json" not in left
+    assert [name for name in left if name.endswith(".partial")] and [n for n in left if n.endswith(".tfrecord")]
+    prepare(city_recipe(), folder)
+    prepare(city_recipe(), tmp_path / "whole", shard_mib=4 * SMALL)
     assert contents(folder) == contents(tmp_path / "whole")
 
 
-def test_killed(city, city_recipe, prepared, tmp_path):
-    file, folder = write_recipe(tmp_path, city), tmp_path / "out"
-    command = ("-m", "hrs_keras.cli", "prepare", file, "--to", folder, "--shard-size", str(SMALL), "--jobs", "1")
-    process = start(*command, cache=tmp_path / "cache")
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if len(list(folder.glob("*.json"))) >= 3:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.001)
-    process.communicate()
-    assert process.returncode in (-signal.SIGKILL, 0)
+@pytest.fixture
+def begun(prepared, copy):
+    """A preparation that was killed when all its shards were noted, and its shard to damage."""
+    manifest = manifest_of(copy)
+    for stored in manifest["sets"]:
+        for shard in stored["shards"]:
+            note = {key: shard.pop(key) for key in NOTED}
+            (copy / f"{shard['file']}.json").write_bytes(sealed(note))
+    (copy / "plan.json").write_bytes(sealed(manifest))
+    (copy / "manifest.json").unlink()
+    return copy, min(copy.glob("target-*.tfrecord"))
+
+
+def assert_made_anew(begun, city_recipe, prepared, monkeypatch, capsys):
+    """That one shard is, and it is said."""
+    folder, shard = begun
+    published = []
+    monkeypatch.setattr(places, "publish", lambda place, real=places.publish: (published.append(place), real(place)))
     prepare(city_recipe(), folder, shard_mib=SMALL)
+    assert published == [str(shard), f"{shard}.json", str(folder / "manifest.json")]
+    assert f"made anew, because they or their notes are damaged: {shard.name}\n" in capsys.readouterr().out
     assert contents(folder) == contents(prepared)
+
+
+def test_a_shard_that_was_damaged_in_between(begun, city_recipe, prepared, monkeypatch, capsys):
+    damage(begun[1])
+    assert_made_anew(begun, city_recipe, prepared, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"bytes": 1}', "other lengths"])
+def test_a_damaged_note(begun, city_recipe, prepared, monkeypatch, capsys, text):
+    note = begun[1].with_suffix(".tfrecord.json")
+    if text == "other lengths":
+        text = note.read_text().replace('"lengths": [', '"lengths": [1')
+    note.write_text(text)
+    assert_made_anew(begun, city_recipe, prepared, monkeypatch, capsys)
+
+
+def test_files_are_on_the_disk_before_they_have_their_names(tmp_path, monkeypatch):
+    """A power cut cannot be had here; the order of calls can."""
+    calls = []
+    monkeypatch.setattr(os, "fsync", lambda file: calls.append(os.fstat(file.fileno()).st_size))
+    rename = tf.io.gfile.rename
+    monkeypatch.setattr(tf.io.gfile, "rename", lambda *args, **kw: (calls.append("renamed"), rename(*args, **kw)))
+    places.write_whole(str(tmp_path / "file"), b"12345")
+    assert calls == [5, "renamed"]
 
 
 def test_a_file_that_changed_in_between(city, tmp_path, monkeypatch, capsys):
@@ -341,10 +481,42 @@ def test_a_file_that_changed_in_between(city, tmp_path, monkeypatch, capsys):
     changed = sorted(moved.glob("cityscapes/leftImg8bit/train/*/*.png"))[0]
     os.utime(changed, ns=(1, 1))
     assert main(command) == 2
-    assert f"{changed.relative_to(moved)} has changed since" in capsys.readouterr().err
-    with pytest.raises(DataError, match=r"with --shard-size 0\.02, not 5"):
-        os.utime(changed, ns=(manifest_time(folder, changed),) * 2)
-        prepare(recipe, folder, shard_mib=5)
+    assert f"{changed.relative_to(moved)} has changed since, if only its time" in capsys.readouterr().err
+    os.utime(changed, ns=(manifest_time(folder, changed),) * 2)
+    with pytest.raises(DataError, match=r"begun with --shard-size 0\.02, not 5.0; give that again, or leave it out"):
+        prepare(recipe, folder, shard_mib=5.0)
+    assert main(command[:4]) == 0
+    assert manifest_of(folder)["shard_mib"] == SMALL
+    assert main(command[:4]) == 0
+    assert "is prepared already" in capsys.readouterr().out
+
+
+def test_copied_files(city, tmp_path, capsys):
+    """Copies have other times: a whole folder is mended from them if they give the same bytes, and only then."""
+    moved = Path(shutil.copytree(city, tmp_path / "city"))
+    recipe, folder = load_recipe(write_recipe(tmp_path, moved)), tmp_path / "out"
+    prepare(recipe, folder, shard_mib=SMALL)
+    before = contents(folder)
+    image = min(moved.glob("cityscapes/leftImg8bit/train/*/*.png"))
+    os.utime(image, ns=(1, 1))
+    prepare(recipe, folder)
+    assert f"is prepared already, of files with the same names and sizes; {image.relative_to(moved)}" in (
+        capsys.readouterr().out
+    )
+    shard = min(folder.glob("target-0-00000*"))
+    shard.unlink()
+    prepare(recipe, folder)
+    assert contents(folder) == before
+    shard.unlink()
+    size = image.stat().st_size
+    pixels = np.asarray(Image.open(image)).copy()
+    pixels[5, 5] ^= 1
+    Image.fromarray(pixels).save(image, compress_level=9)
+    image.write_bytes(image.read_bytes().ljust(size, b"\0"))
+    assert image.stat().st_size == size
+    with pytest.raises(DataError, match=rf"{shard.name}, made anew, is not what it was: its files have changed"):
+        prepare(recipe, folder)
+    assert not shard.exists()
 
 
 def manifest_time(folder: Path, file: Path) -> int:
@@ -353,12 +525,23 @@ def manifest_time(folder: Path, file: Path) -> int:
 
 
 def test_a_file_that_changes_meanwhile(colours, tmp_path, monkeypatch):
-    from hrs_keras.data import convert
-
     monkeypatch.setattr(convert, "fingerprint", lambda path: (1, 2))
     with pytest.raises(DataError, match=r"s0\.png was changed while it was prepared"):
         prepare(colours(), tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.tfrecord*"))
+
+
+def test_a_file_that_cannot_be_read_any_more(colours, tmp_path, monkeypatch):
+    """The error names the file and says why, without the names of TensorFlow's iterators."""
+    label = tmp_path / "set/labels/s0.png"
+    monkeypatch.setattr("hrs_keras.prepare.make_plan", lambda *args: (make_plan(*args), label.unlink())[0])
+    with pytest.raises(DataError) as caught:
+        prepare(colours(), tmp_path / "out")
+    image = tmp_path / "set/images/s0.png"
+    assert str(caught.value) == (
+        f"{image} and {label} cannot be converted ({label}; No such file or directory); were they changed since the"
+        " audit?"
+    )
 
 
 # ---- damage ----------------------------------------------------------------------------------------------------
@@ -400,11 +583,43 @@ def test_damage_stops_a_run_with_a_message(city_recipe, copy, tmp_path, capfd):
     assert re.search(r"hrs: record 0 of .*validation-0-00000.* is damaged", capfd.readouterr().err)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": "other"}', '{"format": "hrs-prepared", "version": 9}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "\xff", '{"format": "hrs-prepared", "version": 1}'])
 def test_a_manifest_that_is_none(city_recipe, copy, text):
-    (copy / "manifest.json").write_text(text)
-    with pytest.raises(DataError, match=r"manifest\.json is .*prepare the data again"):
+    (copy / "manifest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(DataError, match=r"manifest\.json was edited or damaged .*prepare the data again"):
         audit(from_folder(city_recipe(), copy))
+
+
+def test_a_manifest_of_another_version(city_recipe, copy):
+    (copy / "manifest.json").write_bytes(sealed(manifest_of(copy) | {"version": 9}))
+    with pytest.raises(DataError, match=r"manifest\.json is of .*9.*prepare the data again"):
+        audit(from_folder(city_recipe(), copy))
+
+
+EDITS = {
+    "a key gone": lambda stored: stored.pop("audit"),
+    "a shard gone": lambda stored: stored["shards"].pop(),
+    "shards in another order": lambda stored: stored["shards"].reverse(),
+    "fewer records": lambda stored: [stored["shards"][0][key].pop() for key in ("lengths", "crc32")],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("name", ["manifest.json", "plan.json"])
+def test_an_edited_manifest(city_recipe, copy, edit, name):
+    """Whoever reads it refuses it: samples must not silently be others."""
+    manifest = json.loads((copy / "manifest.json").read_text())
+    EDITS[edit](manifest["sets"][2])
+    (copy / "manifest.json").unlink()
+    (copy / name).write_text(json.dumps(manifest))
+    readers = [
+        lambda: audit(from_folder(city_recipe(), copy)),
+        lambda: verify(city_recipe(), copy),
+        lambda: prepare(city_recipe(), copy, shard_mib=SMALL),
+    ]
+    for read in readers if name == "manifest.json" else readers[::2]:
+        with pytest.raises(DataError, match=rf"{name} was edited or damaged .*prepare the data again in another"):
+            read()
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------
@@ -431,6 +646,45 @@ def test_another_recipe(city_recipe, prepared, change, message):
         audit(recipe, roles=["validation"])  # an evaluation reads nothing else
     with pytest.raises(DataError, match=message):
         verify(recipe, prepared)
+
+
+@pytest.fixture
+def without_source(city, tmp_path):
+    """The tiny recipe with recipes/systems/fcn.yaml laid over: it reads no source."""
+    return load_recipe([write_recipe(tmp_path, city), REPOSITORY / "recipes/systems/fcn.yaml"])
+
+
+def test_a_recipe_that_reads_fewer_data_sets(
+    without_source, city_recipe, prepared, copy, tmp_path, monkeypatch, capsys
+):
+    recipe = from_folder(without_source, copy)
+    assert_same_data(without_source, recipe)
+    assert list(audit(recipe).sets) == ["source", "target", "validation"] and not audit(recipe).sets["source"]
+    assert verify(recipe, copy) == 15
+    short = {"steps": 2, "validate_every": 2, "checkpoint_every": 2, "pictures": 0}
+    recipe = recipe.model_copy(
+        update={
+            "train": recipe.train.model_copy(update=short),
+        }
+    )
+    assert (train(recipe, export=False).run_dir / "log.csv").exists()
+    prepare(without_source, copy, shard_mib=SMALL)
+    assert "is prepared already" in capsys.readouterr().out
+    for shard in copy.glob("target-*"):
+        shard.unlink()
+    prepare(without_source, copy, shard_mib=SMALL)
+    assert contents(copy) == contents(prepared)
+
+    def publish(place, real=places.publish):
+        real(place)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(places, "publish", publish)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(city_recipe(), tmp_path / "begun", shard_mib=SMALL)
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="begun for a recipe that reads more data sets than this one"):
+        prepare(without_source, tmp_path / "begun", shard_mib=SMALL)
 
 
 def test_another_size(few, tmp_path):
@@ -473,6 +727,14 @@ def test_a_folder_of_somebody_elses(city_recipe, tmp_path):
         prepare(city_recipe(), tmp_path / "thesis.tex" / "out")
 
 
+def test_files_of_others_stay(city_recipe, copy):
+    for name in ("mine.partial", "mine.tfrecord.json", "target-0-00000-of-00004.tfrecord.partial"):
+        (copy / name).touch()
+    prepare(city_recipe(), copy)
+    assert {path.name for path in copy.glob("*.partial")} == {"mine.partial"}
+    assert (copy / "mine.tfrecord.json").exists()
+
+
 def test_one_process_at_a_time(city_recipe, copy):
     (copy / "lock").touch()
     with open(copy / "lock") as file:
@@ -499,6 +761,25 @@ def test_a_disk_that_is_full(city_recipe, prepared, tmp_path):
     assert contents(tmp_path / "out") == contents(prepared)
 
 
+def test_a_disk_that_is_too_small(city_recipe, prepared, tmp_path, monkeypatch, capsys):
+    """What will be written is known well enough, also of what is left to do."""
+    size = sum(shard.stat().st_size for shard in prepared.glob("*.tfrecord"))
+    free = SimpleNamespace(free=int(0.9 * size))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    out = tmp_path / "out"
+    with pytest.raises(HRSError, match=r"out has no room: about 0\.00 GiB are to be written, 0\.00 GiB are free"):
+        prepare(city_recipe(), out, shard_mib=SMALL)
+    assert not list(out.glob("*.tfrecord*"))
+    free.free = int(1.1 * size)
+    prepare(city_recipe(), out)
+    assert f"about 0.00 GiB will be written to {out}, 0.00 GiB are free" in capsys.readouterr().out
+    shards = sorted(out.glob("*.tfrecord"))
+    shards[0].unlink()
+    free.free = shards[1].stat().st_size * 2
+    prepare(city_recipe(), out)
+    assert contents(out) == contents(prepared)
+
+
 def test_the_command(city_recipe, copy, tmp_path, capsys):
     file = str(Path(city_recipe().runs).parent / "tiny.yaml")
     assert main(["prepare", file]) == 2
@@ -516,7 +797,7 @@ def test_the_command(city_recipe, copy, tmp_path, capsys):
 def test_versions_that_decode_otherwise(city_recipe, copy):
     manifest = manifest_of(copy)
     manifest["made_with"]["pillow"] = "1.0"
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    (copy / "manifest.json").write_bytes(sealed(manifest))
     prepare(city_recipe(), copy, shard_mib=SMALL)  # whole: nothing is decoded
     next(copy.glob("target-*")).unlink()
     with pytest.raises(DataError, match=r"begun with .*'pillow': '1\.0'"):

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import itertools
-import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from hrs_keras.data.audit import Audit
 from hrs_keras.data.decode import IdMap, decode_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.plan import fingerprint
+from hrs_keras.data.prepared import sealed
 from hrs_keras.data.records import FOOTER, HEADER, example
 from hrs_keras.data.samples import training_loader
 from hrs_keras.errors import DataError, reason
@@ -30,13 +30,18 @@ NOTED = ("bytes", "sha256", "lengths", "crc32")
 
 
 class Shard(NamedTuple):
-    """Samples ``first`` to ``stop`` (exclusive) of a data set as planned, and the file for them."""
+    """Samples ``first`` to ``stop`` (exclusive) of a data set as planned, and the file for them.
+
+    Attributes:
+        sha256: of the file as it was before it was lost or damaged; None if it was never written.
+    """
 
     folder: str
     file: str
     stored: dict[str, Any]
     first: int
     stop: int
+    sha256: str | None = None
 
     @property
     def place(self) -> str:
@@ -67,7 +72,7 @@ def convert(recipe: Recipe, checked: Audit, shards: Sequence[Shard], jobs: int) 
                 note = _write(shard, pairs, itertools.islice(examples, shard.stop - shard.first), progress)
                 with writing(shard.place):
                     places.publish(shard.place)
-                    places.write_whole(shard.place + NOTE, json.dumps(note).encode())
+                    places.write_whole(shard.place + NOTE, sealed(note))
                 notes[shard.file] = note
     return notes
 
@@ -76,7 +81,10 @@ def _examples(recipe: Recipe, role: str, pairs: Pairs, numbers: Sequence[int], j
     """The data of the records of some samples."""
     parts = _validation_parts(recipe, pairs) if role == "validation" else _training_parts(recipe, pairs)
     order = tf.data.Dataset.from_tensor_slices(np.asarray(numbers, np.int64))
-    converted = iter(order.map(parts, num_parallel_calls=jobs, deterministic=True).prefetch(jobs))
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = jobs  # the usual threads are as many as CPUs, however many calls
+    samples = order.map(parts, num_parallel_calls=jobs, deterministic=True).prefetch(jobs)
+    converted = iter(samples.with_options(options))
     for number in numbers:
         try:
             image, label, size = (part.numpy() for part in next(converted))
@@ -133,7 +141,13 @@ def _write(shard: Shard, pairs: Pairs, examples: Iterable[bytes], progress: tqdm
                 writer.close()
         _refuse_changed(shard, pairs)
         with writing(shard.place):
-            return _read_back(partial, lengths, checksums)
+            note = _read_back(partial, lengths, checksums)
+        if shard.sha256 not in (None, note["sha256"]):
+            raise DataError(
+                f"{shard.place}, made anew, is not what it was: its files have changed since {shard.folder} was"
+                " prepared; prepare the data in another folder"
+            )
+        return note
     except BaseException:  # an interrupt, too, leaves nothing half written
         with contextlib.suppress(OSError, tf.errors.OpError):
             places.remove(partial)

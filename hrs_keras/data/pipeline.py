@@ -5,11 +5,13 @@ which it takes entry ``i % n``, and all random changes are drawn from (seed, i).
 therefore sees exactly what an uninterrupted one would, without any iterator state to save.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.data import places
 from hrs_keras.data.decode import mirror, normalise, resize_image, resize_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.samples import Load, training_loader, validation_loader
@@ -18,6 +20,7 @@ from hrs_keras.schema_data import Augment
 
 # Random numbers of the two domains must not coincide.
 _STREAMS = {"source": 0, "target": 1}
+_REMOTE_READS = 16
 
 
 def training_batches(
@@ -52,7 +55,16 @@ def training_batches(
     batches = tf.data.Dataset.zip(streams)
     if context.num_input_pipelines > 1:
         batches = batches.repeat()  # else the workers would ask one another before each step whether one has no more
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return _with_threads(batches.prefetch(tf.data.AUTOTUNE), recipe)
+
+
+def _with_threads(samples: tf.data.Dataset, recipe: Recipe) -> tf.data.Dataset:
+    """Have many reads under way where each waits for a network: the usual threads are as many as CPUs."""
+    if not places.is_remote(recipe.data.prepared or recipe.data.root):
+        return samples
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = max(_REMOTE_READS, os.cpu_count() or 1)
+    return samples.with_options(options)
 
 
 def _positions(batch: int, steps: range, context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -149,7 +161,7 @@ def training_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int
         image, label = load(number)
         return resize_image(image, recipe.data.size), tf.cast(resize_label(label, recipe.data.size), tf.int32)
 
-    return _in_order(sample, numbers)
+    return _with_threads(_in_order(sample, numbers), recipe)
 
 
 def validation_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int] | None = None) -> tf.data.Dataset:
@@ -164,7 +176,8 @@ def validation_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[i
         image, label = load(number)
         return tf.ensure_shape(resize_image(image, recipe.data.size), [*recipe.data.size, 3]), label
 
-    return _in_order(sample, range(sum(map(len, sets))) if numbers is None else numbers)
+    numbers = range(sum(map(len, sets))) if numbers is None else numbers
+    return _with_threads(_in_order(sample, numbers), recipe)
 
 
 def _in_order(sample: Load, numbers: Sequence[int]) -> tf.data.Dataset:

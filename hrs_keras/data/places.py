@@ -97,7 +97,11 @@ def partial(place: str) -> str:
 
 
 def publish(place: str) -> None:
-    """Give what was written to :func:`partial` its name; raises tf.errors.OpError."""
+    """Give what was written to :func:`partial` its name; raises OSError or tf.errors.OpError."""
+    if not is_remote(place):
+        # Else a power cut could leave an empty file under the name.
+        with open(partial(place), "rb+") as file:
+            os.fsync(file)
     tf.io.gfile.rename(partial(place), place, overwrite=True)
 
 

@@ -3,6 +3,7 @@
 import itertools
 import os
 import struct
+from collections.abc import Iterator
 from importlib import metadata
 from math import prod
 from pathlib import Path
@@ -22,14 +23,18 @@ _PACKAGES = ("tensorflow", "pillow")
 """Whose versions may decode a file to other pixels."""
 
 
-def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> dict[str, Any]:
-    """The manifest, less what is only known of finished shards. The same recipe and files give the same plan.
+def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> tuple[dict[str, Any], dict[str, int]]:
+    """What will be written where.
 
     Args:
         checked: the audit of all samples.
+
+    Returns:
+        The manifest, less what is only known of finished shards: the same recipe and files give the same. And shard ->
+        about how many bytes it will have.
     """
     size = stored_size(recipe.data)
-    sets, reports = [], iter(checked.datasets)
+    sets, reports, expected = [], iter(checked.datasets), {}
     for role, all_pairs in checked.sets.items():
         for position, pairs in enumerate(all_pairs):
             images, labels = (
@@ -46,11 +51,16 @@ def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> dict[str, Any
                 {"file": f"{stem}-{n:05d}-of-{len(bounds):05d}.tfrecord", "first": first, "stop": stop}
                 for n, (first, stop) in enumerate(bounds)
             ]
+            expected |= {shard["file"]: sum(sizes[shard["first"] : shard["stop"]]) for shard in shards}
             which = {"role": role, "position": position, "samples": len(pairs), "audit": next(reports).to_dict()}
             sets.append(which | {"images": images, "labels": labels, "shards": shards})
-    versions = {package: metadata.version(package) for package in _PACKAGES}
-    how = {"made_with": versions, "conversion": conversion(recipe), "shard_mib": shard_mib}
-    return FORMAT | how | {"sets": sets}
+    how = {"made_with": versions(), "conversion": conversion(recipe), "shard_mib": shard_mib}
+    return FORMAT | how | {"sets": sets}, expected
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that decode files."""
+    return {package: metadata.version(package) for package in _PACKAGES}
 
 
 def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:
@@ -89,16 +99,24 @@ def fingerprint(path: Path | str) -> tuple[int, int]:
 
 
 def changed(there: dict[str, Any], plan: dict[str, Any]) -> str | None:
-    """In what a folder's plan or manifest is not what would be planned now, for a message."""
-    for old, new in itertools.zip_longest(there["sets"], plan["sets"]):
-        if old is None or new is None or (old["role"], old["position"]) != (new["role"], new["position"]):
-            return "it has other data sets"
-        for kind in ("images", "labels"):
-            for a, b in itertools.zip_longest(old[kind], new[kind]):
-                if a is None or b is None or a[0] != b[0]:
-                    return f"there are other files now ({(b or a)[0]}, for one)"
-                if a != b:
-                    return f"{a[0]} has changed since"
-    if there["shard_mib"] != plan["shard_mib"]:
-        return f"with --shard-size {there['shard_mib']}, not {plan['shard_mib']}"
+    """Of which other files a folder's plan or manifest is than what would be planned now, for a message."""
+    for old, new in _files(there, plan):
+        if old is None or new is None or old[0] != new[0]:
+            return f"there are other files now ({(new or old)[0]}, for one)"
+        if old[1] != new[1]:
+            return f"{old[0]} has changed since ({old[1]} bytes, now {new[1]})"
     return None
+
+
+def retimed(there: dict[str, Any], plan: dict[str, Any]) -> str | None:
+    """The first file whose time is not what a folder's plan or manifest says; all else has not :func:`changed`."""
+    return next((old[0] for old, new in _files(there, plan) if old != new), None)
+
+
+def _files(there: dict[str, Any], plan: dict[str, Any]) -> Iterator[tuple[list | None, list | None]]:
+    """Name, size and time of each file of the planned sets: as they were, and now; None where there is none."""
+    before = {(stored["role"], stored["position"]): stored for stored in there["sets"]}
+    for new in plan["sets"]:  # the recipe may read fewer than there are
+        old = before[new["role"], new["position"]]
+        for kind in ("images", "labels"):
+            yield from itertools.zip_longest(old[kind], new[kind])

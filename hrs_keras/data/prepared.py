@@ -1,5 +1,6 @@
 """A folder that ``hrs prepare`` filled: what its manifest says, whether it fits a recipe, and the samples in it."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,14 @@ from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.records import records_of
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.data.samples import stored_size
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, reason
 from hrs_keras.recipe import leaves
 from hrs_keras.schema import ROLES, Recipe
 from hrs_keras.schema_data import Dataset
 
 MANIFEST, PLAN, LOCK = "manifest.json", "plan.json", "lock"
 FORMAT = {"format": "hrs-prepared", "version": 1}
+SEAL = "sha256_of_the_rest"
 _TRAINING = ("source", "target")
 
 
@@ -42,6 +44,8 @@ def mismatches(prepared: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """One line for each key in which a conversion is not what a recipe wants; roles it does not read may differ."""
     lines = []
     for key, value in wanted.items():
+        if key in ROLES and not value:
+            continue
         there = prepared.get(key)
         what = "data.size (as in the files if data.augment.scale enlarges)" if key == "stored_size" else f"data.{key}"
         if key not in ROLES:
@@ -76,11 +80,28 @@ def refuse_mismatches(folder: str, manifest: dict[str, Any], wanted: dict[str, A
         )
 
 
+def sealed(value: dict[str, Any]) -> bytes:
+    """A JSON file's contents, with a hash by which :func:`unsealed` knows that nothing of it was changed."""
+    return (json.dumps(value | {SEAL: _hash(value)}) + "\n").encode()
+
+
+def unsealed(contents: bytes) -> dict[str, Any]:
+    """What :func:`sealed` was given; ValueError if it is something else."""
+    found = json.loads(contents)
+    if not isinstance(found, dict) or found.pop(SEAL, None) != _hash(found):
+        raise ValueError(f"{SEAL} does not fit the rest")
+    return found
+
+
+def _hash(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def read_manifest(folder: str, name: str = MANIFEST) -> dict[str, Any] | None:
     """The manifest or the plan of a prepared folder; None if there is none.
 
     Raises:
-        DataError: it cannot be read, is damaged, or of another version of this format.
+        DataError: it cannot be read, was edited or damaged, or is of another version of this format.
     """
     place = places.join(folder, name)
     try:
@@ -88,12 +109,12 @@ def read_manifest(folder: str, name: str = MANIFEST) -> dict[str, Any] | None:
     except tf.errors.NotFoundError:
         return None
     except (OSError, tf.errors.OpError) as error:
-        raise DataError(f"cannot read {place}: {places.reason(error)}") from None
+        raise DataError(f"cannot read {place}: {reason(error)}") from None
     try:
-        found = json.loads(contents)
-        kind = {key: found[key] for key in FORMAT}
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{place} is damaged ({error}); prepare the data again in another folder") from None
+        found = unsealed(contents)
+    except ValueError as error:
+        raise DataError(f"{place} was edited or damaged ({error}); prepare the data again in another folder") from None
+    kind = {key: found.get(key) for key in FORMAT}
     if kind != FORMAT:
         raise DataError(
             f"{place} is of {kind}, this version of hrs reads {FORMAT}; prepare the data again in another folder"

@@ -139,7 +139,7 @@ def reading() -> Iterator[None]:
     try:
         yield
     except tf.errors.NotFoundError as error:
-        raise DataError(f"a file of the data has gone since the audit: {error.message.splitlines()[0]}") from None
+        raise DataError(f"a file of the data has gone since the audit: {reason(error)}") from None
     except tf.errors.InvalidArgumentError as error:
         # What a Python function raises arrives as text.
         if found := re.search(r"DataError: (.*)", error.message):

@@ -1,6 +1,7 @@
 """Whether the shards of a prepared folder are what its manifest says."""
 
 import hashlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,23 +23,32 @@ def verify_shards(folder: str, manifest: dict[str, Any], jobs: int) -> int:
     Raises:
         DataError: naming those that are missing or damaged.
     """
-    shards = [shard for stored in manifest["sets"] for shard in stored["shards"]]
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        checks = pool.map(lambda shard: _wrong(places.join(folder, shard["file"]), shard), shards)
-        found = list(tqdm(checks, total=len(shards), unit="shard", disable=None))
-    finally:
-        pool.shutdown(cancel_futures=True)  # else an interrupt would wait for all that is queued
-    if bad := [f"  {shard['file']} {wrong}" for shard, wrong in zip(shards, found, strict=True) if wrong]:
+    shards = {shard["file"]: shard for stored in manifest["sets"] for shard in stored["shards"]}
+    if bad := damaged(folder, shards, jobs):
         raise DataError(
             f"{len(bad)} of the {len(shards)} shards in {folder} are not what was written:\n"
-            + "\n".join(bad)
+            + "\n".join(f"  {file} {wrong}" for file, wrong in bad.items())
             + "\nRemove them and run the same `hrs prepare` without --verify, which makes them anew"
         )
     return len(shards)
 
 
-def _wrong(place: str, shard: dict[str, Any]) -> str | None:
+def damaged(folder: str, shards: Mapping[str, Mapping[str, Any]], jobs: int) -> dict[str, str]:
+    """Read shards, ``jobs`` at a time; returns what is wrong with those that are not as noted.
+
+    Args:
+        shards: file -> what is noted of it.
+    """
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        checks = pool.map(lambda file: _wrong(places.join(folder, file), shards[file]), shards)
+        found = list(tqdm(checks, total=len(shards), unit="shard", disable=None if shards else True))
+    finally:
+        pool.shutdown(cancel_futures=True)  # else an interrupt would wait for all that is queued
+    return {file: wrong for file, wrong in zip(shards, found, strict=True) if wrong}
+
+
+def _wrong(place: str, shard: Mapping[str, Any]) -> str | None:
     """What is wrong with a shard; None if nothing is."""
     digest, size = hashlib.sha256(), 0
     try:
