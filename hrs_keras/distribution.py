@@ -8,15 +8,14 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
-from tensorflow.python.distribute import multi_worker_util
-from tensorflow.python.eager import context
 
 from hrs_keras.errors import HRSError, RecipeError, WorkerLostError, reason
 from hrs_keras.schema import Recipe
@@ -211,34 +210,31 @@ def _from_slurm() -> tf.distribute.cluster_resolver.ClusterResolver:
     return resolver
 
 
-def _wait_for_workers(cluster: tf.train.ClusterSpec) -> None:
-    """Bound the time for which workers wait for one that does not come; TensorFlow's own bound is an hour."""
-    jobs = [
-        coordination_config_pb2.CoordinatedJob(name=job, num_tasks=cluster.num_tasks(job))
-        for job in ("chief", "worker")
-        if job in cluster.jobs
-    ]
-    # As MultiWorkerMirroredStrategy does, which leaves alone what is configured already.
-    context.context().configure_coordination_service(
-        service_type="standalone",
-        service_leader=multi_worker_util.coordination_leader(cluster),
-        cluster_register_timeout_in_ms=round(WAIT * 60_000),
-        coordinated_jobs=jobs,
-    )
+@contextlib.contextmanager
+def _bounded_wait(workers: int) -> Iterator[None]:
+    """Let the system end this process if the other workers do not come. Nothing has been written yet.
+
+    It waits in TensorFlow's C++, an hour long if need be, and holds Python's lock: no thread and no handler could run.
+    """
+    print(f"waiting for all {workers} workers, {WAIT:g} minutes at most", file=sys.stderr, flush=True)
+    signal.setitimer(signal.ITIMER_REAL, WAIT * 60)  # nobody handles SIGALRM, so that it ends the process
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _on_workers(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> Distribution:
     cluster = resolver.cluster_spec()
     chiefs, others = (cluster.num_tasks(kind) if kind in cluster.jobs else 0 for kind in ("chief", "worker"))
-    _wait_for_workers(cluster)
-    try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
-    except _LOST as error:
-        raise WorkerLostError(
-            f"not all of the {chiefs + others} workers came within {WAIT:g} minutes ({reason(error)}); see that each"
-            " runs, and start all again"
-        ) from None
-    except tf.errors.UnknownError as error:
-        raise HRSError(f"this worker's address cannot be used: {reason(error)}; is its port taken?") from None
+    with _bounded_wait(chiefs + others):
+        try:
+            strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        except _LOST as error:
+            raise WorkerLostError(
+                f"not all of the {chiefs + others} workers came ({reason(error)}); start all again"
+            ) from None
+        except tf.errors.UnknownError as error:
+            raise HRSError(f"this worker's address cannot be used: {reason(error)}; is its port taken?") from None
     worker = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
     return Distribution(strategy, worker, chiefs + others)

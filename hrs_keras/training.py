@@ -77,9 +77,12 @@ def train(
     if profile is not None and not (profile and profile.start >= 1 and profile[-1] <= recipe.train.steps):
         found = f"{profile.start}:{profile.stop - 1}"
         raise RecipeError(f"profile: wants steps from 1 to {recipe.train.steps} (train.steps), found {found}")
+    configure(recipe)
+    distribution = distribute(recipe, devices)
+    # Not sooner: TensorFlow has a handler of its own for workers.
     with preemption() as told:
         try:
-            return _train(recipe, fresh, export, profile, devices, told)
+            return _train(recipe, fresh, export, profile, distribution, told)
         except BaseException as error:
             # Where the signal's KeyboardInterrupt passes through TensorFlow's C++ another error comes out.
             if told.raised and not isinstance(error, RerunError):
@@ -88,10 +91,8 @@ def train(
 
 
 def _train(
-    recipe: Recipe, fresh: bool, export: bool, profile: range | None, devices: str | None, told: Preemption
+    recipe: Recipe, fresh: bool, export: bool, profile: range | None, distribution: Distribution, told: Preemption
 ) -> TrainResult | None:
-    configure(recipe)
-    distribution = distribute(recipe, devices)
     run = RunFolder(recipe.run_dir)
     mend = f"start all workers again, without --fresh; they go on from the newest checkpoint in {run.checkpoints}"
     with contextlib.ExitStack() as stack:

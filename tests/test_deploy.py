@@ -488,7 +488,16 @@ def slurm(tmp_path):
 
 @pytest.mark.parametrize(
     ("codes", "told"),
-    [("0 0", 0), ("75 75", 75), ("137 75", 75), ("75 143", 75), ("2 75", 200), ("75 1", 200), ("75 139", 200)],
+    [
+        ("0 0", 0),
+        ("75 75", 75),
+        ("137 75", 75),
+        ("75 143", 75),
+        ("142 0", 75),
+        ("2 75", 200),
+        ("75 1", 200),
+        ("75 139", 200),
+    ],
 )
 def test_the_slurm_job_puts_itself_back_into_the_queue(tmp_path, slurm, codes, told):
     assert slurm(codes) == told
