@@ -14,7 +14,7 @@ from pathlib import Path
 from hrs_keras import commands
 from hrs_keras.errors import HRSError, RerunError
 from hrs_keras.runtimes import FORMATS
-from hrs_keras.signals import noted_interrupts
+from hrs_keras.signals import breaking_off
 
 _Command = Callable[[argparse.Namespace], int]
 
@@ -24,7 +24,7 @@ _INPUTS = "PNG or JPEG images or videos: files, folders, or quoted patterns such
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parse(arguments)
-    with noted_interrupts() as interrupted:
+    with breaking_off(signal.SIGINT) as interrupted:
         try:
             return options.command(options)
         except HRSError as error:

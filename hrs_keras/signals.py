@@ -6,32 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 
-@contextlib.contextmanager
-def told_to_stop(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
-    """Whether one of ``signals`` came. They only leave a note, so that nothing under way is torn.
-
-    A signal that the process was started to ignore stays ignored.
-    """
-    told = False
-
-    def note(*_: object) -> None:
-        nonlocal told
-        told = True
-
-    before = {}
-    if threading.current_thread() is threading.main_thread():  # no other may set handlers
-        for number in signals:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                before[number] = signal.signal(number, note)
-    try:
-        yield lambda: told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class Preemption:
-    """SIGTERM's arrival, as :func:`preemption` gives it; calling it tells whether it came.
+class Told:
+    """A signal's arrival; calling it tells whether it came.
 
     Attributes:
         raised: it was not only noted, but broke off what was under way.
@@ -61,41 +37,34 @@ class Preemption:
 
 
 @contextlib.contextmanager
-def preemption() -> Iterator[Preemption]:
-    """SIGTERM ends what is under way as Ctrl-C does, or is noted where that is asked for.
-
-    Only in the main thread, and not in a process that was started to ignore it.
-    """
-    told = Preemption()
-    main = threading.current_thread() is threading.main_thread()
-    own = main and signal.getsignal(signal.SIGTERM) != signal.SIG_IGN
-    before = signal.signal(signal.SIGTERM, told.take) if own else None
+def _handled(handler: Callable[..., None], *signals: signal.Signals) -> Iterator[None]:
+    """Let a handler take signals, but for those that the process was started to ignore; only the main thread can."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in signals:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, handler)
     try:
-        yield told
+        yield
     finally:
-        if own:
-            signal.signal(signal.SIGTERM, before)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 @contextlib.contextmanager
-def noted_interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C came.
+def told_to_stop(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
+    """Whether one of ``signals`` came. They only leave a note, so that nothing under way is torn."""
+    told = Told()
+    with told.noting(), _handled(told.take, *signals):
+        yield told
 
-    It raises ``KeyboardInterrupt``, as always; but where that passes through TensorFlow's C++ another error comes out.
+
+@contextlib.contextmanager
+def breaking_off(*signals: signal.Signals) -> Iterator[Told]:
+    """Whether one of ``signals`` came. They raise ``KeyboardInterrupt``, or leave a note within :meth:`Told.noting`.
+
+    Where the interrupt passes through TensorFlow's C++ another error comes out: hence the question.
     """
-    came = False
-
-    def note(*_: object) -> None:
-        nonlocal came
-        came = True
-        raise KeyboardInterrupt
-
-    main = threading.current_thread() is threading.main_thread()
-    own = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if own:
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: came
-    finally:
-        if own:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+    told = Told()
+    with _handled(told.take, *signals):
+        yield told

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from hrs_keras.pixelda import PixelDATrainer
 from hrs_keras.players import Trainer
 from hrs_keras.recipe import Recipe, differences
 from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
-from hrs_keras.signals import Preemption, preemption
+from hrs_keras.signals import Told, breaking_off
 from hrs_keras.signatures import MAX_PIXELS
 from hrs_keras.trainer import JointTrainer
 
@@ -80,7 +81,7 @@ def train(
     configure(recipe)
     distribution = distribute(recipe, devices)
     # Not sooner: TensorFlow has a handler of its own for workers.
-    with preemption() as told:
+    with breaking_off(signal.SIGTERM) as told:
         try:
             return _train(recipe, fresh, export, profile, distribution, told)
         except BaseException as error:
@@ -91,7 +92,7 @@ def train(
 
 
 def _train(
-    recipe: Recipe, fresh: bool, export: bool, profile: range | None, distribution: Distribution, told: Preemption
+    recipe: Recipe, fresh: bool, export: bool, profile: range | None, distribution: Distribution, told: Told
 ) -> TrainResult | None:
     run = RunFolder(recipe.run_dir)
     mend = f"start all workers again, without --fresh; they go on from the newest checkpoint in {run.checkpoints}"
@@ -156,7 +157,7 @@ def _fit(
     checked: Audit,
     profile: range | None,
     distribution: Distribution,
-    told: Preemption,
+    told: Told,
 ) -> None:
     first = int(trainer.step)
     # As the chief finds it, on all workers.
