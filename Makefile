@@ -40,7 +40,7 @@ bench-scaling: $(INSTALLED)
 
 serve-check: $(INSTALLED)
 	HRS_SERVING_REST='$(REST)' HRS_SERVING_GRPC='$(GRPC)' HRS_SERVING_MODEL='$(MODEL)' \
-	HRS_SERVING_EXPORT='$(or $(EXPORT),saved_models/$(MODEL))' $(BIN)/python -m pytest tests/test_serving.py
+	HRS_SERVING_EXPORT='$(or $(EXPORT),saved_models/$(MODEL))' $(BIN)/python -m pytest tests/serving/test_serving.py
 
 $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -2,7 +2,7 @@
 
 import sys
 
-from hrs_keras.cli import main
+from hrs_keras.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["train", *sys.argv[1:]]))

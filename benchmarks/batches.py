@@ -18,8 +18,9 @@ from measuring import add_input_options, rate
 
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import sample_number, training_batches
-from hrs_keras.prepare import prepare_data
-from hrs_keras.recipe import Recipe, load_recipe
+from hrs_keras.data.prepared.prepare import prepare_data
+from hrs_keras.recipe.reading import load_recipe
+from hrs_keras.recipe.schema import Recipe
 
 RECIPE = Path(__file__).with_name("input.yaml")
 

@@ -15,11 +15,12 @@ import tensorflow as tf
 from measuring import CLASSES, add_network_options
 from step import recipe_of
 
-from hrs_keras.export import Origin, export_saved_model
+from hrs_keras.export.portable import export_portable
+from hrs_keras.export.record import Origin
+from hrs_keras.export.runtimes import FORMATS
+from hrs_keras.export.saved_model import export_saved_model
 from hrs_keras.models import build_segmenter
-from hrs_keras.portable import export_portable
-from hrs_keras.recipe import Recipe
-from hrs_keras.runtimes import FORMATS
+from hrs_keras.recipe.schema import Recipe
 
 
 def network(height: int, width: int, fc: int, channels: int) -> tuple[Recipe, keras.Model]:

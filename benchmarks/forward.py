@@ -22,7 +22,7 @@ def keras_predict(images: np.ndarray, options: argparse.Namespace) -> Call:
     tensorflow(options.threads)
     from exports import network
 
-    from hrs_keras.portable import pixel_model
+    from hrs_keras.export.portable import pixel_model
 
     recipe, segmenter = network(options.height, options.width, options.fc, options.channels)
     model = pixel_model(segmenter, recipe.data.size)
@@ -44,7 +44,7 @@ def saved_model(images: np.ndarray, options: argparse.Namespace) -> Call:
 
 def portable(images: np.ndarray, options: argparse.Namespace) -> Call:
     """An exported file in its runtime."""
-    from hrs_keras.runtimes import FORMATS, open_model
+    from hrs_keras.export.runtimes import FORMATS, open_model
 
     kind = FORMATS[options.system.removesuffix("-fast")]
     file = options.folder / kind.name / "1" / f"network{kind.suffix}"

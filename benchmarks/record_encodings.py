@@ -25,7 +25,7 @@ from PIL import Image
 
 from hrs_keras.data.audit import audit
 from hrs_keras.data.samples import training_loader
-from hrs_keras.recipe import load_recipe
+from hrs_keras.recipe.reading import load_recipe
 
 Pixels = np.ndarray
 """[H, W, C] uint8."""

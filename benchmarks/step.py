@@ -20,10 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import flops
 import tensorflow as tf
 
-from hrs_keras.distribution import distribute
+from hrs_keras.method.joint import JointTrainer
 from hrs_keras.models import build_networks
-from hrs_keras.recipe import Recipe, load_recipe
-from hrs_keras.trainer import JointTrainer
+from hrs_keras.recipe.reading import load_recipe
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.training.distribution import distribute
 
 BASE = Path(__file__).parents[1] / "recipes" / "base.yaml"
 SYSTEMS = {"full": [], "joint": ["method.source_weighting=plain", "method.gan=false"]}

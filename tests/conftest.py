@@ -11,12 +11,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
-import tiny
 from PIL import Image
-from tiny_run import REPOSITORY, start, write_recipe
+from support import tiny
+from support.tiny_run import REPOSITORY, start, write_recipe
 
 from hrs_keras.errors import RecipeError
-from hrs_keras.recipe import load_recipe
+from hrs_keras.recipe.reading import load_recipe
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
 from packaging.version import Version
+from support import tiny
 
-from hrs_keras.portable import LEAST_KERAS, OPENVINO_ENDS
+from hrs_keras.export.portable import LEAST_KERAS, OPENVINO_ENDS
 
 BENCHMARKS = tiny.TESTS.parent / "benchmarks"
 

@@ -17,15 +17,16 @@ import PIL
 import tensorflow as tf
 from tabulate import tabulate
 
-from hrs_keras.data import places
 from hrs_keras.data.check import Problem, check_sample
 from hrs_keras.data.decode import IdMap
 from hrs_keras.data.pairs import Pairs, find_pairs
-from hrs_keras.data.prepared import open_prepared
+from hrs_keras.data.prepared.manifest import open_prepared
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.errors import DataError, printable
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
-from hrs_keras.schema import ROLES, Recipe
+from hrs_keras.recipe.schema import ROLES, Recipe
+from hrs_keras.system import storage
+from hrs_keras.system.files import publish
 
 Look = Callable[[str, int], tuple[Pairs, DatasetAudit]]
 """Role and position of a data set -> its usable samples, and what an audit found in it."""
@@ -125,9 +126,9 @@ def _warn_of_leaks(reports: list[DatasetAudit], sets: dict[str, list[Pairs]]) ->
 
 
 def _look_into_files(recipe: Recipe) -> Look:
-    root = places.path_of(recipe.data.root)
-    if not places.is_dir(root):
-        start = "" if root.is_absolute() or places.is_remote(root) else f" in {Path.cwd()}"
+    root = storage.path_of(recipe.data.root)
+    if not storage.is_dir(root):
+        start = "" if root.is_absolute() or storage.is_remote(root) else f" in {Path.cwd()}"
         raise DataError(f"data.root: the folder {root} does not exist{start}; give it as data.root=FOLDER")
 
     def look(role: str, position: int) -> tuple[Pairs, DatasetAudit]:
@@ -149,9 +150,9 @@ def _audit_dataset(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
     if cache:
         try:
             cache.parent.mkdir(parents=True, exist_ok=True)
-            partial = cache.with_suffix(f".{os.getpid()}")
+            partial = cache.with_suffix(f".{os.getpid()}")  # of this process: others may audit the same data now
             partial.write_text(json.dumps(report.to_dict()))
-            partial.replace(cache)
+            publish(partial, cache)
         except OSError as error:
             print(f"the audit of {pairs.name} is not cached: {error}", flush=True)
     return report
@@ -182,9 +183,9 @@ def _cache_file(pairs: Pairs, space: LabelSpace) -> Path | None:
 
 
 def _fingerprint(path: Path) -> tuple[str, int, int] | tuple[str]:
-    place = str(path) if places.is_remote(path) else os.path.abspath(path)
+    place = str(path) if storage.is_remote(path) else os.path.abspath(path)
     try:
-        return place, *places.stat(str(path))
+        return place, *storage.stat(str(path))
     except (OSError, tf.errors.OpError):  # vanished, or a broken link; decoding will report it
         return (place,)
 

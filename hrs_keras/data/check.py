@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data import places
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_raw_label
 from hrs_keras.errors import printable, reason
 from hrs_keras.labels import IGNORE_LABEL
-from hrs_keras.schema_data import Dataset
+from hrs_keras.recipe.data import Dataset
+from hrs_keras.system import storage
 
 # https://www.w3.org/TR/png/#11IHDR: colour type -> channels
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -95,7 +95,7 @@ def _shown(value: int, dataset: Dataset) -> str:
 def _check_encoding(path: Path, dataset: Dataset) -> None:
     """Is a label stored as its data set says? A wrong guess would read wrong ids silently."""
     try:
-        header = places.read_at(str(path), 0, 26)
+        header = storage.read_at(str(path), 0, 26)
     except (OSError, tf.errors.OpError) as error:
         raise _UnusableError(path, f"cannot be read ({reason(error)})") from None
     if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n":

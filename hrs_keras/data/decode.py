@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
-from hrs_keras.schema_data import Crop, Dataset
+from hrs_keras.recipe.data import Crop, Dataset
 
 
 def decode_image(path: tf.Tensor | str) -> tf.Tensor:

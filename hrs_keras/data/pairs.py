@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data import places
 from hrs_keras.data.records import Record
 from hrs_keras.errors import DataError, reason
-from hrs_keras.schema_data import Dataset
+from hrs_keras.recipe.data import Dataset
+from hrs_keras.system import storage
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,15 @@ def find_pairs(dataset: Dataset, root: Path) -> Pairs:
     """List a data set's files and join them by what their patterns' ``*`` match.
 
     Args:
-        root: the folder that ``dataset.root`` is relative to, from :func:`hrs_keras.data.places.path_of`.
+        root: the folder that ``dataset.root`` is relative to, from :func:`hrs_keras.system.storage.path_of`.
 
     Raises:
         DataError: a folder does not exist or cannot be listed, two files stand for one sample, or no image has a
             label.
     """
-    folder = places.path_of(dataset.root) if places.is_remote(dataset.root) else root / dataset.root
+    folder = storage.path_of(dataset.root) if storage.is_remote(dataset.root) else root / dataset.root
     name = f"{dataset.format} {folder} ({dataset.split})"
-    if not places.is_dir(folder):
+    if not storage.is_dir(folder):
         raise DataError(
             f"the data set folder {folder} does not exist; set data.root (now {root}) or the data set's root"
         )
@@ -128,11 +128,11 @@ def _matches(folder: Path, parts: Sequence[str]) -> Iterator[tuple[Path, tuple[s
     """
     part, *rest = parts
     regex = re.compile("(.*)".join(map(re.escape, part.split("*"))), re.DOTALL)
-    for name in places.listed(folder) if "*" in part else [part]:
+    for name in storage.listed(folder) if "*" in part else [part]:
         match, path = regex.fullmatch(name), folder / name
-        if match and rest and places.is_dir(path):
+        if match and rest and storage.is_dir(path):
             yield from ((file, (*match.groups(), *deeper)) for file, deeper in _matches(path, rest))
-        elif match and not rest and places.exists(path):
+        elif match and not rest and storage.exists(path):
             yield path, match.groups()
 
 

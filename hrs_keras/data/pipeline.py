@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data import places
 from hrs_keras.data.decode import mirror, normalise, resize_image, resize_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.samples import Load, training_loader, validation_loader
-from hrs_keras.schema import Recipe
-from hrs_keras.schema_data import Augment
+from hrs_keras.recipe.data import Augment
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system import storage
 
 # Random numbers of the two domains must not coincide.
 _STREAMS = {"source": 0, "target": 1}
@@ -60,7 +60,7 @@ def training_batches(
 
 def _with_threads(samples: tf.data.Dataset, recipe: Recipe) -> tf.data.Dataset:
     """Have many reads under way where each waits for a network: the usual threads are as many as CPUs."""
-    if not places.is_remote(recipe.data.prepared or recipe.data.root):
+    if not storage.is_remote(recipe.data.prepared or recipe.data.root):
         return samples
     options = tf.data.Options()
     options.threading.private_threadpool_size = max(_REMOTE_READS, os.cpu_count() or 1)

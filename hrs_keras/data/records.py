@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data import places
 from hrs_keras.data.decode import decode_image_bytes
 from hrs_keras.errors import DataError, reason
+from hrs_keras.system import storage
 
 # https://www.tensorflow.org/tutorials/load_data/tfrecord: length and its checksum before the data, a checksum after
 HEADER, FOOTER = 12, 4
@@ -55,7 +55,7 @@ def read_record(record: Record) -> bytes:
         DataError: it cannot be read, or is not what was written.
     """
     try:
-        contents = places.read_at(record.shard, record.offset, record.length)
+        contents = storage.read_at(record.shard, record.offset, record.length)
     except (OSError, tf.errors.OpError) as error:
         raise DataError(f"cannot read record {record.number} of {record.shard}: {reason(error)}") from None
     if len(contents) != record.length or zlib.crc32(contents) != record.crc32:

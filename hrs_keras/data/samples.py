@@ -13,8 +13,8 @@ import tensorflow as tf
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.records import fetch, training_sample, validation_sample
-from hrs_keras.schema import Recipe
-from hrs_keras.schema_data import Data
+from hrs_keras.recipe.data import Data
+from hrs_keras.recipe.schema import Recipe
 
 Load = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """A sample's number (int64 scalar) -> its image and label."""

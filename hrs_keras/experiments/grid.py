@@ -27,9 +27,9 @@ from hrs_keras.experiments.sections import (
     distinct_names,
     left_out,
 )
-from hrs_keras.recipe import explain, load_recipe, read_mapping
-from hrs_keras.schema import Recipe
-from hrs_keras.schema_data import Section
+from hrs_keras.recipe.reading import explain, load_recipe, read_mapping
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.recipe.types import Section
 
 _NO_OUTCOME = {
     "": ("name", "runs", "saved_models"),

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hrs_keras.errors import HRSError
-from hrs_keras.files import lock
-from hrs_keras.run_folder import write_text, writing
-from hrs_keras.schema import Recipe
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.files import lock, write_text, writing
 
 POLL = 0.1
 """Seconds between two looks at running processes."""

@@ -14,8 +14,9 @@ from scipy.stats import mannwhitneyu
 from hrs_keras.errors import CheckpointError, DataError, HRSError
 from hrs_keras.experiments.grid import settings_digest
 from hrs_keras.experiments.sections import SelectionCheck
-from hrs_keras.recipe import parse_recipe
-from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
+from hrs_keras.recipe.reading import parse_recipe
+from hrs_keras.runs.folder import RunFolder
+from hrs_keras.system.files import read_json, write_json, writing
 
 
 class _Evaluation(BaseModel):

@@ -14,9 +14,10 @@ from hrs_keras.experiments.grid import Cell, Experiment, settings_digest
 from hrs_keras.experiments.processes import POLL, Training, cpu_shares, end_all
 from hrs_keras.experiments.results import collect, read_marks, read_results, write_result
 from hrs_keras.experiments.sections import SelectionCheck
-from hrs_keras.recipe import differences
-from hrs_keras.run_folder import RunFolder, read_json, write_json, writing
-from hrs_keras.signals import told_to_stop
+from hrs_keras.recipe.reading import differences
+from hrs_keras.runs.folder import RunFolder
+from hrs_keras.system.files import read_json, write_json, writing
+from hrs_keras.system.signals import told_to_stop
 
 
 class FailedRunsError(HRSError):

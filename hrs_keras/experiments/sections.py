@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
-from hrs_keras.schema_data import Number, Section, Seed
+from hrs_keras.recipe.types import Number, Section, Seed
 
 GIVEN = {"seed": "seeds are given by the key `seeds`", "name": "runs are named by system, cell, seed and settings"}
 """The recipe's keys that experiments give themselves, and how."""

@@ -10,7 +10,7 @@ from hrs_keras.models.discriminator import discriminator
 from hrs_keras.models.fcn8s import fcn8s
 from hrs_keras.models.generator import generator
 from hrs_keras.models.weighting import weighting_network
-from hrs_keras.schema import Encoder, Recipe
+from hrs_keras.recipe.schema import Encoder, Recipe
 
 __all__ = [
     "Networks",

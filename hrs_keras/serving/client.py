@@ -10,8 +10,9 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from hrs_keras.errors import DataError, ServingError
-from hrs_keras.media import orientation
-from hrs_keras.serving.transport import MAX_ATTEMPTS, RestTransport, Target
+from hrs_keras.media.exif import orientation
+from hrs_keras.serving.rest import RestTransport
+from hrs_keras.serving.transport import MAX_ATTEMPTS, Target
 
 MAX_TIMEOUT = 86400  # seconds, a day
 _TURNED = range(2, 9)  # EXIF orientations of pixels that do not stand upright
@@ -63,7 +64,7 @@ class ServingClient:
             case Url(scheme="http" | "https", host=str(host)) if host:
                 self._transport = RestTransport(target)
             case Url(scheme="grpc", host=str(host), port=int(port), path=None | "/"):
-                from hrs_keras.serving.over_grpc import GrpcTransport  # with TensorFlow
+                from hrs_keras.serving.grpc import GrpcTransport
 
                 self._transport = GrpcTransport(target, f"{host}:{port}")
             case _:

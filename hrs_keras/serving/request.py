@@ -2,8 +2,7 @@
 
 import io
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +10,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from hrs_keras.errors import DataError, HRSError, ServingError, did_you_mean, printable, reason
-from hrs_keras.files import write_whole
+from hrs_keras.errors import DataError, ServingError, did_you_mean, printable, reason
 from hrs_keras.labels import IGNORE_LABEL, LABEL_SPACES, LabelSpace
-from hrs_keras.media import find_inputs, is_video
+from hrs_keras.media.inputs import find_inputs, is_video
+from hrs_keras.media.painting import colourise, overlay
 from hrs_keras.serving.client import Segmentation, ServingClient, upright_file
-from hrs_keras.visualise import colourise, overlay
+from hrs_keras.system.files import write_whole, writing
 
 MAX_BATCH = 1024
 
@@ -37,7 +36,7 @@ def request_files(
 
     Args:
         address, model, version, timeout, attempts: see :class:`hrs_keras.serving.ServingClient`.
-        inputs: image files, folders, or patterns; see :func:`hrs_keras.media.find_inputs`.
+        inputs: image files, folders, or patterns; see :func:`hrs_keras.media.inputs.find_inputs`.
         out: for each image NAME: ``class_ids/NAME.png`` (train ids) and ``confidence/NAME.png`` (255 = certain), at the
             size of the image as it stands upright.
         classes: a built-in label space; then ``colour/NAME.png`` and ``overlay/NAME.png`` are written too.
@@ -94,7 +93,7 @@ class _Folders:
     def __init__(self, out: Path, space: LabelSpace | None):
         self._out, self._space = out, space
         for kind in ("class_ids", "confidence", *(("colour", "overlay") if space else ())):
-            with _writing(out / kind):
+            with writing(out / kind):
                 (out / kind).mkdir(parents=True, exist_ok=True)
 
     def write(self, stem: str, image: bytes, answer: Segmentation) -> None:
@@ -105,16 +104,8 @@ class _Folders:
             pictures["overlay"] = overlay(_rgb(image), pictures["colour"])
         for kind, pixels in pictures.items():
             path = self._out / kind / f"{stem}.png"
-            with _writing(path):
+            with writing(path):
                 write_whole(path, partial(Image.fromarray(pixels).save, format="PNG"))
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise HRSError(f"cannot write {printable(path)}: {reason(error)}") from None
 
 
 def _check_classes(ids: np.ndarray, space: LabelSpace) -> None:

@@ -8,7 +8,6 @@ A street is drawn as *parts*: shapes that carry a class, an object number, a dis
 
 import json
 import os
-import shutil
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hrs_keras.labels import CITYSCAPES_IDS, NOT_IN_SYNTHIA, SYNTHIA_IDS
+from hrs_keras.system.files import folder_to_publish, publish
 from hrs_keras.toy_city.files import Sample, write_cityscapes, write_gtav, write_synthia
 from hrs_keras.toy_city.shading import shade_game, shade_real
 from hrs_keras.toy_city.street import draw_street, parts_map
@@ -93,17 +93,13 @@ def generate(root: str | os.PathLike, spec: ToyCity = ToyCity()) -> Path:
         raise FileExistsError(f"{root} holds another toy city ({other}): delete it or choose another folder")
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise FileExistsError(f"{root} is not an empty folder: delete it or choose another folder")
-    # Written next to its place and renamed, so that an interrupted run leaves nothing that looks finished.
-    unfinished = root.absolute().with_name(f".{root.absolute().name}.{os.getpid()}.partial")
     try:
-        unfinished.mkdir(parents=True)
-        _write_all(unfinished, spec)
-        (unfinished / "toy_city.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
-        os.rename(unfinished, root)  # POSIX lets it replace an empty folder
+        with folder_to_publish(root.absolute().parent) as unfinished:
+            _write_all(unfinished, spec)
+            (unfinished / "toy_city.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
+            publish(unfinished, root)
     except OSError as error:
         raise OSError(f"cannot write {root}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return root
 
 

@@ -1,0 +1,7 @@
+"""``python -m hrs_keras.cli``."""
+
+import sys
+
+from hrs_keras.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,166 @@
+"""Evaluation on real labelled images: one integer confusion matrix, at the labels' own resolution."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.pipeline import validation_images
+from hrs_keras.data.records import reading
+from hrs_keras.errors import DataError, HRSError
+from hrs_keras.evaluation.metrics import Evaluation, confusion_matrix
+from hrs_keras.labels import IGNORE_LABEL, LabelSpace
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.files import writing
+
+
+def class_ids(logits: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """[B, H, W, C] float32 logits -> [B, h, w] int32 classes at ``size``: enlarged first, decided then."""
+    return tf.argmax(tf.image.resize(logits, size, method="bilinear"), axis=-1, output_type=tf.int32)
+
+
+def prediction_function(segmenter: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A graph function (images [B, H, W, 3] float32 in [-1, 1], size [2]) -> class ids [B, h, w] int32."""
+
+    @tf.function(reduce_retracing=True)
+    def predict(images: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        return class_ids(segmenter(images, training=False)["logits"], size)
+
+    return predict
+
+
+class Evaluator:
+    """Evaluates a segmenter on validation sets, as often as it is called; its graph is traced once.
+
+    Args:
+        recipe: for label space and size.
+        segmenter: E+S; a call sees the weights it has then.
+        sets: from the audit.
+        strategy: whose replicas share the images; of several workers, all must call. None for this process alone.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        segmenter: keras.Model,
+        sets: list[Pairs],
+        strategy: tf.distribute.Strategy | None = None,
+    ):
+        self._recipe, self._sets, self._space = recipe, sets, recipe.data.label_space
+        self._predict = prediction_function(segmenter)
+        self._strategy = strategy or tf.distribute.get_strategy()
+        self._step = tf.function(self._of_all_replicas, reduce_retracing=True)
+        self._batches: Iterable | None = None
+
+    def _of_all_replicas(
+        self, images: tf.Tensor, labels: tf.Tensor, told: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        classes = len(self._space.classes)
+
+        def count(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            ids = self._predict(image, tf.shape(label)[1:])
+            counted = tf.reshape(confusion_matrix(label, ids, classes), [-1])
+            return tf.concat([counted, told[tf.newaxis]], axis=0), ids  # one reduction
+
+        found, ids = self._strategy.run(count, args=(images, labels))
+        total = self._strategy.reduce("SUM", found, axis=None)
+        return tf.reshape(total[:-1], [classes, classes]), total[-1], ids
+
+    def __call__(self, write_ids: Path | None = None, told: Callable[[], bool] = lambda: False) -> Evaluation | None:
+        """Evaluate.
+
+        Args:
+            told: whether to break off; asked before each image, on all workers.
+            write_ids: a folder to write predictions to as 8-bit PNGs of the label space's file ids, one an image
+                under the image's name, as the Cityscapes script wants them; a worker writes those it has predicted.
+
+        Returns:
+            The evaluation; None if any worker was told to break off.
+
+        Raises:
+            HRSError: predictions cannot be written, two would have one name, or the label space has no file ids.
+        """
+        names = [path for pairs in self._sets for path in pairs.images]
+        if write_ids:
+            refuse_same_stems(names)
+        writer = IdWriter(self._space, write_ids) if write_ids else None
+        strategy = self._strategy
+        rounds = -(-len(names) // strategy.num_replicas_in_sync)
+        if self._batches is None:
+            self._batches = strategy.distribute_datasets_from_function(self._share)
+        batches = iter(self._batches)
+        matrix = np.zeros((len(self._space.classes),) * 2, np.int64)
+        with reading():
+            for _ in range(rounds):
+                numbers, images, labels = next(batches)
+                counted, broken_off, ids = self._step(images, labels, tf.constant(told(), tf.int64))
+                if broken_off:
+                    return None
+                matrix += counted.numpy()
+                if writer:
+                    own = map(strategy.experimental_local_results, (numbers, ids))
+                    for number, predicted in zip(*own, strict=True):
+                        if number[0] < len(names):
+                            writer.write(names[int(number[0])].stem, predicted[0].numpy())
+        return Evaluation(matrix, self._space, len(names))
+
+    def _share(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
+        """One image a replica and round: (its number [1], image [1, H, W, 3], label [1, h, w]).
+
+        A replica for which the last round has no image gets the last one again, with a label that is ignored all over.
+        """
+        total, replicas = sum(map(len, self._sets)), context.num_replicas_in_sync
+        local = replicas // context.num_input_pipelines
+        begin = context.input_pipeline_id * local
+        numbers = [first + place for first in range(0, total, replicas) for place in range(begin, begin + local)]
+        samples = validation_images(self._recipe, self._sets, [min(number, total - 1) for number in numbers])
+
+        def once(number: tf.Tensor, sample: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            image, label = sample
+            return number, image, tf.where(number < total, label, IGNORE_LABEL)
+
+        images = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(numbers), samples).map(once).batch(1)
+        # Without an end the workers need not ask one another before each image whether one has no more.
+        return (images.repeat() if context.num_input_pipelines > 1 else images).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_ids: Path | None = None) -> Evaluation:
+    """Evaluate a segmenter once; see :class:`Evaluator`."""
+    return Evaluator(recipe, segmenter, sets)(write_ids)
+
+
+def refuse_same_stems(images: Iterable[Path]) -> None:
+    """Refuse images whose predictions would have one name.
+
+    Raises:
+        DataError: naming the first two.
+    """
+    by_stem: dict[str, Path] = {}
+    for path in images:
+        if by_stem.setdefault(path.stem, path) != path:
+            raise DataError(
+                f"{by_stem[path.stem]} and {path} would both be written as {path.stem}.png; take them apart"
+            )
+
+
+class IdWriter:
+    """Writes predicted train ids as PNGs of the ids that the data set's own files use."""
+
+    def __init__(self, space: LabelSpace, folder: Path):
+        if space.raw_ids is None:
+            raise HRSError(f"the label space {space.name!r} has no file ids to write predictions with")
+        self.raw_ids = np.array(space.raw_ids, np.uint8)
+        self.folder = folder
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, stem: str, ids: np.ndarray) -> Path:
+        """Write [h, w] train ids to ``STEM.png``."""
+        path = self.folder / f"{stem}.png"
+        with writing(path):
+            Image.fromarray(self.raw_ids[ids]).save(path)
+        return path

@@ -1,0 +1,168 @@
+"""The tables of an experiment behind its main one, as Markdown: classes, cost, and what was selected.
+
+One row a system and cell of the axes. Every function is pure: the same results give the same text.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from hrs_keras.experiments.report.tables import markdown, spread
+from hrs_keras.experiments.statistics import POINTS, Measurements, Row, summarise
+
+ABSENT = "-"
+MAPS = ("H", "H_p", "H_r", "H_i")
+"""The maps whose means a selection check looks at: all levels together, pixel, region, image."""
+
+
+def _by_system(measured: Measurements) -> Iterable[Row]:
+    return (row for system in measured.experiment.systems for row in measured.of_system(system.name))
+
+
+def _head(measured: Measurements) -> list[str]:
+    return ["system", *(axis.title for axis in measured.experiment.axes)]
+
+
+def _label(row: Row) -> list[str]:
+    return [row.system.title, *row.cells]
+
+
+def class_table(measured: Measurements) -> str:
+    """IoU of each class in per cent, mean over the seeds in which it is defined."""
+    rows = [[*_label(row), *_class_cells(measured, row)] for row in _by_system(measured)]
+    head = _head(measured)
+    return markdown([*head, *measured.space.classes], rows, texts=len(head))
+
+
+def _class_cells(measured: Measurements, row: Row) -> list[str]:
+    if not row.results:
+        return [""] * len(measured.space.classes)
+    found = [evaluation["iou"] for evaluation in row.evaluations(measured.experiment.checkpoint).values()]
+    defined = [[iou[name] for iou in found if iou[name] is not None] for name in measured.space.classes]
+    return [f"{POINTS * np.mean(values):.1f}" if values else ABSENT for values in defined]
+
+
+TIMES = {"seconds_per_step": "seconds a step", "cpu_seconds_per_step": "CPU seconds a step"}
+"""The times in a result -> their columns."""
+
+
+def cost_table(measured: Measurements) -> str:
+    """Seconds a step, in multiples of the baseline's too, and trainable parameters by player."""
+    # In the order of the systems with most players, whose own order is that of the method.
+    found = sorted((result["parameters"] for result in measured.found), key=len, reverse=True)
+    players = list(dict.fromkeys(player for parameters in found for player in parameters))
+    times = [key for key in TIMES if any(result.get(key) is not None for result in measured.found)]
+    rows = []
+    for row in _by_system(measured):
+        cells = [cell for key in times for cell in _time_cells(measured, row, key)]
+        rows.append([*_label(row), *cells, *_parameters(row, players)])
+    ratio = ["times the baseline"] if measured.experiment.baseline else []
+    titles = [title for key in times for title in (TIMES[key], *ratio)]
+    head = _head(measured)
+    return markdown([*head, *titles, *players, "all players"], rows, texts=len(head))
+
+
+def _time_cells(measured: Measurements, row: Row, key: str) -> list[str]:
+    own, baseline = _time_of(row, key), measured.experiment.baseline
+    if not baseline:
+        return [_seconds(own)]
+    reference = _time_of(measured.rows[baseline, row.cells], key)
+    return [_seconds(own), f"{own / reference:.2f}" if own is not None and reference else ""]
+
+
+def _time_of(row: Row, key: str) -> float | None:
+    """Median over the runs; None if no run was timed."""
+    timed = [result[key] for result in row.results.values() if result.get(key) is not None]
+    return float(np.median(timed)) if timed else None
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.{3 if round(value, 3) < 1 else 2}f}"
+
+
+def _parameters(row: Row, players: list[str]) -> list[str]:
+    if not row.results:
+        return [""] * (len(players) + 1)
+    found = next(iter(row.results.values()))["parameters"]
+    return [*(f"{found[player]:,}" if player in found else ABSENT for player in players), f"{sum(found.values()):,}"]
+
+
+# ---- what was selected -----------------------------------------------------------------------------------------
+
+
+def checked_rows(measured: Measurements) -> list[Row]:
+    """The rows that have a selection check."""
+    return [row for row in _by_system(measured) if any(map(checks_of, row.results.values()))]
+
+
+def is_learned(row: Row) -> bool:
+    """Whether the row's source pixels are selected by weighting networks."""
+    return any(cell.recipe.method.source_weighting == "learned" for cell in row.planned.values())
+
+
+def checks_of(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """A result's selection check: one record a validation, in the order of the steps; empty without one."""
+    return sorted(result["selection_check"] or [], key=lambda check: check["step"])
+
+
+def check_values(row: Row, step: int, name: str, number: str) -> list[float]:
+    """``flagged``, ``others`` or ``auc`` of a map after a step, one value a run that has it."""
+    found = [check.get(name) for result in row.results.values() for check in checks_of(result) if check["step"] == step]
+    return [values[number] for values in found if values and values[number] is not None]
+
+
+def check_steps(row: Row) -> list[int]:
+    """The steps at which any of the row's runs was checked."""
+    return sorted({check["step"] for result in row.results.values() for check in checks_of(result)})
+
+
+def check_table(measured: Measurements) -> str:
+    """Step by step: mean of H in flagged images and in others, and the AUC, of each map; nothing without a check."""
+    rows = []
+    for row in checked_rows(measured):
+        for step in check_steps(row):
+            runs = sum(any(check["step"] == step for check in checks_of(result)) for result in row.results.values())
+            cells = [cell for name in MAPS for cell in _check_cells(row, step, name)]
+            rows.append([*_label(row), str(step), str(runs), *cells])
+    head = _head(measured)
+    maps = [title for name in MAPS for title in (f"{name}, flagged / others", f"AUC of {name}")]
+    return markdown([*head, "step", "runs", *maps], rows, texts=len(head)) if rows else ""
+
+
+def _check_cells(row: Row, step: int, name: str) -> list[str]:
+    flagged, others, auc = (summarise(check_values(row, step, name, number)) for number in ("flagged", "others", "auc"))
+    if flagged is None and others is None:
+        return [ABSENT, ABSENT]
+    means = " / ".join(f"{found.mean:.2f}" if found else ABSENT for found in (flagged, others))
+    return [means, spread(auc, digits=2) or ABSENT]
+
+
+def share_table(measured: Measurements) -> str:
+    """Selected share of the source pixels in the first and in the last interval logged; nothing if it is always 1."""
+    rows = []
+    for row in _by_system(measured):
+        logs = [log for log in map(_selected, row.results.values()) if log]
+        if any(share < 1 for log in logs for _, share in log):
+            cells = [cell for position in (0, -1) for cell in _share_cells([log[position] for log in logs])]
+            rows.append([*_label(row), str(len(logs)), *cells])
+    head = _head(measured)
+    titles = ["runs", "first steps", "selected %", "last steps", "selected %"]
+    return markdown([*head, *titles], rows, texts=len(head)) if rows else ""
+
+
+def _selected(result: dict[str, Any]) -> list[tuple[str, float]]:
+    """(``"51 to 100"``, share) for each logged interval in which a source was read."""
+    rows = sorted(result["log"], key=lambda row: row["step"])
+    starts = [1, *(row["step"] + 1 for row in rows)]
+    return [
+        (f"{start} to {row['step']}", row["selected"])
+        for start, row in zip(starts, rows, strict=False)
+        if row.get("selected") is not None
+    ]
+
+
+def _share_cells(found: Sequence[tuple[str, float]]) -> list[str]:
+    # Runs of one cell may have been logged at other intervals: log_every is not part of a cell's identity.
+    intervals = list(dict.fromkeys(interval for interval, _ in found))
+    return [", ".join(intervals), spread(summarise(POINTS * share for _, share in found))]

@@ -1,0 +1,168 @@
+"""What stands below the tables of an experiment: what a number is, what is missing, and what it was made with."""
+
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hrs_keras.evaluation.metrics import ABSENT_RULE
+from hrs_keras.experiments.grid import Experiment
+from hrs_keras.experiments.report.details import checks_of, is_learned
+from hrs_keras.experiments.report.tables import has_published
+from hrs_keras.experiments.statistics import Measurements, evaluation_of
+
+PACKAGES = ("tensorflow", "keras", "numpy", "hrs-keras")
+"""Whose versions may change a number."""
+
+_BEST = "the validation that was best of all during training, chosen by the very images reported on"
+_PLACES = ("data.root", "data.prepared", "runs", "saved_models")
+
+
+def main_notes(measured: Measurements) -> list[str]:
+    """The notes of the main table, one sentence or more each."""
+    notes = [_number(measured), _spread(measured), _missing(measured), *_made_with(measured.found)]
+    return [note for note in [*notes, _command(measured.experiment)] if note]
+
+
+def _number(measured: Measurements) -> str:
+    experiment, found = measured.experiment, measured.found
+    steps = _listed({result["steps"] for result in found})
+    last = "after the last step" + (f" ({steps})" if steps else "")
+    weights = f"of {_BEST}" if experiment.checkpoint == "best" else last
+    images = _listed({evaluation_of(result, experiment.checkpoint)["images"] for result in found})
+    on = f" on {images} validation images" if images else ""
+    space = "" if measured.space.name == "own" else f" of {measured.space.name}"
+    return (
+        f"mIoU: mean IoU in per cent over the {len(measured.space.classes)} classes{space}{on}, at the labels' own"
+        f" resolution, from one confusion matrix over the set; with the weights {weights}. In it {ABSENT_RULE}."
+    )
+
+
+def _listed(values: Iterable[int]) -> str:
+    """``600``; ``600 or 1200`` where cells differ; nothing without results."""
+    return " or ".join(map(str, sorted(values)))
+
+
+def _spread(measured: Measurements) -> str:
+    experiment = measured.experiment
+    text = "± is the sample standard deviation over the runs, which differ in their seed."
+    if experiment.axes:
+        text += " In parentheses: the number of runs."
+    if experiment.baseline:
+        text += (
+            " Differences are means over the seeds that both systems were run with, of the difference at the same seed;"
+            " in brackets the two-sided 95 % Student-t interval of that mean, uncorrected for the number of"
+            " comparisons."
+        )
+    if not experiment.axes:
+        other = (
+            "Last checkpoint: that of the last step" if experiment.checkpoint == "best" else f"Best checkpoint: {_BEST}"
+        )
+        text += f" {other}."
+    if has_published(experiment) and experiment.reference:
+        text += f" Published: the numbers printed in {experiment.reference}."
+    return text
+
+
+def _missing(measured: Measurements) -> str:
+    # Systems that are the same in a cell share a run.
+    planned = {cell.digest for row in measured.rows.values() for cell in row.planned.values()}
+    missing = len(planned) - len(measured.found)
+    if not missing:
+        return ""
+    what = "Nothing has been run yet" if missing == len(planned) else f"{missing} of {len(planned)} runs are missing"
+    return f"{what}; the command below runs what is missing."
+
+
+def _made_with(found: list[dict[str, Any]]) -> list[str]:
+    """One note if all results were made alike; else one for each way, the commonest first, with the runs' names."""
+    groups: dict[str, list[str]] = {}
+    for result in found:
+        groups.setdefault(setting(result["environment"]), []).append(result["name"])
+    if len(groups) < 2:
+        return [f"Made with {made_with}." for made_with in groups]
+    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    (commonest, names), *others = ordered
+    notes = [f"**Not all of these results were made alike.** Made with {commonest}: {_runs(len(names))}."]
+    for made_with, names in others:
+        listed = ", ".join(f"`{name}`" for name in sorted(names))
+        notes.append(f"Made with {made_with}: {_runs(len(names))}, {listed}.")
+    return notes
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s'[: count > 1]}"
+
+
+def setting(environment: dict[str, Any]) -> str:
+    """What of an environment may change a number or a duration: package versions, CPUs and the commit, in words.
+
+    Of a run that was taken up with another than it was begun with, all of them in their order.
+    """
+    stages = [*environment.get("earlier", []), environment]
+    return ", continued with ".join(dict.fromkeys(_setting({"cpus": environment.get("cpus")} | one) for one in stages))
+
+
+def _setting(environment: dict[str, Any]) -> str:
+    versions = [f"{name} {environment['versions'].get(name) or '(unknown)'}" for name in PACKAGES]
+    cpus = environment.get("cpus")
+    cores = "an unknown number of CPUs" if cpus is None else f"{cpus} CPU{'s'[: cpus != 1]}"
+    git = environment.get("git")
+    commit = f"commit {git['commit'][:12]}" + (" with changes" if git["modified"] else "") if git else "no known commit"
+    return f"{', '.join(versions)}; {cores}; {commit}"
+
+
+def _command(experiment: Experiment) -> str:
+    # Where things lie is every reader's own matter, and must not change the report.
+    overrides = [text for text in experiment.overrides if text.partition("=")[0] not in _PLACES]
+    return f"Made by `{shlex.join(['hrs', 'experiment', _shown(experiment.path), 'data.root=DATA', *overrides])}`."
+
+
+def _shown(path: Path) -> str:
+    """Relative to the working folder where the file lies below it: a report must not depend on whose machine it is."""
+    relative = os.path.relpath(path)
+    return Path(path).as_posix() if relative.startswith("..") else Path(relative).as_posix()
+
+
+def check_note(measured: Measurements) -> str:
+    """What the selection check compares, and the learned selections that it does not know."""
+    check = measured.experiment.selection_check
+    rows = [row for row in measured.rows.values() if is_learned(row)]
+    results = {result["digest"]: result for row in rows for result in row.results.values()}
+    records = [record for result in results.values() for record in checks_of(result)]
+    without = sorted(f"`{result['name']}`" for result in results.values() if not checks_of(result))
+    notes = []
+    if records:
+        flagged, others = (_listed({record[name] for record in records}) for name in ("flagged", "others"))
+        notes.append(
+            f"Mean of the maps over a source image, averaged over the {flagged} images with `{check.flag}` in"
+            f" `{check.marks}` (flagged) and over the {others} without (others), and over the runs. AUC: of all pairs"
+            " of an image without the flag and one with it, the share in which the first has the larger mean, ties"
+            " counting half: 0.5 is no relation, 1 a perfect one; ± is the sample standard deviation over the runs."
+        )
+    if without:
+        notes.append(f"Collected without a check: {', '.join(without)}; remove these results to collect them again.")
+    return " ".join(notes)
+
+
+def cost_note(measured: Measurements) -> str:
+    """What the cost table's numbers are."""
+    baseline = " The ratio is to the baseline in the same cells." if measured.experiment.baseline else ""
+    return (
+        "Seconds a step: median over the intervals that a run logged, then over the runs; comparable only between runs"
+        " on one machine with the same number of CPUs, and seconds that are not CPU seconds only where nothing else"
+        f" kept it busy.{baseline} Parameters: trainable weights of each player."
+    )
+
+
+AMOUNTS = (
+    "Lines: mean over the runs. Bars: sample standard deviation. Small dots: single runs. Systems are set apart a"
+    " little sideways. Dashed, with open markers: published."
+)
+CLASSES = "Per cent, mean over the runs in which the class was in labels or predictions; `-`: it was in none."
+TRAINING = "Lines: mean over the runs. Bands: from the lowest run to the highest. The untrained network is left out."
+SHARE = (
+    "Mean weight of the valid source pixels in the first and the last interval of steps that was logged, ± the sample"
+    " standard deviation over the runs. Systems that count every pixel fully are left out."
+)

@@ -1,0 +1,119 @@
+"""The model card: what somebody who is handed an export needs to know of it."""
+
+from typing import Any
+
+from tabulate import tabulate
+
+from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.schema import Recipe
+
+_FILES = "`image_bytes` string [B]: PNG or JPEG files of any sizes"
+_MAPS = "`label_map_bytes` string [B]: grey PNGs of the class ids"
+_SIGNATURES = {
+    "serving_default": (
+        _FILES,
+        "`class_ids` uint8 [B, h, w], 255 beyond an image's own size; `confidence` float32 [B, h, w], 0 there;"
+        f" `size` int32 [B, 2], height and width; {_MAPS}",
+    ),
+    "png": (_FILES, f"{_MAPS}; `confidence_bytes` string [B]: grey PNGs of 255 times the confidence"),
+    "arrays": (
+        "`images` uint8 [B, h, w, 3], RGB",
+        f"`class_ids` uint8 [B, h, w]; `confidence` float32 [B, h, w]; {_MAPS}",
+    ),
+    "logits": (
+        "`images` float32 [B, h, w, 3] in [0, 255], h and w multiples of 32",
+        "`logits` float32 [B, h, w, C]",
+    ),
+}
+"""Signature -> its input and its outputs, in words."""
+
+
+def model_card(record: dict[str, Any], recipe: Recipe) -> str:
+    """Markdown for an export's ``assets.extra/README.md``.
+
+    Args:
+        record: the export's ``hrs.json``.
+        recipe: of the run.
+    """
+    space, (height, width) = record["label_space"], record["size"]
+    git = record["git"]
+    revision = f", revision {git['commit'][:12]}{' with changes' if git['modified'] else ''}" if git else ""
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version)
+    return f"""# {record["name"]}
+
+Semantic segmentation of street scenes: a class for each pixel of a photograph. FCN8s on {_encoder(recipe)}.
+How it was trained is in `recipe.yaml` (digest {record["recipe"]}); these are the weights of step {record["step"]}.
+
+## Data
+
+| | data set | subset |
+|---|---|---|
+{_datasets(recipe)}
+
+The weights carry over the terms of these data sets; look them up before you hand the model on.
+
+## Quality
+
+{_metrics(record["metrics"])}
+
+## Use
+
+Images are resized to {height} x {width} (height x width) and the answer is scaled back to their own size; at most
+{record["max_pixels"]} pixels an image. EXIF orientation is not applied: turn photographs upright first. Each pixel
+gets one of the classes below, whatever it shows, and `confidence` can be high on what the model has never seen.
+
+{_signatures()}
+
+## Classes
+
+{_classes(space)}
+
+Made with {versions}{revision}.
+"""
+
+
+def _encoder(recipe: Recipe) -> str:
+    encoder = recipe.encoder
+    start = f"ImageNet weights ({encoder.weights})" if encoder.weights else "random weights"
+    return f"{encoder.family} (width {encoder.width:g}), from {start}"
+
+
+def _datasets(recipe: Recipe) -> str:
+    rows = []
+    used = {"source": recipe.data.source if recipe.method.source_weighting != "none" else []}
+    used |= {"target": recipe.data.target, "validation": recipe.data.validation}
+    for role, datasets in used.items():
+        rows += [f"| {role} | {_dataset(dataset)} | {dataset.subset or 'all'} |" for dataset in datasets]
+    return "\n".join(rows)
+
+
+def _dataset(dataset: Dataset) -> str:
+    return f"{dataset.format}: {dataset.root}, {dataset.split} split"
+
+
+def _signatures() -> str:
+    rows = [[f"`{name}`", given, answer] for name, (given, answer) in _SIGNATURES.items()]
+    return tabulate(rows, ["signature", "input", "outputs"], tablefmt="github")
+
+
+def _metrics(metrics: dict[str, Any] | None) -> str:
+    if metrics is None:
+        return "Not evaluated at this step."
+
+    def percent(share: float | None) -> str:
+        return "-" if share is None else f"{100 * share:.2f}"
+
+    rows = [[name, percent(value)] for name, value in metrics["iou"].items()]
+    rows += [[f"mean of {name} classes", percent(value)] for name, value in metrics["mean_iou"].items()]
+    rows.append(["pixel accuracy", percent(metrics["pixel_accuracy"])])
+    table = tabulate(rows, ["class", "IoU %"], tablefmt="github", disable_numparse=True)
+    return f"On {metrics['images']} validation images; {metrics['rule']}.\n\n{table}"
+
+
+def _classes(space: dict[str, Any]) -> str:
+    raw = space["raw_ids"] or [None] * len(space["classes"])
+    rows = [
+        [number, name, file_id, "#{:02x}{:02x}{:02x}".format(*colour)]
+        for number, (name, file_id, colour) in enumerate(zip(space["classes"], raw, space["palette"], strict=True))
+    ]
+    return tabulate(rows, ["class id", "class", "id in the data set's files", "colour"], tablefmt="github")

@@ -1,0 +1,61 @@
+"""Exporting a run's weights."""
+
+from pathlib import Path
+
+import keras
+
+from hrs_keras.export.portable import export_portable, require_writable
+from hrs_keras.export.record import Origin
+from hrs_keras.export.saved_model import export_saved_model
+from hrs_keras.export.signatures import MAX_PIXELS
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.runs.folder import RunFolder
+from hrs_keras.runs.loading import load_segmenter
+from hrs_keras.system.files import read_json
+
+
+def exports_folder(recipe: Recipe) -> Path:
+    return Path(recipe.saved_models) / recipe.name
+
+
+def export_run(
+    run_dir: str | Path, *, which: str = "best", version: int | None = None, max_pixels: int = MAX_PIXELS
+) -> Path:
+    """Export a run's weights as a SavedModel; returns its folder ``SAVED_MODELS/NAME/VERSION``.
+
+    Args:
+        which: ``"best"`` or ``"last"``.
+        version: None for one more than the highest there is.
+        max_pixels: larger images are refused when the model is served.
+
+    Raises:
+        HRSError: see :func:`load_segmenter` and :func:`hrs_keras.export.saved_model.export_saved_model`.
+    """
+    segmenter, origin = load_origin(RunFolder(Path(run_dir)), which)
+    return export_saved_model(segmenter, origin, exports_folder(origin.recipe), version, max_pixels=max_pixels)
+
+
+def load_origin(run: RunFolder, which: str = "best") -> tuple[keras.Model, Origin]:
+    """E+S of a run and what an export of it says of its making; raises as :func:`load_segmenter` does."""
+    segmenter, step = load_segmenter(run, which)
+    # An evaluation of the "last" step may be missing.
+    return segmenter, Origin(run.recipe(), step, read_json(run.evaluation_file(step)))
+
+
+def export_run_portable(
+    run_dir: str | Path, format: str, *, which: str = "best", version: int | None = None, out: str | Path | None = None
+) -> Path:
+    """Export a run's weights to another runtime's format; see :func:`export_portable`.
+
+    Args:
+        which: ``"best"`` or ``"last"``.
+        out: the folder of the versions. By default ``SAVED_MODELS/NAME-FORMAT``, beside the SavedModels of
+            ``SAVED_MODELS/NAME``: a model server that watches a folder is to find one kind of model in it.
+
+    Raises:
+        HRSError: see :func:`export_portable` and :func:`hrs_keras.runs.loading.load_segmenter`.
+    """
+    require_writable(format)  # before the wait for the weights
+    segmenter, origin = load_origin(RunFolder(Path(run_dir)), which)
+    folder = Path(out) if out else Path(origin.recipe.saved_models) / f"{origin.recipe.name}-{format}"
+    return export_portable(segmenter, origin, folder, format, version)

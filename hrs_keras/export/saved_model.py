@@ -1,0 +1,82 @@
+"""From a trained segmenter to a SavedModel that needs nothing of this package."""
+
+import hashlib
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.errors import CheckpointError, HRSError
+from hrs_keras.export.model_card import model_card
+from hrs_keras.export.record import EXTRA, RECORD, Origin, read_record
+from hrs_keras.export.signatures import MAX_PIXELS, Signatures
+from hrs_keras.export.versions import versions, write_version
+from hrs_keras.export.warmup import write_warmup
+from hrs_keras.system.files import write_json
+
+
+def export_saved_model(
+    segmenter: keras.Model,
+    origin: Origin,
+    folder: Path,
+    version: int | None = None,
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> Path:
+    """Write E+S to ``folder/VERSION/``, the layout TensorFlow Serving watches.
+
+    The signatures are those of :class:`hrs_keras.export.signatures.Signatures`. ``assets.extra/`` holds ``hrs.json``
+    (classes, palette, size, metrics, versions), ``recipe.yaml``, a model card and the requests TensorFlow Serving warms
+    up with.
+
+    Args:
+        version: None for one more than the highest there is.
+        max_pixels: larger images are refused when the model is served.
+
+    Raises:
+        HRSError: the version exists or is no positive number, ``max_pixels`` is out of its range, or the folder cannot
+            be written.
+    """
+    if not 1 <= max_pixels < 2**31:
+        raise HRSError(f"max_pixels {max_pixels}: wants the number of pixels of the largest image, 1 to 2**31 - 1")
+    return write_version(folder, version, lambda partial: _write(segmenter, origin, max_pixels, partial))
+
+
+def _write(segmenter: keras.Model, origin: Origin, max_pixels: int, path: Path) -> None:
+    recipe = origin.recipe
+    # Not keras.export.ExportArchive, which (3.15) stores every variable twice.
+    module = Signatures(segmenter, recipe.data.size, max_pixels)
+    tf.saved_model.save(module, str(path), signatures=module.functions)
+    record = origin.record() | {"max_pixels": max_pixels, "weights": weights_digest(segmenter)}
+    write_json(path / RECORD, record)
+    (path / EXTRA / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    (path / EXTRA / "README.md").write_text(model_card(record, recipe), encoding="utf-8")
+    write_warmup(path / EXTRA, recipe.name, recipe.data.size)
+
+
+def find_export(segmenter: keras.Model, folder: Path) -> Path | None:
+    """The newest version in ``folder`` that holds these very weights; None if there is none."""
+    digest = weights_digest(segmenter)
+    for _, path in sorted(versions(folder).items(), reverse=True):
+        try:
+            found = read_record(path)["weights"]
+        except (CheckpointError, KeyError):  # of another kind, or damaged: not these weights
+            continue
+        if found == digest:
+            return path
+    return None
+
+
+def newest_version(folder: Path) -> Path | None:
+    """The highest-numbered SavedModel in ``folder``; None if there is none."""
+    saved = [(number, path) for number, path in versions(folder).items() if (path / "saved_model.pb").is_file()]
+    return max(saved, default=(0, None))[1]
+
+
+def weights_digest(network: keras.Model) -> str:
+    """SHA-256 of all variables, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for variable in network.variables:
+        digest.update(np.ascontiguousarray(variable.numpy()).data)
+    return digest.hexdigest()

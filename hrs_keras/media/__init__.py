@@ -1,0 +1,1 @@
+"""Images and videos that come in, and pictures that go out."""

@@ -1,0 +1,32 @@
+"""EXIF orientation: how a stored image is turned upright."""
+
+import numpy as np
+from PIL import Image
+from PIL.ExifTags import Base
+
+# EXIF orientation -> is it stored transposed, step along the rows, step along the columns
+_TURNS = {
+    2: (False, 1, -1),
+    3: (False, -1, -1),
+    4: (False, -1, 1),
+    5: (True, 1, 1),
+    6: (True, 1, -1),
+    7: (True, -1, -1),
+    8: (True, -1, 1),
+}
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn [h, w, ...] as it is stored to how EXIF's ``orientation`` shows it; other values than 2 to 8 do not."""
+    transposed, down, across = _TURNS.get(orientation, (False, 1, 1))
+    pixels = pixels.swapaxes(0, 1) if transposed else pixels
+    return np.ascontiguousarray(pixels[::down, ::across])
+
+
+def orientation(header: Image.Image) -> int:
+    """EXIF's orientation of an opened file, 1 (upright) if it makes no sense; decodes no pixels."""
+    try:
+        # Not PngImageFile's own getexif, which decodes the pixels in search of EXIF data behind them.
+        return Image.Image.getexif(header).get(Base.Orientation, 1)
+    except Exception:  # Pillow has no common base; in browsers too, such data turn nothing
+        return 1

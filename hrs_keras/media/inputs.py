@@ -1,0 +1,77 @@
+"""Finding the images and videos that predictions are made for: files, folders and patterns."""
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hrs_keras.errors import DataError, printable
+
+# TensorFlow takes seconds to import, and a client of a served model only looks for files: what decodes imports it.
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+
+
+def find_inputs(inputs: Sequence[str | Path]) -> list[Path]:
+    """The files that inputs stand for, in order; a file given twice is there once.
+
+    Args:
+        inputs: files of any name; folders, whose PNG and JPEG files are taken; patterns such as ``in/**/*.png`` of
+            image and video files. Hidden files are taken by name only.
+
+    Raises:
+        DataError: an input does not exist or cannot be read, a folder or pattern gives nothing, or two files would
+            write the same output.
+    """
+    files: dict[tuple[str, str], Path] = {}
+    for given in map(Path, inputs):
+        try:
+            for file in _expand(given):
+                # By its own path, not a link's: '**' follows links to folders. A link of another name is another file.
+                files.setdefault((os.path.realpath(file), output_name(file)), file)
+        except OSError as error:
+            raise DataError(f"{printable(given)} cannot be read: {error.strerror}") from None
+    _refuse_same_outputs(files.values())
+    return list(files.values())
+
+
+def is_video(path: Path) -> bool:
+    """By its name; what a file really is shows when it is read."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def output_name(path: Path) -> str:
+    """What the pictures of an input are called."""
+    return path.stem + (".mp4" if is_video(path) else ".png")
+
+
+def _expand(given: Path) -> list[Path]:
+    if given.is_dir():
+        visible = (path for path in given.iterdir() if not path.name.startswith("."))
+        found = sorted(path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
+        nothing = f"holds no image ({', '.join(IMAGE_SUFFIXES)}); videos are given by name or by a pattern"
+    elif given.is_file():
+        return [given]
+    elif glob.escape(str(given)) != str(given):
+        suffixes = IMAGE_SUFFIXES + VIDEO_SUFFIXES
+        matches = sorted(map(Path, glob.glob(str(given), recursive=True)))
+        found = [path for path in matches if path.suffix.lower() in suffixes and not path.is_dir()]
+        nothing = f"matches no image or video ({', '.join(suffixes)})"
+    else:
+        what = "is neither a file nor a folder" if os.path.lexists(given) else "does not exist"
+        raise DataError(f"{printable(given)} {what}")
+    if not found:
+        raise DataError(f"{printable(given)} {nothing}")
+    return found
+
+
+def _refuse_same_outputs(files: Iterable[Path]) -> None:
+    by_name: dict[str, Path] = {}
+    for file in files:
+        name = output_name(file)
+        if (other := by_name.setdefault(name, file)) is not file:
+            both = f"{printable(other)} and {printable(file)}"
+            raise DataError(f"{both} would both be written as {printable(Path(name))}; rename one, or do them apart")

@@ -1,0 +1,1 @@
+"""The method: selection, losses, and the players that minimise them."""

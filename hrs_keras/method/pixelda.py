@@ -1,0 +1,103 @@
+"""PixelDA (Bousmalis et al. 2017), the rival that adapts pixels: its players and what each of them minimises."""
+
+import tensorflow as tf
+
+from hrs_keras.method import losses
+from hrs_keras.method.players import SOURCE, TARGET, Batch, Scalars, Trainer
+from hrs_keras.models import Networks
+from hrs_keras.recipe.schema import Recipe
+
+NOISE = 1
+"""What the noise's seed is derived with, so that it has nothing in common with the label noise."""
+
+
+class PixelDATrainer(Trainer):
+    """Trains a segmenter on source, adapted source and target images, with the labels of both domains.
+
+    The generator redraws a source image in the target's style, from the image and random noise; the discriminator
+    tells redrawn images from target images. The original has no labels of the target; here it has them, as all
+    compared systems do:
+
+    - the segmenter minimises the segmentation losses of target, source and adapted images. The last two, of the same
+      labels, are averaged where the original adds them: the domains weigh alike then, as they do in joint training,
+      and what differs from that is the adapted images alone;
+    - the generator minimises the sum, weighted by ``method.pixelda``, of its side of the adversarial loss, of the
+      segmentation loss of the adapted images and of the content loss;
+    - the discriminator minimises its side of the adversarial loss, with the target images as real.
+
+    The original updates discriminator and task network together and then, on a new pass, the generator. Here all
+    learn from one pass with ``train.schedule: shared``, and encoder, generator and discriminator in turn, each on a
+    pass of its own (with the step's noise), with ``alternating``.
+
+    Args:
+        recipe: its ``method``, ``train``, ``seed`` and ``data.size`` are read.
+        networks: from :func:`hrs_keras.models.build_networks`, for the same recipe.
+    """
+
+    def __init__(self, recipe: Recipe, networks: Networks):
+        players = {
+            "encoder": networks.segmenter,
+            "generator": networks.generator,
+            "discriminator": networks.discriminator,
+        }
+        super().__init__(recipe, networks.segmenter, players.items(), name="pixelda_trainer")
+        self.settings = recipe.method.pixelda
+        self.generator = networks.generator
+        self.discriminator = networks.discriminator
+
+    def objectives(self, batch: Batch, first: bool) -> tuple[Scalars, Scalars]:
+        """All losses, averaged over the replica's images, and what each player minimises: scalars by name."""
+        (x_s, y_s), (x_t, y_t) = batch["source"], batch["target"]
+        adapted = self.generator({"image": x_s, "noise": self.noise(x_s.shape[0])}, training=True)
+        # The adapted images have a pass of their own: the generator's gradient goes back through this one alone.
+        real = self.segmenter(tf.concat([x_s, x_t], 0), training=True)["logits"]
+        logits_s, logits_t = tf.split(real, [x_s.shape[0], x_t.shape[0]])
+        logits_a = self.segmenter(adapted, training=True)["logits"]
+        loss = {
+            "source": tf.reduce_mean(losses.segmentation_loss(y_s, logits_s)),
+            "adapted": tf.reduce_mean(losses.segmentation_loss(y_s, logits_a)),
+            "target": tf.reduce_mean(losses.segmentation_loss(y_t, logits_t)),
+            "content": tf.reduce_mean(losses.content_loss(adapted, x_s)),
+            **self._adversarial_losses(adapted, x_t),
+        }
+        weights = self.settings
+        objective = {
+            "encoder": loss["target"] + (loss["source"] + loss["adapted"]) / 2,
+            "generator": weights.adversarial * loss["adversarial"]
+            + weights.task * loss["adapted"]
+            + weights.content * loss["content"],
+            "discriminator": loss["discriminator"],
+        }
+        return loss, self.per_replica(objective)
+
+    def _adversarial_losses(self, adapted: tf.Tensor, x_t: tf.Tensor) -> Scalars:
+        """Both sides; the generator's asks for "real" and so does not saturate where the discriminator is sure."""
+        fake = self.discriminator(adapted, training=True)
+        real = self.discriminator(x_t, training=True)
+        perturbation = self.label_noise(tf.shape(tf.concat([real, fake], 0)))
+        lowered, raised = tf.split(perturbation, [real.shape[0], fake.shape[0]])
+        return {
+            "adversarial": tf.reduce_mean(losses.adversarial_loss(fake, TARGET)),
+            "discriminator": tf.reduce_mean(losses.adversarial_loss(real, TARGET - lowered))
+            + tf.reduce_mean(losses.adversarial_loss(fake, SOURCE + raised)),
+        }
+
+    def noise(self, images: int) -> tf.Tensor:
+        """[images, noise] float32, uniform in [-1, 1]: a function of seed, step and replica."""
+        seed = tf.random.experimental.stateless_fold_in(self.random_seed(), NOISE)
+        return tf.random.stateless_uniform([images, self.settings.noise], seed, -1.0, 1.0)
+
+    def adapt(self, images: tf.Tensor, noise: tf.Tensor | None = None) -> tf.Tensor:
+        """Redraw source images in the target's style.
+
+        Args:
+            images: [B, H, W, 3] float32 in [-1, 1], of the recipe's ``data.size``.
+            noise: [B, noise] float32 in [-1, 1]; None: random numbers that are the same at every call.
+
+        Returns:
+            [B, H, W, 3] float32 in (-1, 1).
+        """
+        if noise is None:
+            shape = [len(images), self.settings.noise]
+            noise = tf.random.stateless_uniform(shape, [self.seed, NOISE], -1.0, 1.0)
+        return self.generator({"image": tf.convert_to_tensor(images), "noise": noise}, training=False)

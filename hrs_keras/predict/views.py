@@ -1,0 +1,125 @@
+"""Predictions for images of any size, from a network that was trained at one."""
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.predict.model import TrainedModel
+
+STRIDE = 32  # of the networks: what heights and widths must be multiples of
+
+
+MAX_OVERLAP, MAX_SCALE = 0.9, 8  # beyond them are slips of the keyboard, which would run for days
+
+
+@dataclass(frozen=True)
+class View:
+    """How an image of any size is shown to a network that was trained at one.
+
+    Attributes:
+        mode: ``"resize"``: to the training size, as in training and evaluation; ``"pad"``: as it is, filled up to
+            multiples of 32; ``"sliding"``: in overlapping windows of the training size.
+        overlap: share of a window that its neighbour covers too, in [0, 0.9].
+        scales: the image is looked at enlarged by each of these factors, in (0, 8]; logits are averaged.
+        flip: the mirrored image is looked at as well.
+
+    Raises:
+        ValueError: an attribute is out of its range.
+    """
+
+    mode: Literal["resize", "pad", "sliding"] = "resize"
+    overlap: float = 0.5
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+
+    def __post_init__(self):
+        if self.mode not in ("resize", "pad", "sliding"):
+            raise ValueError(f"mode {self.mode!r}: wants resize, pad or sliding")
+        if not 0 <= self.overlap <= MAX_OVERLAP:
+            raise ValueError(f"overlap {self.overlap:g}: wants a share from 0 to {MAX_OVERLAP}")
+        if not self.scales or not all(0 < scale <= MAX_SCALE for scale in self.scales):
+            raise ValueError(f"scales {self.scales}: wants factors above 0, up to {MAX_SCALE}, such as 0.75 1 1.25")
+
+
+class Predictor:
+    """Predicts images of any size.
+
+    Args:
+        model: from :func:`load_model`.
+        view: how images are shown to it.
+    """
+
+    def __init__(self, model: TrainedModel, view: View = View()):
+        self._model, self._view = model, view
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """[B, h, w, 3] uint8, h and w at least 1 -> logits [B, h, w, C] float32, averaged over the views."""
+        mirrors = (slice(None), slice(None, None, -1))[: 1 + self._view.flip]
+        views = [(scale, mirror) for scale in self._view.scales for mirror in mirrors]
+        looks = (self._look(images[:, :, mirror], scale)[:, :, mirror] for scale, mirror in views)
+        # Logits at an image's own size are large: with one view they are not copied again.
+        total = functools.reduce(np.add, looks)
+        return total if len(views) == 1 else total / np.float32(len(views))
+
+    def _look(self, images: np.ndarray, scale: float) -> np.ndarray:
+        """One view: [B, h, w, 3] uint8 -> logits [B, h, w, C] float32."""
+        size = images.shape[1:3]
+        if self._view.mode == "resize":
+            shown = [max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in self._model.size]
+            logits = self._model.logits(tf.image.resize(images, shown))
+        else:
+            scaled = tf.image.resize(images, [max(1, round(side * scale)) for side in size]).numpy()
+            logits = self._padded(scaled) if self._view.mode == "pad" else self._slid(scaled)
+            if logits.shape[1:3] == size:
+                return logits
+        return tf.image.resize(logits, size).numpy()
+
+    def _padded(self, images: np.ndarray) -> np.ndarray:
+        """[B, h, w, 3] float32 -> logits [B, h, w, C] from the image filled up to multiples of 32 with its edge."""
+        height, width = images.shape[1:3]
+        filled = _fill(images, (math.ceil(height / STRIDE) * STRIDE, math.ceil(width / STRIDE) * STRIDE))
+        return self._model.logits(tf.constant(filled))[:, :height, :width].numpy()
+
+    def _slid(self, images: np.ndarray) -> np.ndarray:
+        """[B, h, w, 3] float32 -> logits [B, h, w, C] blended from windows, each strongest in its middle."""
+        height, width = images.shape[1:3]
+        filled = _fill(images, [max(*pair) for pair in zip((height, width), self._model.size, strict=True)])
+        rows, columns = self._model.size
+        strength = np.minimum.outer(_ramp(rows), _ramp(columns))[..., np.newaxis]
+        total = np.zeros((*filled.shape[:3], len(self._model.space.classes)), np.float32)
+        weight = np.zeros((*filled.shape[1:3], 1), np.float32)
+        for top, left in itertools.product(self._starts(filled, 1), self._starts(filled, 2)):
+            down, across = slice(top, top + rows), slice(left, left + columns)
+            total[:, down, across] += self._model.logits(tf.constant(filled[:, down, across])).numpy() * strength
+            weight[down, across] += strength
+        return (total / weight)[:, :height, :width]
+
+    def _starts(self, images: np.ndarray, axis: int) -> Iterator[int]:
+        """Where windows begin along an axis: evenly spaced, from edge to edge, with at least the asked overlap."""
+        window = self._model.size[axis - 1]
+        rest = images.shape[axis] - window
+        steps = math.ceil(rest / max(1, window * (1 - self._view.overlap)))
+        return (round(rest * step / max(1, steps)) for step in range(steps + 1))
+
+
+def _fill(images: np.ndarray, size: tuple[int, int] | list[int]) -> np.ndarray:
+    """Repeat the last row and column of [B, h, w, 3] until it has ``size``."""
+    rest = [(0, wanted - found) for wanted, found in zip(size, images.shape[1:3], strict=True)]
+    return np.pad(images, [(0, 0), *rest, (0, 0)], mode="edge")
+
+
+def _ramp(length: int) -> np.ndarray:
+    """[length] float32: up from the first pixel to the middle and down again, never 0."""
+    return np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float32) / length
+
+
+def confidence(logits: np.ndarray) -> np.ndarray:
+    """[..., C] float32 logits -> [...] float32 in (0, 1], the softmax probability of the likeliest class."""
+    return keras.ops.convert_to_numpy(tf.reduce_max(tf.nn.softmax(logits), axis=-1))

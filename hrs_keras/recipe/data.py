@@ -1,0 +1,205 @@
+"""The ``data`` section of a recipe."""
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from hrs_keras.errors import did_you_mean
+from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
+from hrs_keras.recipe.known_data_sets import FORMATS
+from hrs_keras.recipe.types import Index, Number, Positive, PositiveInt, Section, Seed
+
+
+class Crop(Section):
+    """The part of image and label that is used, in pixels of the file; ``[start, stop)``, null = to the border."""
+
+    rows: tuple[Index, Index] | None = None
+    columns: tuple[Index, Index] | None = None
+
+    @field_validator("rows", "columns")
+    @classmethod
+    def _ascending(cls, bounds: tuple[int, int] | None) -> tuple[int, int] | None:
+        if bounds and bounds[0] >= bounds[1]:
+            raise ValueError(f"wants [start, stop] with start < stop, found {list(bounds)}, which leaves nothing")
+        return bounds
+
+
+class Dataset(Section):
+    """One labelled set of images on disk: a folder pair and how its labels are to be read."""
+
+    format: str = "folder"
+    root: str = "."
+    split: str = "train"
+    images: str
+    labels: str
+    encoding: Literal["values", "palette", "colours"] = "values"
+    bits: Literal[8, 16] = 8
+    channel: Annotated[int, Field(ge=0, le=3), Number] = 0
+    ids: str | dict[int, str] | dict[str, str]
+    crop: Crop = Crop()
+    subset: int | float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_format(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        name = given.get("format", "folder")
+        if not isinstance(name, str) or name not in {"folder", *FORMATS}:
+            raise ValueError(f"unknown data set format {name!r}." + did_you_mean(str(name), ["folder", *FORMATS]))
+        return FORMATS.get(name, {}) | given
+
+    @field_validator("images", "labels")
+    @classmethod
+    def _below_root(cls, pattern: str, info: ValidationInfo) -> str:
+        for field in re.findall(r"{[^{}]*}", pattern):
+            if field != "{split}":
+                raise ValueError(f"{pattern!r} has {field}, but only {{split}} is filled in")
+        if "**" in pattern:
+            raise ValueError(f"{pattern!r}: '**' is not supported; write one '*' for each folder level")
+        path = PurePosixPath(pattern.replace("{split}", info.data.get("split", "train")))
+        if path.is_absolute() or not path.parts:
+            raise ValueError(f"wants a file pattern below the data set's root, found {pattern!r}")
+        return pattern
+
+    @field_validator("ids", mode="plain")
+    @classmethod
+    def _id_table(cls, ids: Any, info: ValidationInfo) -> str | dict[int, str] | dict[str, str]:
+        colours = info.data.get("encoding") == "colours"
+        if isinstance(ids, str) and not colours:
+            if ids not in ID_TABLES:
+                raise ValueError(f"unknown id table {ids!r}." + did_you_mean(ids, ID_TABLES))
+            return ids
+        if not isinstance(ids, dict) or not ids:
+            form = '{"R,G,B": class name}' if colours else "the name of an id table or {raw id: class name}"
+            raise ValueError(f"wants {form}, found {ids!r}")
+        table: dict[Any, str] = {}
+        for raw, name in ids.items():
+            key = _colour_key(raw) if colours else _raw_id(raw, 2 ** info.data.get("bits", 16) - 1)
+            if key in table:
+                raise ValueError(f"names {key!r} twice")
+            if not isinstance(name, str):
+                raise ValueError(f"gives {raw!r} {name!r}; wants a class name (in quotes if YAML mistakes it)")
+            table[key] = name
+        return table
+
+    @field_validator("subset", mode="plain")
+    @classmethod
+    def _fraction_or_count(cls, subset: Any) -> int | float | None:
+        whole = isinstance(subset, int) and not isinstance(subset, bool) and subset > 0
+        fraction = isinstance(subset, float) and 0 < subset <= 1
+        if subset is not None and not whole and not fraction:
+            raise ValueError(f"wants a fraction in (0, 1] or a whole count of at least 1, found {subset!r}")
+        return subset
+
+    @model_validator(mode="after")
+    def _one_channel(self) -> "Dataset":
+        if self.encoding != "values" and (self.bits != 8 or self.channel != 0):
+            raise ValueError(f"bits and channel belong to encoding: values, not to encoding: {self.encoding}")
+        return self
+
+    def table(self) -> dict[int, str] | dict[str, str]:
+        """Raw value (or ``"R,G,B"`` for ``encoding: colours``) -> class name or ``"ignore"``."""
+        return ID_TABLES[self.ids] if isinstance(self.ids, str) else self.ids
+
+
+def _raw_id(raw: Any, largest: int) -> int:
+    # Keys come as strings from the command line and from JSON.
+    if isinstance(raw, str) and re.fullmatch("[0-9]{1,9}", raw.strip()):
+        raw = int(raw)
+    if not isinstance(raw, int) or isinstance(raw, bool) or not 0 <= raw <= largest:
+        raise ValueError(f"has the key {raw!r}; wants whole numbers from 0 to {largest}")
+    return raw
+
+
+def _colour_key(raw: Any) -> str:
+    parts = [part.strip() for part in raw.split(",")] if isinstance(raw, str) else []
+    if len(parts) != 3 or not all(re.fullmatch("[0-9]{1,3}", part) and int(part) <= 255 for part in parts):
+        raise ValueError(f'has the key {raw!r}; wants "R,G,B" in quotes, each from 0 to 255')
+    return ",".join(str(int(part)) for part in parts)
+
+
+class Augment(Section):
+    """Random changes to a training sample."""
+
+    scale: tuple[Positive, Positive] = (1.0, 1.0)
+    flip: StrictBool = False
+    colour: Annotated[float, Field(ge=0, lt=1), Number] = 0.0
+
+    @field_validator("scale")
+    @classmethod
+    def _only_larger(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not 1 <= scale[0] <= scale[1]:
+            raise ValueError(f"wants [low, high] with 1 <= low <= high (a crop is cut out of it), found {list(scale)}")
+        return scale
+
+
+class Data(Section):
+    """What is trained and evaluated on."""
+
+    root: str
+    prepared: str | None = None
+    classes: str | list[str]
+    size: tuple[PositiveInt, PositiveInt]
+    source: list[Dataset]
+    target: Annotated[list[Dataset], Field(min_length=1)]
+    validation: Annotated[list[Dataset], Field(min_length=1)]
+    subset_seed: Seed
+    augment: Augment
+    on_bad: Literal["error", "skip"]
+
+    @field_validator("root", "prepared")
+    @classmethod
+    def _at_home(cls, folder: str | None) -> str | None:
+        # pathlib would make gs:/ of gs://
+        return folder if folder is None or "://" in folder else str(Path(folder).expanduser())
+
+    @field_validator("classes")
+    @classmethod
+    def _known_space(cls, classes: str | list[str]) -> str | list[str]:
+        if isinstance(classes, str):
+            if classes not in LABEL_SPACES:
+                mend = did_you_mean(classes, LABEL_SPACES) + " Your own: a list of class names"
+                raise ValueError(f"unknown label space {classes!r}.{mend}")
+        elif IGNORE in classes or len(set(classes)) != len(classes) or not 2 <= len(classes) < IGNORE_LABEL:
+            raise ValueError(f"wants 2 to {IGNORE_LABEL - 1} different names, none of them {IGNORE!r}, found {classes}")
+        return classes
+
+    @field_validator("size")
+    @classmethod
+    def _divisible(cls, size: tuple[int, int]) -> tuple[int, int]:
+        if any(side % 32 for side in size):
+            nearest = [max(32, round(side / 32) * 32) for side in size]
+            raise ValueError(f"both sides must be divisible by 32, found {list(size)}; nearest: {nearest}")
+        return size
+
+    @model_validator(mode="after")
+    def _known_classes(self) -> "Data":
+        valid = {*self.label_space.classes, IGNORE}
+        fitting = [name for name, table in ID_TABLES.items() if valid.issuperset(table.values())]
+        for role in ("source", "target", "validation"):
+            for position, dataset in enumerate(getattr(self, role)):
+                foreign = {name: raw for raw, name in dataset.table().items() if name not in valid}
+                if not foreign:
+                    continue
+                name, raw = next(iter(foreign.items()))
+                what = f"{role}.{position}.ids{f' ({dataset.ids})' if isinstance(dataset.ids, str) else ''}"
+                mend = f" Id tables that fit: {', '.join(fitting)}." if isinstance(dataset.ids, str) else ""
+                raise ValueError(
+                    f"{what} gives {raw!r} the class {name!r}, which is not in the label space {self.classes!r}."
+                    + (mend or did_you_mean(name, valid))
+                )
+        return self
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes the model predicts."""
+        return LABEL_SPACES[self.classes] if isinstance(self.classes, str) else own_label_space(tuple(self.classes))

@@ -1,0 +1,245 @@
+"""Reading recipes: a YAML file becomes one typed, validated tree (``hrs_keras.recipe.schema``).
+
+``extends: other.yaml`` (relative to the file) takes another recipe as the starting point; mappings are merged key by
+key, anything else is replaced. Further files given beside a recipe, its parts, are merged over it in their order;
+``a.b=value`` on the command line replaces one value last.
+"""
+
+import re
+import reprlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic import ValidationError
+
+from hrs_keras.errors import RecipeError, did_you_mean
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.recipe.types import Section
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads 1e-4 as a string and lets a key's second value win; recipes want a number and an error."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} again", problem_mark=key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def _parse_yaml(text: str, what: str) -> Any:
+    try:
+        return _unshared(yaml.load(text, _Loader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise RecipeError(f"{what} is not valid YAML{where}: {error.problem or error.context}") from None
+    # ValueError: such as the date 2024-13-01. RecursionError: an alias inside of its own anchor.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise RecipeError(f"{what} is not valid YAML: {error}") from None
+
+
+def _unshared(tree: Any) -> Any:
+    """A copy in which no two places are the same object (as YAML aliases are), so that one can be overridden."""
+    if isinstance(tree, dict):
+        return {key: _unshared(value) for key, value in tree.items()}
+    return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def load_recipe(paths: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Recipe:
+    """Read, merge and validate a recipe.
+
+    Without a ``name`` of its own a recipe is called as its file is, and each part without one adds its file's name:
+    ``gtav_city.yaml`` with the part ``focal.yaml`` is ``gtav_city-focal``.
+
+    Args:
+        paths: a YAML file; or several: a recipe, then its parts. A part changes what it names and nothing else, so it
+            may not extend another file, which would bring in values that it does not name.
+        overrides: ``"dotted.key=value"`` strings; the value is YAML, list items are reached by number.
+
+    Raises:
+        RecipeError: naming the file or override, the key, what was found and the nearest valid key.
+    """
+    files = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    if not files:
+        raise RecipeError("no recipe is given; name a YAML file, such as recipes/toy_city.yaml")
+    tree = _with_parts(*files)
+    for override in overrides:
+        _override(tree, override)
+    _refuse_other_files(tree, files)
+    return parse_recipe(tree, " with ".join(map(str, files)))
+
+
+def _with_parts(recipe: Path, *parts: Path) -> dict[str, Any]:
+    tree = {"name": recipe.stem} | _read(recipe, seen=())
+    for path in parts:
+        part = read_mapping(path)
+        if "extends" in part:
+            raise RecipeError(
+                f"{path} is given beside {recipe} and extends {part['extends']!r}; a part changes what it names and"
+                " extends nothing. Give the recipe that extends another first, or leave one of the two out"
+            )
+        tree = _merge(tree, {"name": f"{tree['name']}-{path.stem}"} | part)
+    return tree
+
+
+def _refuse_other_files(tree: dict[str, Any], files: Sequence[Path]) -> None:
+    """One message where another kind of file is given as a recipe, in place of one for each key."""
+    names = " with ".join(map(str, files))
+    if "systems" in tree:
+        raise RecipeError(f"{names} is an experiment, not a recipe; run it with `hrs experiment`")
+    missing = [key for key, field in Recipe.model_fields.items() if field.is_required() and key not in tree]
+    if missing:
+        raise RecipeError(
+            f"{names} is not a whole recipe: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. For a"
+            " recipe of your own begin with `extends: base.yaml` (the file in recipes/), which has a default for most;"
+            " give a part of a recipe, such as those in recipes/systems, behind a whole one: `RECIPE.yaml PART.yaml`"
+        )
+
+
+def parse_recipe(tree: dict[str, Any], origin: str = "recipe") -> Recipe:
+    """Validate a recipe given as plain data.
+
+    Raises:
+        RecipeError: one line for each thing wrong.
+    """
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise RecipeError(f"{origin} is not a valid recipe:\n{explain(error, Recipe)}") from None
+
+
+def differences(one: Recipe, other: Recipe) -> list[str]:
+    """``key: a -> b`` for every leaf in which two recipes differ."""
+    a, b = leaves(one.to_dict()), leaves(other.to_dict())
+    return [f"{k}: {a.get(k, '(absent)')} -> {b.get(k, '(absent)')}" for k in {**a, **b} if a.get(k) != b.get(k)]
+
+
+def leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> value of all that is neither a mapping nor a list in plain data."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else None
+    if items is None:
+        return {prefix: tree}
+    return {k: v for key, sub in items for k, v in leaves(sub, f"{prefix}.{key}" if prefix else str(key)).items()}
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    tree = read_mapping(path, by=f" (extended by {seen[-1]})" if seen else "")
+    resolved = path.resolve()
+    if resolved in seen:
+        circle = [*seen[seen.index(resolved) :], resolved]
+        raise RecipeError(f"{path}: recipes extend each other in a circle: {' -> '.join(p.name for p in circle)}")
+    parent = tree.pop("extends", None)
+    if parent is None:
+        return tree
+    if not isinstance(parent, str):
+        raise RecipeError(f"{path}: extends wants the file name of a recipe, found {parent!r}")
+    inherited = _read(path.parent / parent, (*seen, resolved))
+    inherited.pop("name", None)  # two recipes must not claim one run folder
+    return _merge(inherited, tree)
+
+
+def read_mapping(path: Path, what: str = "a recipe", by: str = "") -> dict[str, Any]:
+    """A YAML file as plain data, read as recipes are: 1e-4 is a number, and no key may stand twice.
+
+    Args:
+        path: the file.
+        what: how messages call such a file.
+        by: what they say of where the path is from.
+
+    Raises:
+        RecipeError: it cannot be read, is not valid YAML, or holds no mapping.
+    """
+    try:
+        path.resolve()  # finds symbolic links in a circle
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise RecipeError(f"{path} is not a text file; {what} is YAML in UTF-8") from None
+    # ValueError: a name that no file can have. RuntimeError: symbolic links in a circle.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RecipeError(f"cannot read the {what.split()[-1]} {path}{by}: {reason}") from None
+    tree = _parse_yaml(text, str(path))
+    if not isinstance(tree, dict):
+        found = "is empty" if tree is None else f"holds {reprlib.repr(tree)}"
+        raise RecipeError(f"{path} {found}; {what} is a mapping of keys to values")
+    return tree
+
+
+def _merge(base: Any, change: Any) -> Any:
+    if isinstance(base, dict) and isinstance(change, dict):
+        return base | {key: _merge(base.get(key), value) for key, value in change.items()}
+    return change
+
+
+def _override(tree: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"override {text!r} wants the form key=value, for example train.steps=1000")
+    parsed = _parse_yaml(value, f"override {text!r}: the value")
+    *parents, last = key.split(".")
+    node: Any = tree
+    for part in parents:
+        if isinstance(node, dict) and node.get(part) is None:
+            node[part] = {}
+        node = node[_index(node, part, text)]
+    node[_index(node, last, text)] = parsed
+
+
+def _index(node: Any, part: str, text: str) -> Any:
+    number = int(part) if re.fullmatch("[0-9]{1,9}", part) else None
+    if isinstance(node, dict):
+        return number if part not in node and number in node else part  # the keys of `ids` are numbers
+    if isinstance(node, list):
+        if number is not None and number < len(node):
+            return number
+        raise RecipeError(f"override {text!r}: {part!r} is no position in a list of {len(node)} items (0 is the first)")
+    raise RecipeError(f"override {text!r}: {part!r} lies below a plain value ({node!r})")
+
+
+def explain(error: ValidationError, schema: type[Section]) -> str:
+    """One line for each problem that pydantic found in a file of this schema, in the file's terms."""
+    return "\n".join(f"  {_explain(problem, schema)}" for problem in error.errors())
+
+
+def _explain(problem: dict[str, Any], schema: type[Section]) -> str:
+    *parents, last = problem["loc"] or (schema.__name__.lower(),)
+    where = ".".join(map(str, (*parents, last)))
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{where}: unknown key." + did_you_mean(str(last), _keys_at(schema, parents))
+        case "missing" if isinstance(last, int):
+            return f"{where}: missing; the list has too few items."
+        case "missing":
+            return f"{where}: missing. {'Extend recipes/base.yaml or give' if schema is Recipe else 'Give it'} a value."
+        case "too_short":
+            return f"{where}: is a list of {len(problem['input'])}, wants at least {problem['ctx']['min_length']}"
+        case "value_error":
+            return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+        case "model_type":
+            return f"{where}: wants a mapping of keys to values, found {reprlib.repr(problem['input'])}"
+        case _:
+            return f"{where}: {problem['msg']} (found {reprlib.repr(problem['input'])})"
+
+
+def _keys_at(section: Any, path: Sequence[str | int]) -> list[str]:
+    """The valid keys at ``path`` below a section, found by walking the schema."""
+    for part in path:
+        if isinstance(part, int):
+            continue  # a list's items share one schema
+        annotation = section.model_fields[part].annotation
+        section = get_args(annotation)[0] if get_origin(annotation) else annotation
+    return list(section.model_fields)

@@ -1,0 +1,227 @@
+"""The schema of a recipe: every key with its type and what it must satisfy. ``recipes/base.yaml`` has the defaults."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+import yaml
+from pydantic import Field, StrictBool, field_validator, model_validator
+
+from hrs_keras.recipe.data import Data, Dataset
+from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section, Seed
+
+ROLES = ("source", "target", "validation")
+Level = Literal["pixel", "region", "image"]
+Share = Annotated[float, Field(ge=0, lt=1), Number]
+
+
+class Encoder(Section):
+    """The convolutional part of the segmentation network."""
+
+    family: Literal["vgg16", "resnet"]
+    width: Positive
+    fc: PositiveInt
+    dropout: Share
+    blocks: Annotated[list[Annotated[PositiveInt, Field(ge=2)]], Field(min_length=4, max_length=4)]
+    weights: str | None
+    preprocessing: Literal["caffe", "unit"]
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> "Encoder":
+        if self.weights is None:
+            return self
+        if self.family != "vgg16":
+            raise ValueError(f"weights={self.weights!r}: pretrained weights are read for vgg16 only; set weights: null")
+        if self.width != 1 or self.fc != 4096:
+            raise ValueError(
+                f"weights={self.weights!r} needs the full network (width 1, fc 4096), found width {self.width:g} and"
+                f" fc {self.fc}; set weights: null to train from scratch"
+            )
+        if self.preprocessing != "caffe":
+            raise ValueError(f"weights={self.weights!r} were trained on caffe-style input: set preprocessing: caffe")
+        return self
+
+
+class PixelDA(Section):
+    """Settings of ``trainer: pixelda``: weights of its generator's losses, and the generator."""
+
+    adversarial: NonNegative
+    task: NonNegative
+    content: NonNegative
+    noise: PositiveInt
+    channels: PositiveInt
+    blocks: PositiveInt
+
+
+class Method(Section):
+    """How source pixels teach: the choices in which the compared systems differ."""
+
+    trainer: Literal["joint", "pixelda"]
+    source_weighting: Literal["none", "plain", "mask", "focal", "learned"]
+    focal_gamma: NonNegative
+    pretrain: Share
+    levels: Annotated[list[Level], Field(min_length=1)]
+    channels: Literal["shared", "per_class"]
+    activation: Literal["sigmoid", "linear"]
+    threshold: Literal["mean", "median"]
+    gan: StrictBool
+    lambda_source: NonNegative = 1.0
+    lambda_adv: NonNegative
+    lambda_rec: NonNegative
+    label_noise: Annotated[float, Field(ge=0, lt=0.5), Number]
+    weighting_width: PositiveInt
+    generator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
+    discriminator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
+    pixelda: PixelDA
+
+    @field_validator("levels")
+    @classmethod
+    def _distinct(cls, levels: list[str]) -> list[str]:
+        if len(set(levels)) != len(levels):
+            raise ValueError(f"names a level twice: {levels}")
+        return [level for level in get_args(Level) if level in levels]
+
+    @model_validator(mode="after")
+    def _gan_needs_source(self) -> "Method":
+        if self.gan and self.source_weighting == "none":
+            raise ValueError("gan: true aligns two domains, but source_weighting: none reads the target alone")
+        return self
+
+    @model_validator(mode="after")
+    def _plain_mixing(self) -> "Method":
+        for key, given in (("trainer: pixelda", self.trainer == "pixelda"), ("pretrain above 0", self.pretrain > 0)):
+            if given and (self.source_weighting != "plain" or self.gan):
+                raise ValueError(
+                    f"{key} wants source_weighting: plain and gan: false, found {self.source_weighting} and"
+                    f" {str(self.gan).lower()}"
+                )
+        if self.trainer == "pixelda" and self.pretrain:
+            raise ValueError("trainer: pixelda reads both domains in every step; set pretrain: 0")
+        if self.trainer == "pixelda" and self.lambda_source != 1:
+            raise ValueError(f"trainer: pixelda reads no lambda_source, found {self.lambda_source:g}; leave it 1")
+        return self
+
+
+class LearningRate(Section):
+    """Initial learning rate of each kind of player."""
+
+    encoder: Positive
+    weighting: Positive
+    generator: Positive
+    discriminator: Positive
+
+
+class ClipNorm(Section):
+    """Largest norm of all gradients together, of each kind of player; None for any."""
+
+    encoder: Positive | None = None
+    weighting: Positive | None = None
+    generator: Positive | None = None
+    discriminator: Positive | None = None
+
+
+class Train(Section):
+    """The training loop."""
+
+    steps: PositiveInt
+    batch_size: PositiveInt
+    accumulate: PositiveInt = 1
+    schedule: Literal["shared", "alternating"]
+    learning_rate: LearningRate
+    decay_power: NonNegative
+    clip_norm: ClipNorm = ClipNorm()
+    log_every: PositiveInt
+    validate_every: PositiveInt
+    checkpoint_every: PositiveInt
+    checkpoint_minutes: Positive | None = None
+    keep_checkpoints: PositiveInt
+    pictures: Index
+    selection_images: Index
+
+    @model_validator(mode="after")
+    def _whole_parts(self) -> "Train":
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"accumulate: a batch_size of {self.batch_size} cannot be taken in {self.accumulate} equal parts"
+            )
+        return self
+
+
+class Phase(NamedTuple):
+    """Steps ``first`` to ``stop`` (exclusive) of a run, and the domains that their batches hold."""
+
+    domains: tuple[str, ...]
+    first: int
+    stop: int
+
+
+class Recipe(Section):
+    """A run, fully resolved. Build one with :func:`load_recipe`."""
+
+    name: str
+    seed: Seed
+    deterministic: StrictBool
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    runs: str
+    saved_models: str
+    data: Data
+    encoder: Encoder
+    method: Method
+    train: Train
+
+    @field_validator("name")
+    @classmethod
+    def _folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
+            raise ValueError(
+                f"names a folder: wants letters, digits, '_', '-' and (not first) '.', found {name!r}; set name=NAME"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _source_present(self) -> "Recipe":
+        if self.method.source_weighting != "none" and not self.data.source:
+            raise ValueError(
+                f"method.source_weighting: {self.method.source_weighting} needs at least one data set in data.source"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _step_for_each_phase(self) -> "Recipe":
+        if self.method.pretrain and self.train.steps < 2:
+            raise ValueError("method.pretrain: 1 step cannot be shared by two phases; set train.steps to 2 or more")
+        return self
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the run keeps everything it writes."""
+        return Path(self.runs) / self.name
+
+    @property
+    def phases(self) -> list[Phase]:
+        """Who teaches when: one phase of all steps, but for ``method.pretrain``."""
+        steps = self.train.steps
+        if self.method.pretrain:
+            switch = min(max(1, round(self.method.pretrain * steps)), steps - 1)
+            return [Phase(("source",), 0, switch), Phase(("target",), switch, steps)]
+        domains = ("target",) if self.method.source_weighting == "none" else ("source", "target")
+        return [Phase(domains, 0, steps)]
+
+    def datasets(self, role: str) -> list[Dataset]:
+        """The data sets of source, target or validation that the run reads."""
+        unread = role == "source" and self.method.source_weighting == "none"
+        return [] if unread else getattr(self.data, role)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data (str, int, float, bool, None, list, dict), as YAML and JSON take it."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The resolved recipe as YAML text that :func:`load_recipe` reads back to an equal recipe."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    def digest(self) -> str:
+        """12 hexadecimal digits that stand for the resolved recipe."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,41 @@
+"""The building blocks of all sections of a recipe."""
+
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"wants a number, found {value!r}")
+    return value
+
+
+Number = BeforeValidator(_no_bool)  # pydantic would take true for 1
+
+
+Index = Annotated[int, Field(ge=0, lt=2**31), Number]
+
+
+PositiveInt = Annotated[int, Field(gt=0, lt=2**31), Number]
+
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Number]
+
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Number]
+
+
+# Twice a seed must still fit into the 32 bits that TensorFlow's stateless random numbers are keyed by.
+Seed = Index
+
+
+class Section(BaseModel):
+    """A mapping of a recipe: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)

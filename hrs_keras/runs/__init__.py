@@ -1,0 +1,1 @@
+"""Run folders: their records, checkpoints and weights."""

@@ -1,0 +1,252 @@
+"""Checkpoints: every network, every optimizer and the step, so that a killed run goes on as if it had not been.
+
+Layout of a run's ``checkpoints`` folder: ``last/`` holds the newest few, ``best/`` the one with the best
+validation mIoU, ``best.json`` tells people which that is. TensorFlow writes a checkpoint under another name first
+and renames it, and names it the newest only then: a kill at any moment leaves a complete one behind. The best
+checkpoint holds its mIoU itself: two files could disagree after a kill between them.
+
+The newest are written by a thread of TensorFlow's, from a snapshot, while training goes on.
+"""
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.errors import CheckpointError, NonFiniteError, reason
+from hrs_keras.method.players import Trainer
+from hrs_keras.system.files import write_json, writing
+
+# TensorFlow's words for a checkpoint of other variables, and for a file that is cut off or gone.
+_UNREADABLE = (AssertionError, ValueError, LookupError, RuntimeError, tf.errors.OpError)
+
+
+def _by_path(variables: Sequence[keras.Variable]) -> dict[str, tf.Variable]:
+    """Names that another process gives too: Keras counts seed generators through, so their place stands in."""
+    paths = (re.sub(r"seed_generator_\d+", "seed_generator", variable.path) for variable in variables)
+    return {f"{place}:{path}": v.value for place, (path, v) in enumerate(zip(paths, variables, strict=True))}
+
+
+class Checkpoints:
+    """Saves and restores a trainer.
+
+    Args:
+        trainer: what is saved.
+        folder: where; made when missing.
+        keep: how many of the newest to keep.
+    """
+
+    def __init__(self, trainer: Trainer, folder: Path, keep: int):
+        self._state = {
+            player.name: {
+                "network": _by_path(player.network.variables),
+                "optimizer": _by_path(player.optimizer.variables),
+            }
+            for player in trainer.players
+        }
+        self._miou = tf.Variable(np.nan, trainable=False, dtype=tf.float64)
+        state = {"players": self._state, "steps": trainer.steps}
+        self._last = _manager(tf.train.Checkpoint(**state), folder / "last", keep)
+        self._best = _manager(tf.train.Checkpoint(**state, miou=self._miou), folder / "best", 1)
+        self._keep = keep
+        self._record = folder / "best.json"
+        self._latest: str | None = None
+
+    @property
+    def latest(self) -> str | None:
+        """Path of the newest checkpoint that is known to be good; one that is being written is waited for."""
+        self._last.checkpoint.sync()
+        return self._latest
+
+    def restore(self) -> bool:
+        """Go back to the newest checkpoint that can be read; False if there is none at all.
+
+        A damaged one is passed over, with a warning that names it and the one taken instead.
+
+        Raises:
+            CheckpointError: none can be read, or they belong to other networks.
+        """
+        self._latest = _restore_newest(
+            Path(self._last.directory), lambda path: self._last.checkpoint.restore(path).assert_consumed()
+        )
+        return self._latest is not None
+
+    def sweep(self) -> None:
+        """Remove what earlier processes left: half-written checkpoints, and more than are to be kept.
+
+        For the one process that writes.
+        """
+        newest = _step(self._latest) if self._latest else 0  # those after it are damaged
+        good = [path for path in _newest_first(Path(self._last.directory)) if _step(path) <= newest]
+        with writing(self._last.directory):
+            for half in Path(self._record).parent.glob("*/step-*_temp*"):
+                shutil.rmtree(half)
+            for old in map(Path, good[self._keep :]):
+                # The index, by which a checkpoint is known, first.
+                for part in (old.with_name(f"{old.name}.index"), *old.parent.glob(f"{old.name}.data-*")):
+                    part.unlink(missing_ok=True)
+
+    def save(self, step: int) -> None:
+        """Write the newest checkpoint, of the variables as they are now, while training goes on.
+
+        Raises:
+            NonFiniteError: a variable is NaN or infinite; nothing is written.
+            HRSError: the checkpoint before this one could not be written.
+        """
+        self._refuse_non_finite(step)
+        # Not to be used again: the manager adds to the list of callbacks at each save.
+        options = tf.train.CheckpointOptions(
+            experimental_enable_async_checkpoint=True, experimental_write_callbacks=[self._written]
+        )
+        with writing(self._last.directory):
+            self._last.save(checkpoint_number=step, options=options)
+
+    def save_now(self, step: int) -> None:
+        """Write the newest checkpoint, and return when it is there.
+
+        Raises:
+            NonFiniteError, HRSError: see :meth:`save`.
+        """
+        self._refuse_non_finite(step)
+        self._last.checkpoint.sync()
+        with writing(self._last.directory):
+            self._written(self._last.save(checkpoint_number=step))
+
+    def _written(self, path: str) -> None:
+        self._latest = path
+
+    def close(self) -> None:
+        """Wait for what is being written, and warn of one that could not be, where no other save has told."""
+        self._last.checkpoint.sync()
+        # TensorFlow tells at the next save; where none comes, it would print a traceback as the process ends.
+        writer = getattr(self._last.checkpoint, "_async_checkpointer_impl", None)
+        if error := getattr(writer, "_async_error", None):
+            writer._async_error = None
+            print(
+                f"warning: a checkpoint could not be written to {self._last.directory} ({reason(error)}); the last good"
+                f" one is {self._latest or '(none yet)'}",
+                flush=True,
+            )
+
+    def save_if_best(self, step: int, miou: float) -> bool:
+        """Write the best checkpoint if ``miou`` beats that of the one there is; True if so.
+
+        Raises:
+            NonFiniteError, HRSError: see :meth:`save`.
+        """
+        self._refuse_non_finite(step)
+        if not miou > self.best().get("miou", -1.0):
+            return False
+        self._miou.assign(miou)
+        with writing(self._best.directory):
+            self._best.save(checkpoint_number=step)
+            write_json(self._record, {"step": step, "miou": miou})
+        return True
+
+    def best(self) -> dict:
+        """``{"step": ..., "miou": ...}`` of the best checkpoint; empty before the first, or if it is damaged."""
+        for path in _newest_first(Path(self._best.directory)):
+            try:
+                miou = tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE")
+            except _UNREADABLE as error:
+                print(
+                    f"warning: the best checkpoint {path} cannot be read ({reason(error)}); the next validation"
+                    " replaces it",
+                    flush=True,
+                )
+            else:
+                return {"step": _step(path), "miou": float(miou)}
+        return {}
+
+    def _refuse_non_finite(self, step: int) -> None:
+        for player, parts in self._state.items():
+            for path, variable in (item for part in parts.values() for item in part.items()):
+                if variable.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(variable)):
+                    raise NonFiniteError(
+                        f"step {step}: the variable {path} of player {player!r} is not finite; no checkpoint was"
+                        f" written. The last good one is {self.latest or '(none yet)'}. A lower"
+                        " train.learning_rate for this player is the usual remedy"
+                    )
+
+
+def _manager(checkpoint: tf.train.Checkpoint, folder: Path, keep: int) -> tf.train.CheckpointManager:
+    def manager() -> tf.train.CheckpointManager:
+        return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
+
+    with writing(folder):
+        try:
+            return manager()
+        except UnicodeDecodeError:
+            # The list of checkpoints is damaged. They are found without it, but older ones are not removed any more.
+            (folder / "checkpoint").unlink()
+            return manager()
+
+
+def _step(path: str) -> int:
+    try:
+        return int(path.rsplit("-", 1)[1])
+    except (IndexError, ValueError):
+        raise CheckpointError(f"the checkpoint {path} is not called step-NUMBER, as a run calls it") from None
+
+
+def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
+    """Load E+S from a run's checkpoints.
+
+    Args:
+        segmenter: built from the run's recipe.
+        folder: the run's ``checkpoints`` folder.
+        which: ``"best"`` or ``"last"``.
+
+    Returns:
+        The step at which the weights were saved.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it is damaged or belongs to another network.
+    """
+    state = {"encoder": {"network": _by_path(segmenter.variables)}}
+
+    def restore(path: str) -> None:
+        tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()
+
+    path = _restore_newest(folder / which, restore)
+    if path is None:
+        raise CheckpointError(
+            f"{folder / which} holds no checkpoint: the run has not come to its first one, or its files are gone"
+        )
+    return _step(path)
+
+
+def _newest_first(folder: Path) -> list[str]:
+    """All checkpoints of a folder. TensorFlow's own list of them is a file that can be damaged, too."""
+    paths = [str(path.with_suffix("")) for path in folder.glob("step-*.index")]
+    return sorted(paths, key=_step, reverse=True)
+
+
+def _restore_newest(folder: Path, restore: Callable[[str], object]) -> str | None:
+    """Restore the newest checkpoint that can be; its path, or None if there is none at all.
+
+    Raises:
+        CheckpointError: there are some, but none can be restored.
+    """
+    refused: dict[str, str] = {}
+    for path in _newest_first(folder):
+        try:
+            restore(path)
+        except _UNREADABLE as error:
+            refused[path] = reason(error)
+            continue
+        for damaged, why in refused.items():
+            print(f"warning: the checkpoint {damaged} is damaged ({why}); {path} is taken instead", flush=True)
+        return path
+    if refused:
+        path, why = next(iter(refused.items()))
+        others = f" (nor can {len(refused) - 1} older)" if len(refused) > 1 else ""
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be restored{others}: it is damaged, or does not fit the networks of the"
+            f" recipe: {why}. Use the recipe that made it, or start over with --fresh"
+        )
+    return None

@@ -1,0 +1,157 @@
+"""The run folder: what a run is, what it was made with, and what it wrote."""
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hrs_keras.errors import CheckpointError
+from hrs_keras.recipe.reading import differences, load_recipe
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.environment import environment
+from hrs_keras.system.files import lock, partial_path, read_json, write_json, write_text, writing
+
+
+class RunFolder:
+    """Paths and records of one run; :meth:`claim` makes it on disk or takes it up."""
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.recipe_file = self.path / "recipe.yaml"
+        self.checkpoints = self.path / "checkpoints"
+        self.figures = self.path / "figures"
+        self.evaluations = self.path / "evaluations"
+        self.selection = self.path / "selection"
+        self.tensorboard = self.path / "tensorboard"
+        self.log_file = self.path / "log.csv"
+        self.audit_file = self.path / "audit.json"
+        self.environment_file = self.path / "environment.json"
+        self.result_file = self.path / "result.json"
+        self.lock_file = self.path / "lock"
+
+    def check(self, recipe: Recipe, *, fresh: bool = False) -> None:
+        """See that :meth:`claim` will be possible; changes nothing.
+
+        Raises:
+            CheckpointError: the folder belongs to a run of another recipe, is no run folder, or cannot be written.
+        """
+        there = next((p for p in (self.path, *self.path.parents) if os.path.lexists(p)), self.path)
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            reason = "no permission" if there.is_dir() else "not a folder"
+            raise CheckpointError(
+                f"cannot write the run folder {self.path}: {there} is {reason}; set runs=FOLDER to one that can be"
+                " written"
+            )
+        if not self.path.is_dir():
+            return
+        if not self.recipe_file.is_file():
+            if set(os.listdir(self.path)) - {partial_path(self.recipe_file).name, self.lock_file.name}:
+                raise CheckpointError(
+                    f"{self.path} is not empty and holds no recipe.yaml: it is no run folder; set name=NAME"
+                )
+        elif fresh:
+            self._check_removable()
+        elif changed := differences(self.recipe(), recipe):
+            raise CheckpointError(
+                f"{self.path} holds a run of another recipe; it differs in\n  "
+                + "\n  ".join(changed)
+                + "\nGive this run its own name=NAME, or start over with --fresh (which removes the old run)"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have the folder, which is made if need be, for this process alone.
+
+        Raises:
+            CheckpointError: another process has it.
+            HRSError: it cannot be written.
+        """
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.lock_file.touch()
+        with open(self.lock_file, "r+") as file:
+            if not lock(file):
+                raise CheckpointError(
+                    f"another process is at the run {self.path} ({file.read().strip() or 'it has just begun'});"
+                    " wait for it, end it, or give this run its own name=NAME"
+                )
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}\n")
+            file.flush()
+            yield
+            # Not removed: another process may have opened it by now, and would lock a file that is gone.
+
+    def claim(self, recipe: Recipe, *, fresh: bool = False) -> None:
+        """Make the recipe's run folder, or take up the one it left.
+
+        Args:
+            fresh: remove an earlier run first.
+
+        Raises:
+            CheckpointError: see :meth:`check`.
+            HRSError: it cannot be written.
+        """
+        self.check(recipe, fresh=fresh)
+        with writing(self.path):
+            if fresh and self.recipe_file.is_file():
+                self._remove()
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(self.recipe_file, recipe.to_yaml())
+
+    def note_environment(self) -> None:
+        """Record what steps are about to be trained with, and in ``earlier`` what those before were, if with other.
+
+        Raises:
+            HRSError: it cannot be written.
+        """
+        now, before = environment(), read_json(self.environment_file)
+        earlier = before.pop("earlier", []) if before else []
+        if before and any(before.get(key) != now[key] for key in now if key != "command"):
+            earlier.append(before)
+        with writing(self.environment_file):
+            write_json(self.environment_file, now | ({"earlier": earlier} if earlier else {}))
+
+    def _own(self) -> list[Path]:
+        """All that a run writes; the recipe, by which a run folder is known, last."""
+        folders = [self.checkpoints, self.figures, self.evaluations, self.selection, self.tensorboard]
+        paths = [*folders, self.log_file, self.audit_file, self.environment_file, self.result_file]
+        # Not the lock, which is held while the rest is removed.
+        return [*map(partial_path, paths), *paths, partial_path(self.recipe_file), self.recipe_file]
+
+    def _check_removable(self) -> None:
+        """Only what runs write is ever removed: a wrong ``name`` must not cost anybody their files."""
+        foreign = sorted(set(os.listdir(self.path)) - {path.name for path in (*self._own(), self.lock_file)})
+        if self.path.is_symlink() or foreign:
+            what = f"holds {foreign[0]!r}, which no run writes" if foreign else "is a symbolic link"
+            raise CheckpointError(f"{self.path} {what}: it is not removed for --fresh; move it away, or set name=NAME")
+
+    def _remove(self) -> None:
+        for path in self._own():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def evaluation_file(self, step: int) -> Path:
+        """Where the validation after ``step`` steps is recorded."""
+        return self.evaluations / f"step_{step:07d}.json"
+
+    def selection_file(self, step: int) -> Path:
+        """Where the selection of single source images after ``step`` steps is recorded."""
+        return self.selection / f"step_{step:07d}.json"
+
+    def recipe(self, overrides: list[str] | None = None) -> Recipe:
+        """The recipe that the run was made with.
+
+        Args:
+            overrides: ``key=value`` changes, for data that has moved.
+
+        Raises:
+            CheckpointError: this is no run folder.
+            RecipeError: an override cannot be applied.
+        """
+        if not self.recipe_file.is_file():
+            raise CheckpointError(f"{self.path} is no run folder: it has no recipe.yaml")
+        return load_recipe(self.recipe_file, overrides or [])

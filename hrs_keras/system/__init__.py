@@ -1,0 +1,1 @@
+"""The ground floor: files, storage, threads, signals and the environment."""

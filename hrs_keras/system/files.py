@@ -1,0 +1,156 @@
+"""Files and folders that appear whole or not at all, and files that one process has for itself.
+
+What is written gets its name only once it has reached the disk: after a power cut there is the old file or the new one,
+never half of one. Nothing here needs TensorFlow.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from hrs_keras.errors import CheckpointError, HRSError, printable, reason
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+# ---- appearing whole ---------------------------------------------------------------------------------------------
+
+
+def partial_path(path: Path) -> Path:
+    """Where a file is written before it is whole."""
+    return path.with_name(path.name + ".partial")
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Give a finished file or folder its name, when all of it has reached the disk.
+
+    An older file of that name is replaced; so is an empty folder, but not one that holds anything.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    inside = (Path(folder) / file for folder, _, files in os.walk(partial) for file in files)
+    for file in inside if partial.is_dir() else [partial]:
+        with open(file, "rb+") as opened:
+            os.fsync(opened)
+    for folder, _, _ in os.walk(partial):
+        _sync_folder(Path(folder))
+    partial.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names of a folder's files reach the disk."""
+    # Windows opens no folders, and some network file systems cannot do this for one: names are theirs to look after.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Have ``write`` fill a file, which appears under its name when it is done.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    partial = partial_path(path)
+    try:
+        with open(partial, "wb") as file:
+            write(file)
+        publish(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file whole or not at all; raises OSError."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON whole or not at all, and make the folders for it; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """What :func:`write_json` wrote, or None if there is no such file.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}; remove it, or bring it back") from None
+
+
+@contextmanager
+def folder_to_publish(parent: Path) -> Iterator[Path]:
+    """An empty folder in ``parent``, which is made if need be, to fill and :func:`publish`.
+
+    It is hidden, and removed when the context is left, however that is.
+    """
+    if not parent.exists():  # a file of that name is told by what follows
+        parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=parent))
+    try:
+        partial.chmod(0o755)
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+# ---- errors ------------------------------------------------------------------------------------------------------
+
+
+def file_errors() -> tuple[type[BaseException], ...]:
+    """What failing to read or write a file raises: OSError, and TensorFlow's errors if TensorFlow is loaded."""
+    tensorflow = sys.modules.get("tensorflow")
+    return (OSError, tensorflow.errors.OpError) if tensorflow else (OSError,)
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Turn failures to write below ``path`` into an :class:`HRSError` that says where and why."""
+    try:
+        yield
+    except file_errors() as error:
+        file = getattr(error, "filename", None)
+        elsewhere = f" ({file})" if file and not str(file).startswith(str(path)) else ""
+        raise HRSError(f"cannot write {printable(Path(path))}: {reason(error)}{elsewhere}") from None
+
+
+# ---- locks -------------------------------------------------------------------------------------------------------
+
+
+def lock(file: IO[Any]) -> bool:
+    """Take an open file for this process alone, until it is closed; False if another process has it.
+
+    The lock belongs to the open file: a child that inherits it holds it too, and it ends with the process however that
+    ends. Where there are no such locks (Windows, some network file systems) nothing is taken and True is returned.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS):
+            raise
+        print(f"{file.name}: this file system has no locks; see that one process alone writes there", flush=True)
+    return True

@@ -1,0 +1,27 @@
+"""The measured pages say what the results beside them say."""
+
+import shutil
+
+import pytest
+from support.tiny_run import REPOSITORY
+
+from hrs_keras.experiments.grid import load_experiment
+from hrs_keras.experiments.report.report import write_report
+from hrs_keras.experiments.results import read_results
+
+PAGES = sorted((REPOSITORY / "docs/results").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_are_what_their_results_give(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    for picture in page.parent.glob(f"{page.stem}-*.png"):
+        shutil.copy(picture, tmp_path)
+    experiment = load_experiment(f"recipes/experiments/{page.name.replace('.md', '.yaml')}", ["data.root=DATA"])
+    results = read_results("docs/results/runs")
+    written = write_report(experiment, results, tmp_path, runs=tmp_path / "runs")
+    assert written.read_text() == page.read_text()
+
+
+def test_there_are_pages():
+    assert {"camvid_choice", "camvid_table1"} <= {page.stem for page in PAGES}

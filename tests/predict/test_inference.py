@@ -1,0 +1,190 @@
+"""Views of an image, on networks whose answer can be written down; and what can be loaded as a model."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hrs_keras.errors import CheckpointError
+from hrs_keras.labels import own_label_space
+from hrs_keras.predict.model import TrainedModel, load_model
+from hrs_keras.predict.views import Predictor, View, confidence
+from hrs_keras.runs.folder import RunFolder
+from hrs_keras.runs.loading import load_segmenter
+
+SIZE = (32, 64)
+
+
+def model(logits) -> TrainedModel:
+    return TrainedModel("test", SIZE, own_label_space(("a", "b", "c")), logits)
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+
+
+def recorded(shapes: list):
+    """A network that answers each pixel's own colour, and notes what it is shown."""
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        shapes.append(tuple(images.shape[1:3]))
+        assert images.dtype == tf.float32 and not any(side % 32 for side in images.shape[1:3])
+        return images
+
+    return model(logits)
+
+
+@pytest.mark.parametrize("mode", ["pad", "sliding"])
+@pytest.mark.parametrize("size", [(1, 1), (32, 64), (33, 65), (100, 70), (20, 200)])
+def test_pixels_keep_their_place(mode, size):
+    image = noise(2, *size)
+    shapes = []
+    seen = Predictor(recorded(shapes), View(mode, overlap=0.3, flip=True))(image)
+    np.testing.assert_allclose(seen, image.astype(np.float32), rtol=1e-5, atol=1e-3)
+    if mode == "sliding":
+        assert set(shapes) == {SIZE}
+    else:
+        assert set(shapes) == {tuple(-(-side // 32) * 32 for side in size)}
+
+
+def test_resize_and_scales_show_what_they_say():
+    shapes = []
+    Predictor(recorded(shapes), View(scales=(0.5, 1.0, 1.6, 0.01)))(noise(1, 100, 90))
+    assert shapes == [(32, 32), (32, 64), (64, 96), (32, 32)]
+    shapes.clear()
+    Predictor(recorded(shapes), View("pad", scales=(0.5, 2.0)))(noise(1, 100, 90))
+    assert shapes == [(64, 64), (224, 192)]
+
+
+@pytest.mark.parametrize(
+    ("width", "overlap", "starts"),
+    [(64, 0.5, [0]), (65, 0.5, [0, 1]), (96, 0.5, [0, 32]), (128, 0.5, [0, 32, 64]), (150, 0.0, [0, 43, 86])],
+)
+def test_windows_cover_the_image_from_edge_to_edge(width, overlap, starts):
+    seen = []
+    ramp = np.broadcast_to(np.arange(width, dtype=np.uint8)[None, None, :, None], (1, 32, width, 3))
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        seen.append(int(images[0, 0, 0, 0]))
+        return images
+
+    Predictor(model(logits), View("sliding", overlap=overlap))(ramp)
+    assert seen == starts
+
+
+def test_windows_are_blended_by_distance_from_their_edge():
+    """Two windows, one answers 0, the other 1: in between the answer is the second's share of the weight."""
+    answers = iter((0.0, 1.0))
+    blended = Predictor(model(lambda images: tf.fill(images.shape, next(answers))), View("sliding", overlap=0.5))(
+        noise(1, 32, 96)
+    )
+    row = blended[0, 15, :, 0]  # the middle row: its own weight is at its greatest, so that columns decide
+    assert np.all(row[:32] == 0) and np.all(row[64:] == 1)
+    for column in range(32, 64):
+        # Distances from the nearer edge of the window, in shares of its length; rows give 16 / 32.
+        first = min((64 - column) / 64, column + 1, 0.5)
+        second = min((column - 32 + 1) / 64, 0.5)
+        assert row[column] == pytest.approx(second / (first + second), abs=1e-6)
+
+
+def test_flipping_averages_both_sides():
+    def left_half(images: tf.Tensor) -> tf.Tensor:  # says 1 on the left of whatever it is shown
+        columns = tf.cast(tf.range(images.shape[2]) < images.shape[2] // 2, tf.float32)
+        return tf.broadcast_to(columns[None, None, :, None], images.shape)
+
+    plain = Predictor(model(left_half), View())(noise(1, *SIZE))
+    both = Predictor(model(left_half), View(flip=True))(noise(1, *SIZE))
+    assert plain[..., :32, :].min() == 1 and plain[..., 32:, :].max() == 0
+    np.testing.assert_array_equal(both, np.full_like(both, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mode": "tile"}, "mode 'tile'"),
+        ({"overlap": 0.91}, "overlap 0.91"),
+        ({"overlap": -0.1}, "overlap -0.1"),
+        ({"scales": ()}, "scales"),
+        ({"scales": (0.0,)}, "scales"),
+        ({"scales": (1.0, 8.1)}, "scales"),
+        ({"scales": (float("nan"),)}, "scales"),
+    ],
+)
+def test_views_out_of_range(change, message):
+    with pytest.raises(ValueError, match=message):
+        View(**change)
+
+
+def test_confidence_is_the_greatest_softmax_probability():
+    logits = np.random.default_rng(0).normal(0, 5, (2, 3, 4, 7)).astype(np.float32)
+    shares = np.exp(logits.astype(np.float64))
+    expected = (shares / shares.sum(-1, keepdims=True)).max(-1)
+    np.testing.assert_allclose(confidence(logits), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("view", [View(), View("pad"), View("sliding"), View(scales=(1.0, 1.5), flip=True)], ids=str)
+def test_run_and_export_answer_alike(finished, view):
+    saved = Path(json.loads((finished / "result.json").read_text())["saved_model"])
+    images = noise(1, 50, 90)
+    by_run, by_export, by_newest = (
+        Predictor(load_model(path), view)(images) for path in (finished, saved, saved.parent)
+    )
+    np.testing.assert_allclose(by_export, by_run, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(by_newest, by_export)
+    np.testing.assert_array_equal(by_export.argmax(-1), by_run.argmax(-1))
+
+
+def test_an_export_knows_its_classes(finished):
+    saved = json.loads((finished / "result.json").read_text())["saved_model"]
+    run, export = load_model(finished), load_model(saved)
+    assert (export.name, export.size, export.space) == (run.name, run.size, run.space)
+
+
+def test_checkpoints_can_be_chosen(finished):
+    segmenter, _ = load_segmenter(RunFolder(finished), "last")
+    image = np.full((1, *SIZE, 3), 0.25, np.float32)
+    expected = segmenter(image / np.float32(127.5) - 1, training=False)["logits"]
+    np.testing.assert_allclose(load_model(finished, "last").logits(tf.constant(image)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_no_model(tmp_path):
+    with pytest.raises(CheckpointError, match="missing does not exist, so it is neither a run folder"):
+        load_model(tmp_path / "missing")
+    with pytest.raises(CheckpointError, match="is neither a run folder"):
+        load_model(tmp_path)
+    with pytest.raises(CheckpointError, match="only a run has a 'last' checkpoint"):
+        load_model(tmp_path, "last")
+    (tmp_path / "1").mkdir()
+    tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
+    with pytest.raises(CheckpointError, match=r"1 has no assets\.extra/hrs\.json that names its classes"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "contents"),
+    [
+        ("assets.extra/hrs.json", b"garbage"),
+        ("assets.extra/hrs.json", b"\xff\xfe"),
+        ("assets.extra/hrs.json", b'{"label_space": {}}'),
+        ("saved_model.pb", b"junk"),
+        ("saved_model.pb", b""),
+        ("variables/variables.data-00000-of-00001", b"short"),
+        ("variables/variables.index", b"junk"),
+    ],
+)
+def test_damaged_exports(copied, file, contents):
+    export = copied.parents[1] / "saved_models/tiny/1"
+    (export / file).write_bytes(contents)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_model(export)
+
+
+def test_a_foreign_saved_model_with_our_record(finished, tmp_path):
+    saved = Path(json.loads((finished / "result.json").read_text())["saved_model"])
+    shutil.copytree(saved / "assets.extra", tmp_path / "assets.extra")
+    tf.saved_model.save(tf.Module(), str(tmp_path))
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_model(tmp_path)

@@ -1,0 +1,77 @@
+"""The compared systems differ in what the paper says they differ in, and in nothing else."""
+
+import shlex
+
+import pytest
+import yaml
+from support.tiny import BASE
+
+from hrs_keras.cli import commands
+from hrs_keras.cli.main import _parse
+from hrs_keras.recipe.reading import load_recipe
+
+RECIPES = BASE.parent
+ALL = ["pixel", "region", "image"]
+
+# By hand, from the paper's descriptions of the rows of Tables 1 to 5.
+#             trainer    source_weighting  levels    channels     gan    pretrain
+SYSTEMS = {
+    "fcn": ("joint", "none", ALL, "shared", False, 0.0),
+    "joint": ("joint", "plain", ALL, "shared", False, 0.0),
+    "finetuning": ("joint", "plain", ALL, "shared", False, 0.5),
+    "joint_gan": ("joint", "plain", ALL, "shared", True, 0.0),
+    "mask": ("joint", "mask", ALL, "shared", False, 0.0),
+    "focal": ("joint", "focal", ALL, "shared", False, 0.0),
+    "w1": ("joint", "learned", ALL, "shared", False, 0.0),
+    "pixelda": ("pixelda", "plain", ALL, "shared", False, 0.0),
+    "ours_w1": ("joint", "learned", ALL, "shared", True, 0.0),
+    "ours_w19": ("joint", "learned", ALL, "per_class", True, 0.0),
+    "pixel_w1": ("joint", "learned", ["pixel"], "shared", True, 0.0),
+    "pixel_w19": ("joint", "learned", ["pixel"], "per_class", True, 0.0),
+}
+KEYS = ("trainer", "source_weighting", "levels", "channels", "gan", "pretrain")
+
+
+def file_of(system: str):
+    return RECIPES / f"systems/{system}.yaml"
+
+
+def test_every_system_is_listed():
+    assert {path.stem for path in (RECIPES / "systems").iterdir()} == set(SYSTEMS)
+    assert len({str(row) for row in SYSTEMS.values()}) == 12
+
+
+@pytest.mark.parametrize("common", ["gtav_city", "gtav_synthia_city", "blender_camvid", "toy_city"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_systems_differ_in_these_keys_only(system, common):
+    expected = load_recipe(RECIPES / f"{common}.yaml").to_dict()
+    expected["method"] |= dict(zip(KEYS, SYSTEMS[system], strict=True))
+    expected["name"] = f"{common}-{system}"
+    if system == "fcn":
+        expected["data"]["source"] = []
+    assert load_recipe([RECIPES / f"{common}.yaml", file_of(system)]).to_dict() == expected
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("below", SYSTEMS)
+def test_a_system_does_not_depend_on_the_recipe_it_stands_on(system, below):
+    common = RECIPES / "gtav_city.yaml"
+    on_another = load_recipe([common, file_of(below), file_of(system)], ["data.source=[{format: gtav}]"]).method
+    assert [getattr(on_another, key) for key in KEYS] == list(SYSTEMS[system])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_part_names_all_keys_in_which_systems_differ_and_no_others(system):
+    text = yaml.safe_load(file_of(system).read_text())
+    assert tuple(text["method"]) == KEYS
+    assert {**text, "method": None} == ({"data": {"source": []}} if system == "fcn" else {}) | {"method": None}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_command_in_the_header_works(system, monkeypatch):
+    lines = [line for line in file_of(system).read_text().splitlines() if "train.py" in line]
+    program, script, *words = shlex.split(lines[0].removeprefix("#"))
+    assert (program, script, len(lines)) == ("python", "train.py", 1)
+    monkeypatch.chdir(RECIPES.parent)
+    recipe = commands.read_recipe(_parse(["train", *words]))
+    assert (recipe.name, recipe.data.root) == (f"gtav_city-{system}", "/path/to/data")

@@ -1,0 +1,92 @@
+"""Experiments over three classes, and made-up results for their runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hrs_keras.experiments.grid import Cell, Experiment, load_experiment
+from support.tiny import BASE
+
+CLASSES = ("road", "sky", "car")
+RECIPE = f"""
+extends: {BASE}
+data:
+  classes: [road, sky, car]
+  source: [&set {{images: a/*, labels: b/*, ids: {{0: road}}}}]
+  target: [*set]
+  validation: [*set]
+encoder: {{weights: null}}
+train: {{steps: 600}}
+"""
+SYSTEMS = {
+    "fcn": "set: {data.source: [], method.source_weighting: none, method.gan: false}",
+    "joint": "set: {method.source_weighting: plain, method.gan: false}",
+    "ours": "set: {method.gan: false}",
+    "gan": "set: {}",
+}
+ENVIRONMENT = {
+    "versions": {"hrs-keras": "1.2", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6", "pillow": "12.0"},
+    "python": "3.11.7",
+    "platform": "Linux",
+    "cpus": 1,
+    "git": {"commit": "0123456789abcdef", "modified": False},
+}
+
+
+def experiment(
+    folder: Path, text: str = "", systems: Sequence[str] = ("fcn", "joint", "ours"), **more: str
+) -> Experiment:
+    """``FOLDER/table.yaml`` with seeds 0 to 2; ``more`` gives a system further keys: ``fcn="published: 60.5"``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(RECIPE)
+    rows = [f"  - {{name: {name}, title: {name.upper()}, {SYSTEMS[name]}, {more.get(name, '')}}}" for name in systems]
+    seeds = "" if "seeds:" in text else "seeds: [0, 1, 2]\n"
+    file = folder / "table.yaml"
+    file.write_text(f"title: A table\nrecipe: recipe.yaml\n{seeds}systems:\n" + "\n".join(rows) + f"\n{text}\n")
+    return load_experiment(file)
+
+
+def evaluation(step: int, miou: float, iou: Mapping[str, float | None] | None = None) -> dict[str, Any]:
+    """A validation in which every class has the mean's IoU, but for ``iou``."""
+    return {
+        "step": step,
+        "images": 101,
+        "mean_iou": {"3": miou},
+        "pixel_accuracy": 0.9,
+        "iou": dict.fromkeys(CLASSES, miou) | dict(iou or {}),
+    }
+
+
+def result(cell: Cell, last: float, **changes: Any) -> dict[str, Any]:
+    """A run's result: mean IoU 0.01 at step 0, ``last`` at step 600, and halfway half of it."""
+    return {
+        "name": cell.name,
+        "digest": cell.digest,
+        "recipe": cell.recipe.to_dict(),
+        "environment": ENVIRONMENT,
+        "class_shares": {
+            "source": {"road": 0.5, "sky": 0.3, "car": 0.2},
+            "target": {"road": 0.5, "sky": 0.15, "car": 0.35},
+        },
+        "parameters": {"encoder": 1000},
+        "steps": 600,
+        "seconds_per_step": 0.5,
+        "cpu_seconds_per_step": None,
+        "evaluations": [evaluation(0, 0.01), evaluation(300, last / 2), evaluation(600, last)],
+        "best": {"step": 600, "miou": last},
+        "log": [],
+        "selection_check": None,
+    } | changes
+
+
+def results(of: Experiment, **miou: Mapping[int, float]) -> dict[str, dict[str, Any]]:
+    """``results(experiment, fcn={seed: miou})``: digest -> result, for experiments without axes."""
+    cells = [cell for cell in of.cells() if cell.seed in miou.get(cell.system, {})]
+    return {cell.digest: result(cell, miou[cell.system][cell.seed]) for cell in cells}
+
+
+def rows(table: str) -> list[list[str]]:
+    """The cells of a Markdown table, its header first and without the line below that."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return [found[0], *found[2:]]

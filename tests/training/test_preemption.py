@@ -1,0 +1,134 @@
+"""SIGTERM at any moment: what is saved, that the run says "again", and that it then ends as if nothing had happened."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from support.tiny_run import SETTINGS, tensors
+
+from hrs_keras.errors import PreemptedError
+from hrs_keras.evaluation.evaluator import Evaluator
+from hrs_keras.recipe.reading import load_recipe
+from hrs_keras.runs.folder import RunFolder
+from hrs_keras.training import run as training
+from hrs_keras.training.callbacks import Profile
+from hrs_keras.training.run import train
+
+STEPS = SETTINGS["train"]["steps"]
+
+
+def tell() -> None:
+    """Let the process itself be told; a handler of Python's runs at the next chance."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture
+def told_in(monkeypatch):
+    """``told_in(owner, name, call)``: SIGTERM comes as a function is called for the ``call``-th time."""
+
+    def arrange(owner, name, call):
+        original, calls = getattr(owner, name), []
+
+        def telling(*args, **kwargs):
+            calls.append(args)
+            if len(calls) == call:
+                tell()
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, telling)
+
+    return arrange
+
+
+def same_as(finished, run) -> None:
+    for which in ("last", "best"):
+        ours, theirs = tensors(run / "checkpoints" / which), tensors(finished / "checkpoints" / which)
+        assert [name for name in theirs if ours[name] != theirs[name]] == []
+    for file in (finished / "evaluations").iterdir():
+        ours, theirs = (json.loads(text) for text in (file.read_text(), (run / "evaluations" / file.name).read_text()))
+        assert ours["confusion_matrix"] == theirs["confusion_matrix"]
+
+
+@pytest.mark.parametrize(
+    ("validation", "step", "said"),
+    [
+        (1, 0, "while the weights of step 0, which are saved, were validated"),
+        (2, 4, r"after step 4: saved .*step-4"),
+        (3, STEPS, rf"after step {STEPS}: saved .*step-{STEPS}"),
+    ],
+    ids=["before the first step", "between steps", "after the last step"],
+)
+def test_during_a_validation(finished, recipe_file, told_in, monkeypatch, validation, step, said):
+    """It is broken off, the step is saved, and the run that goes on makes up for it."""
+    recipe = load_recipe(recipe_file)
+    with monkeypatch.context():
+        told_in(Evaluator, "__call__", validation)
+        with pytest.raises(PreemptedError, match=rf"told to end \(SIGTERM\) {said}; the same command, without --fresh"):
+            train(recipe, export=False)
+    run = RunFolder(recipe.run_dir)
+    assert not run.evaluation_file(step).exists() and (step == 0 or list(run.checkpoints.glob(f"last/step-{step}.*")))
+    train(recipe, export=False)
+    same_as(finished, run.path)
+
+
+@pytest.mark.parametrize(("name", "call"), [("audit", 1), ("evaluate", 1)], ids=["audit", "last evaluation"])
+def test_before_and_after_the_steps(recipe_file, monkeypatch, name, call):
+    recipe = load_recipe(recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false"])
+    original = getattr(training, name)
+
+    def slow(*args, **kwargs):
+        tell()
+        time.sleep(30)  # it ends at once, and not only when this has ended
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(training, name, slow)
+    begun = time.monotonic()
+    with pytest.raises(PreemptedError, match="before the first step or after the last"):
+        train(recipe, export=False)
+    assert time.monotonic() - begun < 30
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    monkeypatch.setattr(training, name, original)
+    assert train(recipe, export=False).step == 1
+
+
+def test_an_error_of_another_kind_stays_one(recipe_file, monkeypatch):
+    """Told, but not broken off: what then fails is not for a rerun to mend."""
+    recipe = load_recipe(recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false"])
+
+    def fails(self, step):
+        tell()
+        time.sleep(0.1)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(training.Checkpoints, "save_now", fails)
+    with pytest.raises(ZeroDivisionError):
+        train(recipe, export=False)
+
+
+def test_told_to_end_while_the_last_step_is_saved(recipe_file, monkeypatch):
+    recipe = load_recipe(recipe_file, ["name=last", "train.steps=2", "method.gan=false"])
+    save = training.Checkpoints.save_now
+
+    def told(self, step):
+        save(self, step)
+        tell()
+
+    monkeypatch.setattr(training.Checkpoints, "save_now", told)
+    with pytest.raises(PreemptedError, match=r"told to end .*step-2; the same command, without --fresh, goes on"):
+        train(recipe, export=False)
+    assert not (recipe.run_dir / "result.json").exists()
+
+
+@pytest.mark.parametrize(("first", "traced"), [(0, "2 to 4"), (3, "4 to 4"), (4, None)])
+def test_a_profile_of_a_run_that_goes_on(tmp_path, capsys, first, traced):
+    """Of the steps that were asked for those are traced that are yet to come."""
+    run = RunFolder(tmp_path)
+    profile = Profile(first, range(2, 5), run)
+    for _ in range(first, 6):
+        profile.on_train_batch_begin(0)
+        profile.on_train_batch_end(0)
+    said = capsys.readouterr().out
+    assert said == (f"steps {traced} traced: tensorboard --logdir {run.tensorboard}\n" if traced else "")
+    assert run.tensorboard.exists() == bool(traced)

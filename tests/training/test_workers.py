@@ -1,0 +1,132 @@
+"""Two worker processes on loopback: one run together, through the loss of either."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.tiny_run import free_port, logged, outcome, start, tensors, write_recipe
+
+STEPS = ("train.steps=60", "train.validate_every=30", "train.checkpoint_every=5", "train.keep_checkpoints=2")
+# More of them: HRS_TEST_KILLS=10 pytest tests/test_workers.py
+KILLS = int(os.environ.get("HRS_TEST_KILLS", "3"))
+
+
+def start_workers(*command: object, cache: Path, own: Sequence[str] = ("", "")) -> list[subprocess.Popen]:
+    """The same command on both workers of a cluster, but for a word of their own."""
+    places = [f"localhost:{free_port()}" for _ in own]
+    workers = []
+    for index, word in enumerate(own):
+        config = json.dumps({"cluster": {"worker": places}, "task": {"type": "worker", "index": index}})
+        words = ("-m", "hrs_keras.cli", *command, *filter(None, [word]))
+        workers.append(start(*words, cache=cache, TF_CONFIG=config))
+    return workers
+
+
+@pytest.fixture(scope="module")
+def together(city, tmp_path_factory) -> Path:
+    """The run folder of an uninterrupted run of two workers."""
+    folder = tmp_path_factory.mktemp("together")
+    workers = start_workers("train", write_recipe(folder, city), *STEPS, cache=folder / "cache")
+    codes, outs, errors = outcome(workers)
+    assert codes == [0, 0], errors
+    assert "step 60/60" in outs[0] and "SavedModel" in outs[0]
+    assert outs[1] == "worker 1 of 2: progress is on the chief's terminal\n"
+    return folder / "runs/tiny"
+
+
+def test_two_workers_do_what_one_process_does(city, tmp_path):
+    """Weights after some steps: test_replicas.py."""
+    # Each replica draws these for itself.
+    same = ("encoder.dropout=0", "method.label_noise=0", "train.steps=2", "train.log_every=1", "--no-export")
+    command = ("train", write_recipe(tmp_path, city), *same)
+    codes, _, errors = outcome([start("-m", "hrs_keras.cli", *command, "name=alone", cache=tmp_path / "cache")])
+    assert codes == [0], errors
+    codes, _, errors = outcome(start_workers(*command, "name=together", cache=tmp_path / "cache"))
+    assert codes == [0, 0], errors
+    runs = [tmp_path / "runs" / name for name in ("together", "alone")]
+    for ours, theirs in zip(*map(logged, runs), strict=True):
+        values = [name for name in ours if name.startswith(("loss/", "gradient_norm/"))]
+        assert len(values) == 8 + 6
+        for name in values:
+            assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=1e-4), name
+    # The untrained network is evaluated before any step: every image counts once, on whichever worker.
+    files = [run / "evaluations/step_0000000.json" for run in runs]
+    apart, alone = (json.loads(file.read_text()) for file in files)
+    assert apart["images"] == alone["images"] == 3  # which two workers cannot share evenly
+    assert apart["confusion_matrix"] == alone["confusion_matrix"] and np.sum(alone["confusion_matrix"]) > 0
+
+
+def test_a_killed_worker_ends_the_others_and_the_restarted_job_goes_on_exactly(together, city, tmp_path, monkeypatch):
+    monkeypatch.setenv("HRS_WAIT_MINUTES", "0.5")
+    command = ("train", write_recipe(tmp_path, city), *STEPS)
+    log, seeded = tmp_path / "runs/tiny/log.csv", random.Random(0)
+    killed = 0
+    while killed < KILLS:
+        workers = start_workers(*command, cache=tmp_path / "cache")
+        victim = killed % 2
+        # Some runs are killed before the workers have found one another, the others at most two log rows into training.
+        before, rows = log.stat().st_mtime_ns if log.exists() else 0, killed % 3
+        deadline = time.monotonic() + 60
+        while rows and time.monotonic() < deadline and all(worker.poll() is None for worker in workers):
+            time.sleep(0.01)
+            now = log.stat().st_mtime_ns if log.exists() else 0
+            rows, before = (rows - 1, now) if now != before else (rows, before)
+        time.sleep(seeded.uniform(0, 0.3))
+        if all(worker.poll() is not None for worker in workers):
+            break  # done, before it could be killed
+        workers[victim].kill()
+        begun = time.monotonic()
+        codes, _, errors = outcome(workers)
+        killed += 1
+        assert codes[victim] == -signal.SIGKILL
+        other = codes[1 - victim], errors[1 - victim].strip().splitlines()[-1]
+        if other[0] != -signal.SIGALRM or "waiting for all 2 workers, 0.5 minutes" not in other[1]:
+            assert other[0] == 75 and "another worker has gone" in other[1], errors[1 - victim]
+        assert time.monotonic() - begun < 60
+    codes, _, errors = outcome(start_workers(*command, cache=tmp_path / "cache"))
+    assert codes == [0, 0], errors
+    assert killed == KILLS
+    for which in ("last", "best"):
+        ours, theirs = (tensors(run / "checkpoints" / which) for run in (tmp_path / "runs/tiny", together))
+        assert ours.keys() == theirs.keys() and len(ours) > 100
+        assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_a_worker_that_is_alone_does_not_wait_for_ever(city, tmp_path, monkeypatch):
+    monkeypatch.setenv("HRS_WAIT_MINUTES", "0.05")
+    workers = start_workers("train", write_recipe(tmp_path, city), cache=tmp_path / "cache")
+    workers[1].kill()
+    codes, _, errors = outcome(workers)
+    assert codes == [-signal.SIGALRM, -signal.SIGKILL]
+    assert "waiting for all 2 workers, 0.05 minutes at most" in errors[0] and not (tmp_path / "runs").exists()
+
+
+def test_sigterm_to_one_worker_saves_and_ends_all(city, tmp_path):
+    run = tmp_path / "runs/tiny"
+    workers = start_workers("train", write_recipe(tmp_path, city), "train.steps=5000", cache=tmp_path / "cache")
+    deadline = time.monotonic() + 120
+    while not (run / "log.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers[1].send_signal(signal.SIGTERM)
+    codes, _, errors = outcome(workers)
+    assert codes == [75, 75], errors
+    step = int(errors[0].split("after step ")[1].split(":")[0])
+    assert f"after step {step}:" in errors[1]
+    assert (run / f"checkpoints/last/step-{step}.index").is_file()
+
+
+def test_workers_that_do_not_share_the_run_folder_are_told(together, city, tmp_path):
+    # All but the run folder is as it was when the run was made.
+    command = ("train", write_recipe(tmp_path, city), *STEPS, f"saved_models={together.parents[1] / 'saved_models'}")
+    folders = together.parent, tmp_path / "elsewhere"
+    workers = start_workers(*command, cache=tmp_path / "cache", own=[f"runs={folder}" for folder in folders])
+    codes, _, errors = outcome(workers)
+    assert codes[0] == 2 and codes[1] in (2, 75), errors  # the one may be gone before the other has heard all
+    assert "are of different steps ([0, 60]): the run folder must be one that all workers share" in errors[0]
