@@ -14,7 +14,8 @@ from pydantic import (
 
 from hrs_keras.errors import did_you_mean
 from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
-from hrs_keras.recipe.known_data_sets import FORMATS
+from hrs_keras.recipe.known_data_sets import OWN
+from hrs_keras.recipe.plugins import DATA_SETS
 from hrs_keras.recipe.types import Index, Number, Positive, PositiveInt, Section, Seed
 
 
@@ -35,7 +36,7 @@ class Crop(Section):
 class Dataset(Section):
     """One labelled set of images on disk: a folder pair and how its labels are to be read."""
 
-    format: str = "folder"
+    format: str = OWN
     root: str = "."
     split: str = "train"
     images: str
@@ -52,10 +53,7 @@ class Dataset(Section):
     def _fill_from_format(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        name = given.get("format", "folder")
-        if not isinstance(name, str) or name not in {"folder", *FORMATS}:
-            raise ValueError(f"unknown data set format {name!r}." + did_you_mean(str(name), ["folder", *FORMATS]))
-        return FORMATS.get(name, {}) | given
+        return DATA_SETS.load_instance(given.get("format", OWN), dict) | given
 
     @field_validator("images", "labels")
     @classmethod

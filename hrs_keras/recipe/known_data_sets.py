@@ -1,12 +1,20 @@
 """Where the known data sets keep their files and how their labels are encoded.
 
-Each entry is the part of a recipe's data set description that the format fixes; what the recipe says beside
-``format:`` wins. A pattern's ``*`` parts together name the sample, so that an image finds its label.
+Each layout is a mapping with the keys of :class:`hrs_keras.recipe.data.Dataset` that the format fixes; what the recipe
+says beside ``format:`` wins. A pattern's ``*`` parts together name the sample, so that an image finds its label.
+
+A layout is data, not code, so the built-in ones are a table here. More come from outside the package, by an entry point
+of the group ``hrs_keras.data_sets`` or by ``DATA_SETS.register(name, layout)``.
 """
 
 from typing import Any
 
-FORMATS: dict[str, dict[str, Any]] = {
+from hrs_keras.recipe.plugins import DATA_SETS
+
+OWN = "folder"
+"""The format that fixes nothing: the recipe itself says where everything is."""
+
+_BUILT_IN: dict[str, dict[str, Any]] = {
     "cityscapes": {
         "root": "cityscapes",
         "images": "leftImg8bit/{split}/*/*_leftImg8bit.png",
@@ -45,3 +53,6 @@ FORMATS: dict[str, dict[str, Any]] = {
         "ids": "carla_camvid",
     },
 }
+
+for _name, _layout in {OWN: {}, **_BUILT_IN}.items():
+    DATA_SETS.register(_name, _layout)
