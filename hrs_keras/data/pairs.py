@@ -128,7 +128,7 @@ def _matches(folder: Path, parts: Sequence[str]) -> Iterator[tuple[Path, tuple[s
     """
     part, *rest = parts
     regex = re.compile("(.*)".join(map(re.escape, part.split("*"))), re.DOTALL)
-    for name in storage.listed(folder) if "*" in part else [part]:
+    for name in storage.list_folder(folder) if "*" in part else [part]:
         match, path = regex.fullmatch(name), folder / name
         if match and rest and storage.is_dir(path):
             yield from ((file, (*match.groups(), *deeper)) for file, deeper in _matches(path, rest))

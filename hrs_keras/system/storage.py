@@ -1,4 +1,8 @@
-"""Files by name, in a local folder or on any file system that TensorFlow knows (``gs://``, ``s3://``, ``ram://``)."""
+"""Files by path or URL: in a local folder, or on any file system that TensorFlow knows (``gs://``, ``s3://``).
+
+A ``path`` here is a ``str``: a URL if there is ``://`` in it, else a local path. A ``StoragePath`` is the same as an
+object. What a file system raises is passed on: OSError, or ``tf.errors.OpError`` from TensorFlow.
+"""
 
 import os
 from pathlib import Path, PurePosixPath
@@ -9,7 +13,7 @@ from hrs_keras.system import files
 
 
 class RemotePath(PurePosixPath):
-    """A path that keeps the two strokes of ``gs://``, which pathlib takes for one."""
+    """A URL as a path object. It keeps the two slashes of ``gs://``, of which pathlib would keep one."""
 
     def __str__(self) -> str:
         return super().__str__().replace(":/", "://", 1)
@@ -18,65 +22,65 @@ class RemotePath(PurePosixPath):
         return str(self)
 
 
-def is_remote(place: str | os.PathLike) -> bool:
-    """Whether a name is a remote file system's."""
-    return "://" in os.fspath(place)
+StoragePath = Path | RemotePath
+"""A path object of a file that may be remote."""
 
 
-def path_of(place: str) -> Path | RemotePath:
-    """A name as a path; no other makes paths of what may be remote."""
-    return RemotePath(place) if is_remote(place) else Path(place)
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a URL."""
+    return "://" in os.fspath(path)
 
 
-def is_dir(path: Path | RemotePath) -> bool:
-    """Whether it is a folder."""
+def path_of(path: str) -> StoragePath:
+    """A path or URL as a path object. Do not use ``Path(...)`` for what may be a URL."""
+    return RemotePath(path) if is_remote(path) else Path(path)
+
+
+def is_dir(path: StoragePath) -> bool:
+    """Whether there is a folder at this path."""
     return tf.io.gfile.isdir(str(path)) if is_remote(path) else os.path.isdir(path)
 
 
-def exists(path: Path | RemotePath) -> bool:
-    """Whether there is something of this name, if only a broken link."""
+def exists(path: StoragePath) -> bool:
+    """Whether there is anything at this path; a broken link counts."""
     return tf.io.gfile.exists(str(path)) if is_remote(path) else os.path.lexists(path)
 
 
-def listed(path: Path | RemotePath) -> list[str]:
-    """What lies in a folder, sorted.
-
-    Raises:
-        OSError, tf.errors.OpError: it cannot be listed.
-    """
-    if not is_remote(path):  # Python's keeps names that are not UTF-8
+def list_folder(path: StoragePath) -> list[str]:
+    """The names of the files and folders in a folder, sorted; raises OSError or tf.errors.OpError."""
+    if not is_remote(path):  # os.listdir returns also names that are not UTF-8
         return sorted(os.listdir(path))
-    # Some file systems end the names of folders with a stroke.
+    # Some file systems end the names of folders with a slash.
     return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(str(path)))
 
 
-def join(folder: str, *names: str) -> str:
-    """A name below a folder."""
-    return "/".join([folder.rstrip("/"), *names]) if is_remote(folder) else os.path.join(folder, *names)
-
-
 def names_in(folder: str) -> list[str]:
-    """What lies in a folder, sorted; nothing if it does not exist. Raises as :func:`listed` does."""
+    """The same for a folder that need not exist: no names then."""
     try:
-        return listed(path_of(folder))
+        return list_folder(path_of(folder))
     except (FileNotFoundError, tf.errors.NotFoundError):
         return []
 
 
-def read(place: str) -> bytes:
+def join(folder: str, *names: str) -> str:
+    """The path of something below a folder."""
+    return "/".join([folder.rstrip("/"), *names]) if is_remote(folder) else os.path.join(folder, *names)
+
+
+def read(path: str) -> bytes:
     """A whole file; raises OSError or tf.errors.OpError."""
-    with tf.io.gfile.GFile(place, "rb") as file:
+    with tf.io.gfile.GFile(path, "rb") as file:
         return file.read()
 
 
-def read_at(place: str, offset: int, length: int) -> bytes:
-    """``length`` bytes of a file from ``offset`` on, fewer at its end; raises OSError or tf.errors.OpError."""
-    if is_remote(place):
-        with tf.io.gfile.GFile(place, "rb") as file:
+def read_at(path: str, offset: int, length: int) -> bytes:
+    """``length`` bytes of a file from byte ``offset`` on, fewer at its end; raises OSError or tf.errors.OpError."""
+    if is_remote(path):
+        with tf.io.gfile.GFile(path, "rb") as file:
             file.seek(offset)
             return file.read(length)
-    # TensorFlow would read half a megabyte ahead. Opening is cheap, and no descriptor needs to be looked after.
-    with open(place, "rb", buffering=0) as file:
+    # TensorFlow would read half a megabyte ahead. Opening is cheap, and there is no open file to look after.
+    with open(path, "rb", buffering=0) as file:
         file.seek(offset)
         parts = [file.read(length)]
         while parts[-1] and (missing := length - sum(map(len, parts))):
@@ -84,36 +88,36 @@ def read_at(place: str, offset: int, length: int) -> bytes:
         return b"".join(parts)
 
 
-def stat(place: str) -> tuple[int, int]:
-    """Size in bytes and time of the last change in ns of a file; raises OSError or tf.errors.OpError."""
-    if is_remote(place):
-        found = tf.io.gfile.stat(place)
+def stat(path: str) -> tuple[int, int]:
+    """A file's size in bytes and the time of its last change in ns; raises OSError or tf.errors.OpError."""
+    if is_remote(path):
+        found = tf.io.gfile.stat(path)
         return found.length, found.mtime_nsec
-    found = os.stat(place)  # TensorFlow's has whole seconds
-    return found.st_size, found.st_mtime_ns
+    local = os.stat(path)  # TensorFlow's has whole seconds
+    return local.st_size, local.st_mtime_ns
 
 
-def partial(place: str) -> str:
+def partial_path(path: str) -> str:
     """Where a file is written before it is whole."""
-    return place + ".partial"
+    return f"{path}.partial" if is_remote(path) else str(files.partial_path(Path(path)))
 
 
-def publish(place: str) -> None:
-    """Give what was written to :func:`partial` its name; raises OSError or tf.errors.OpError."""
-    if is_remote(place):
-        tf.io.gfile.rename(partial(place), place, overwrite=True)
+def publish(path: str) -> None:
+    """Give the file at :func:`partial_path` its name; raises OSError or tf.errors.OpError."""
+    if is_remote(path):
+        tf.io.gfile.rename(partial_path(path), path, overwrite=True)
     else:
-        files.publish(Path(partial(place)), Path(place))
+        files.publish(Path(partial_path(path)), Path(path))
 
 
-def write_whole(place: str, contents: bytes) -> None:
-    """Write a file that appears under its name when it is whole; raises OSError or tf.errors.OpError."""
-    with tf.io.gfile.GFile(partial(place), "wb") as file:
+def write_whole(path: str, contents: bytes) -> None:
+    """Write a file that gets its name when it is whole; raises OSError or tf.errors.OpError."""
+    with tf.io.gfile.GFile(partial_path(path), "wb") as file:
         file.write(contents)
-    publish(place)
+    publish(path)
 
 
-def remove(place: str) -> None:
-    """Remove a file, if it is there; raises tf.errors.OpError."""
-    if tf.io.gfile.exists(place):
-        tf.io.gfile.remove(place)
+def remove(path: str) -> None:
+    """Remove a file, if it exists; raises tf.errors.OpError."""
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.remove(path)

@@ -3,9 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
-import time
-from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +12,6 @@ from support.sample_images import large
 from hrs_keras.errors import DataError
 from hrs_keras.media.images import read_image, read_images
 from hrs_keras.media.inputs import find_inputs, is_video
-from hrs_keras.system.threads import read_ahead
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 LARGE = 2**24
@@ -237,42 +233,6 @@ def test_a_name_that_is_not_utf_8(tmp_path):
 
 
 # ---- reading ahead ---------------------------------------------------------------------------------------------
-
-
-class Counted:
-    """Calls that count how many results are under way: begun, but not yet given back by :meth:`done`."""
-
-    def __init__(self):
-        self.now, self.most, self.lock = 0, 0, threading.Lock()
-
-    def __call__(self, number: int) -> int:
-        with self.lock:
-            self.now += 1
-            self.most = max(self.most, self.now)
-        time.sleep(0.002 * (number % 3))  # later ones are done sooner
-        return number
-
-    def done(self) -> None:
-        with self.lock:
-            self.now -= 1
-
-
-def test_read_ahead_keeps_order_and_bound():
-    counted = Counted()
-    with read_ahead((partial(counted, i) for i in range(50)), ahead=5, threads=4) as results:
-        for expected, result in enumerate(results):
-            assert result == expected
-            counted.done()
-    assert expected == 49 and counted.now == 0 and 2 <= counted.most <= 5
-
-
-def test_read_ahead_raises_in_place_and_stops():
-    counted, threads = Counted(), threading.active_count()
-    calls = [partial(counted, 0), partial(int, "no number"), *(partial(counted, i) for i in range(1000))]
-    with pytest.raises(ValueError, match="no number"), read_ahead(calls, ahead=3, threads=2) as results:
-        assert next(results) == 0
-        next(results)
-    assert counted.most <= 4 and threading.active_count() == threads
 
 
 def test_an_image_that_cannot_be_read_stands_in_its_place(tmp_path):

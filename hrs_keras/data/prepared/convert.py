@@ -124,7 +124,7 @@ def _validation_parts(recipe: Recipe, pairs: Pairs):
 
 def _write(shard: Shard, pairs: Pairs, examples: Iterable[bytes], progress: tqdm) -> dict[str, Any]:
     """Write a shard under its partial name and read it back; returns its note."""
-    partial = storage.partial(shard.place)
+    partial = storage.partial_path(shard.place)
     lengths, checksums = [], []
     try:
         with writing(shard.place):

@@ -117,7 +117,7 @@ def _refuse_foreign(folder: str) -> None:
         names = set(storage.names_in(folder)) - {LOCK}
     except (OSError, tf.errors.OpError) as error:
         raise HRSError(f"cannot list {folder}: {reason(error)}; give a folder with --to") from None
-    own = {MANIFEST, PLAN, storage.partial(PLAN)}
+    own = {MANIFEST, PLAN, storage.partial_path(PLAN)}
     if names and not names & own:
         raise DataError(
             f"{folder} is not empty and holds nothing that `hrs prepare` began ({min(names)!r}, for one); give it a"
@@ -277,7 +277,7 @@ def _clean(folder: str, manifest: dict[str, Any]) -> None:
     """Remove the notes that the manifest has taken in, and what interruptions left half written."""
     shards = list(_by_file(manifest))
     notes = [file + NOTE for file in shards]
-    own = {PLAN, *notes, *map(storage.partial, [PLAN, MANIFEST, *shards, *notes])}
+    own = {PLAN, *notes, *map(storage.partial_path, [PLAN, MANIFEST, *shards, *notes])}
     with writing(folder):
         for name in own.intersection(storage.names_in(folder)):
             storage.remove(storage.join(folder, name))
