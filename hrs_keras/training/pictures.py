@@ -40,15 +40,9 @@ class Pictures:
         written = [self._file("predictions", step)]
         images, labels, titles = self._validation
         predicted = tf.argmax(trainer(images), axis=-1).numpy()
-        prediction_panel(
-            written[-1],
-            to_uint8(images),
-            labels,
-            {"prediction": predicted},
-            self._recipe.data.label_space,
-            titles,
-            f"{self._recipe.name}: validation, step {step}",
-        )
+        space = self._recipe.data.label_space
+        panel = prediction_panel(to_uint8(images), labels, {"prediction": predicted}, space, titles)
+        panel.save(written[-1], f"{self._recipe.name}: validation, step {step}")
         if self._source is not None:
             written.append(self._draw_source(trainer, step))
         return written
@@ -57,10 +51,11 @@ class Pictures:
         images, labels, titles = self._source
         if self._adapted:
             path, heading = self._file("adapted", step), f"{self._recipe.name}: source images adapted, step {step}"
-            adapted_panel(path, to_uint8(images), to_uint8(trainer.adapt(images)), titles, heading)
+            panel = adapted_panel(to_uint8(images), to_uint8(trainer.adapt(images)), titles)
         else:
             path, heading = self._file("selection", step), f"{self._recipe.name}: source pixels selected, step {step}"
-            selection_panel(path, to_uint8(images), self._maps(trainer, images, labels), titles, heading)
+            panel = selection_panel(to_uint8(images), self._maps(trainer, images, labels), titles)
+        panel.save(path, heading)
         return path
 
     def _file(self, kind: str, step: int) -> Path:

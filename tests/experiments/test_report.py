@@ -23,6 +23,7 @@ from hrs_keras.experiments.report import curves, details, notes, side_by_side, t
 from hrs_keras.experiments.report.report import write_report
 from hrs_keras.experiments.statistics import Measurements
 from hrs_keras.media import panels
+from hrs_keras.media.panels import Panel, Row
 
 AMOUNTS = """
 axes:
@@ -573,9 +574,9 @@ def test_predictions_are_those_of_the_run(pictured, tmp_path, monkeypatch):
     experiment, found, runs = pictured
     seen = {}
 
-    def panel(path, images, labels, predictions, space, titles, heading, metadata):
+    def panel(images, labels, predictions, space, titles):
         seen.update(images=images, labels=labels, predictions=predictions, titles=titles)
-        Image.new("RGB", (8, 8)).save(path)
+        return Panel(["image"], [Row([np.zeros((8, 8, 3), np.uint8)], [""])])
 
     monkeypatch.setattr(side_by_side, "prediction_panel", panel)
     path, note = side_by_side.draw_side_by_side(Measurements(experiment, found), tmp_path / "x.png", runs)

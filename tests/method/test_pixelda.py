@@ -15,7 +15,6 @@ from support import reference, tiny
 from support.one_step import batch_of, descend, observe
 from tensorflow.python.eager import context
 
-from hrs_keras.media import panels
 from hrs_keras.method import losses
 from hrs_keras.method.pixelda import PixelDATrainer
 from hrs_keras.models import adapter, build_networks
@@ -380,19 +379,6 @@ def test_step_computes_no_pass_that_it_does_not_need(monkeypatch):
 )
 def test_recipes_that_are_refused(refusal, overrides, message):
     assert message in refusal(*overrides)
-
-
-def test_adapted_panel(tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(panels, "_panel", lambda *args: seen.append(args))
-    before, after = np.zeros((2, 1, 2, 3), np.uint8), np.full((2, 1, 2, 3), 9, np.uint8)
-    panels.adapted_panel(tmp_path / "x.png", before, after, ["a", "b"], "heading")
-    [(path, columns, rows, legend, heading)] = seen
-    assert (path, columns, legend, heading) == (tmp_path / "x.png", ["image", "adapted"], [], "heading")
-    assert [([picture.max() for picture in pictures], captions) for pictures, captions in rows] == [
-        ([0, 9], ["a", ""]),
-        ([0, 9], ["b", ""]),
-    ]
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:

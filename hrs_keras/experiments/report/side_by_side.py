@@ -82,7 +82,7 @@ def draw_side_by_side(measured: Measurements, path: Path, runs: Path) -> tuple[P
             return None, f"No predictions side by side: {str(error).splitlines()[0]}."
         with writing(path):
             heading = measured.experiment.title
-            prediction_panel(path, *predicted, heading=heading, metadata={_MADE_OF: made_of})
+            prediction_panel(*predicted).save(path, heading, {_MADE_OF: made_of})
     seeds = sorted({cell.seed for cell in cells.values()})
     where = "".join(f", {axis.title}: {axis.cells[-1].name}" for axis in measured.experiment.axes)
     shown = f"the runs with seed {' and '.join(map(str, seeds))}{where}, {measured.experiment.checkpoint} checkpoint"
