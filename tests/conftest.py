@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 from support import tiny
 from support.tiny_run import REPOSITORY, start, write_recipe
 
+from hrs_keras.cli import logs
 from hrs_keras.errors import RecipeError
 from hrs_keras.recipe.reading import load_recipe
 
@@ -25,6 +26,13 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def shown_logs() -> Iterator[None]:
+    """What the package logs is on standard output, as the command line shows it, for ``capsys`` to read."""
+    with logs.shown():
+        yield
 
 
 @pytest.fixture(scope="session")

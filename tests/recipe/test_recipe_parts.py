@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from support.tiny import BASE
 
-from hrs_keras.cli import commands
-from hrs_keras.cli.main import _parse, main
+from hrs_keras.cli.main import main, parse
+from hrs_keras.cli.words import read_recipe
 from hrs_keras.errors import RecipeError
 from hrs_keras.recipe.reading import load_recipe
 
@@ -169,8 +169,8 @@ def test_words_are_parts_or_overrides(camvid_recipe, part, verb, order):
         "TWO": part("two.yml", "seed: 2\n"),
         "--OPTION": {"train": "--fresh", "audit": "--json=out.json"}[verb],
     }
-    options = _parse([verb, *(str(words.get(word, word)) for word in order), "name=n"])
-    recipe = commands.read_recipe(options)
+    options = parse([verb, *(str(words.get(word, word)) for word in order), "name=n"])
+    recipe = read_recipe(options)
     assert (recipe.seed, recipe.train.steps, recipe.train.batch_size, recipe.runs) == (2, 9, 5, "x.yaml")
 
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from support.tiny import BASE
 
-from hrs_keras.cli import commands
-from hrs_keras.cli.main import _parse
+from hrs_keras.cli.main import parse
+from hrs_keras.cli.words import read_recipe
 from hrs_keras.recipe.reading import load_recipe
 
 RECIPES = BASE.parent
@@ -73,5 +73,5 @@ def test_the_command_in_the_header_works(system, monkeypatch):
     program, script, *words = shlex.split(lines[0].removeprefix("#"))
     assert (program, script, len(lines)) == ("python", "train.py", 1)
     monkeypatch.chdir(RECIPES.parent)
-    recipe = commands.read_recipe(_parse(["train", *words]))
+    recipe = read_recipe(parse(["train", *words]))
     assert (recipe.name, recipe.data.root) == (f"gtav_city-{system}", "/path/to/data")

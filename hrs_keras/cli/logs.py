@@ -1,0 +1,41 @@
+"""What the package tells while it works, shown on the terminal.
+
+The package itself reports through the logger ``hrs_keras`` and prints nothing; a program that uses it as a library
+decides with ``logging`` what becomes of that. The command line decides here.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LOGGER = "hrs_keras"
+
+
+class Terminal(logging.Handler):
+    """Prints records to standard output: the plain message, behind ``warning: `` or ``error: `` if it is one.
+
+    ``print`` looks standard output up for each record, so that redirecting it takes effect; and an error of writing,
+    such as a closed pipe, is raised as it would be by ``print``.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record at once."""
+        level = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
+        print(f"{level}{self.format(record)}", flush=True)
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Show what the package logs, from ``INFO`` up, while the context lasts; nested contexts show it once."""
+    logger = logging.getLogger(LOGGER)
+    if any(isinstance(handler, Terminal) for handler in logger.handlers):
+        yield
+        return
+    terminal, level = Terminal(), logger.level
+    logger.addHandler(terminal)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(terminal)
+        logger.setLevel(level)

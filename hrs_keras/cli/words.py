@@ -1,0 +1,62 @@
+"""Arguments that several verbs share."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hrs_keras.errors import HRSError, reason
+from hrs_keras.system.files import write_json
+
+if TYPE_CHECKING:
+    from hrs_keras.recipe.schema import Recipe
+
+INPUTS = "PNG or JPEG {}: files, folders, or quoted patterns such as 'in/**/*.png'"
+"""Help of the argument ``inputs``; what else than images is taken fills the gap."""
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """The words that name a recipe, its parts and the values that override it; read by :func:`read_recipe`."""
+    parser.add_argument("recipe", help="a YAML file; recipes/base.yaml documents every key")
+    changes = "a part, such as recipes/systems/joint.yaml, changes the keys it names; key=value changes one, last"
+    parser.add_argument("overrides", nargs="*", metavar="PART.yaml | key=value", help=changes)
+    parser.set_defaults(open_list="overrides")
+
+
+def read_recipe(options: argparse.Namespace) -> "Recipe":
+    """The recipe that the words of :func:`add_recipe` name, with its parts and overrides.
+
+    Raises:
+        RecipeError: see :func:`hrs_keras.recipe.load_recipe`.
+    """
+    from hrs_keras import load_recipe
+
+    parts = [word for word in options.overrides if "=" not in word and word.endswith((".yaml", ".yml"))]
+    return load_recipe([options.recipe, *parts], [word for word in options.overrides if word not in parts])
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """``--checkpoint``: which of a run's weights to use."""
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="of a run; default: best")
+
+
+def save_json(path: Path | None, value: dict[str, Any]) -> None:
+    """Write what ``--json`` asks for, if it was given.
+
+    Raises:
+        HRSError: the file cannot be written.
+    """
+    if path is None:
+        return
+    try:
+        if path.exists() and not path.is_file():  # a device such as /dev/stdout must not be replaced by a file
+            path.write_text(json.dumps(value, indent=1) + "\n")
+        else:
+            write_json(path, value)
+    except OSError as error:
+        raise HRSError(f"cannot write {path}: {reason(error)}") from None
+
+
+def max_pixels(options: argparse.Namespace) -> dict[str, int]:
+    """``--max-pixels`` as a keyword argument, if it was given: its default is known where TensorFlow is imported."""
+    return {} if options.max_pixels is None else {"max_pixels": options.max_pixels}
