@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import tiny
-from support.tiny_run import REPOSITORY, start, write_recipe
+from support.paths import REPOSITORY
+from support.processes import start
+from support.tiny_run import write_recipe
 
 from hrs_keras.cli import logs
 from hrs_keras.errors import RecipeError

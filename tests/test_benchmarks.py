@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from packaging.version import Version
-from support import tiny
+from support.paths import REPOSITORY
 
 from hrs_keras.export.portable import LEAST_KERAS, OPENVINO_ENDS
 
-BENCHMARKS = tiny.TESTS.parent / "benchmarks"
+BENCHMARKS = REPOSITORY / "benchmarks"
 
 
 @pytest.fixture

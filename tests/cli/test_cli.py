@@ -7,7 +7,8 @@ import signal
 import numpy as np
 import pytest
 from PIL import Image
-from support.tiny_run import start, write_recipe
+from support.processes import start
+from support.tiny_run import write_recipe
 
 from hrs_keras.cli import evaluate
 from hrs_keras.cli.main import main, parse

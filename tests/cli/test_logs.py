@@ -5,7 +5,7 @@ import io
 import logging
 
 import pytest
-from support.tiny_run import start
+from support.processes import start
 
 from hrs_keras.cli import evaluate, logs
 from hrs_keras.cli.main import main

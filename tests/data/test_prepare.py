@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from support.tiny_run import REPOSITORY, start, write_recipe
+from support.paths import REPOSITORY
+from support.processes import start
+from support.tiny_run import write_recipe
 
 from hrs_keras.cli.main import main
 from hrs_keras.data import pipeline

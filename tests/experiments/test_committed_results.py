@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from support.tiny_run import REPOSITORY
+from support.paths import REPOSITORY
 
 from hrs_keras.experiments.grid import load_experiment
 from hrs_keras.experiments.report.report import write_report

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.tiny_run import REPOSITORY, write_recipe
+from support.paths import REPOSITORY
+from support.tiny_run import write_recipe
 
 from hrs_keras.cli.main import main
 from hrs_keras.errors import HRSError

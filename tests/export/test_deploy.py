@@ -17,7 +17,7 @@ import pytest
 import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory, text_format, wrappers_pb2
 from google.protobuf.message import Message
-from support.tiny_run import REPOSITORY
+from support.paths import REPOSITORY
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 

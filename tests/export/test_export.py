@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support import tiny
-from support.tiny_run import start
+from support.processes import start
 
 from hrs_keras.data.decode import resize_image
 from hrs_keras.errors import HRSError

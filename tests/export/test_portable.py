@@ -13,7 +13,8 @@ import tensorflow as tf
 from packaging.version import Version
 from PIL import Image
 from support import tiny
-from support.tiny_run import REPOSITORY, start
+from support.paths import REPOSITORY
+from support.processes import start
 
 from hrs_keras.data.decode import decode_image, resize_image
 from hrs_keras.errors import HRSError

@@ -8,35 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support import reference, tiny
+from support.optimizer_course import gradients, start, train
+from support.paths import TESTS
 
 from hrs_keras.method.optimizer import FusedAdam, build_optimizer
-
-STEPS = 10
-SHAPES = ((3, 4), (5,))
-
-
-def gradients():
-    """Ten steps' gradients for two variables, over six orders of magnitude."""
-    rng = np.random.default_rng(1)
-    return [
-        [(rng.normal(size=shape) * 10.0 ** rng.integers(-5, 2)).astype("float32") for shape in SHAPES]
-        for _ in range(STEPS)
-    ]
-
-
-def start():
-    rng = np.random.default_rng(0)
-    return [rng.normal(size=shape).astype("float32") for shape in SHAPES]
-
-
-def train(optimizer, steps):
-    variables = [keras.Variable(value) for value in start()]
-    optimizer.build(variables)
-    trace = []
-    for gradient in steps:
-        optimizer.apply([tf.constant(g) for g in gradient], variables)
-        trace.append([variable.numpy() for variable in variables])
-    return trace
 
 
 def adam(steps, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-7):
@@ -149,7 +124,7 @@ def test_continues_from_its_saved_state():
 TWO_REPLICAS = """
 import keras, numpy as np, tensorflow as tf
 from hrs_keras.method.optimizer import FusedAdam
-from method.test_optimizer import FusedAdam, gradients, start, train
+from support.optimizer_course import gradients, start, train
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -181,5 +156,5 @@ print("equal")
 
 def test_two_replicas_add_their_gradients_up_and_stay_equal():
     # Logical devices can only be set before TensorFlow starts: hence a process of its own.
-    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=tiny.TESTS, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=TESTS, capture_output=True, text=True)
     assert result.stdout.strip().endswith("equal"), result.stderr

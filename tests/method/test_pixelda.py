@@ -13,28 +13,17 @@ import tensorflow as tf
 from PIL import Image
 from support import reference, tiny
 from support.one_step import batch_of, descend, observe
+from support.paths import REPOSITORY, TESTS
+from support.pixelda_step import ADVERSARIAL, CONTENT, PIXELDA, PLAYERS, SMALL, TASK, build
 from tensorflow.python.eager import context
 
 from hrs_keras.method import losses
-from hrs_keras.method.pixelda import PixelDATrainer
 from hrs_keras.models import adapter, build_networks
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.training import run as training
 from hrs_keras.training.run import train
 
-PIXELDA = ("method.trainer=pixelda", "method.source_weighting=plain", "method.gan=false")
-SMALL = ("method.pixelda.channels=4", "method.pixelda.blocks=2")
-ADVERSARIAL, TASK, CONTENT = 0.3, 0.7, 2.5  # all large enough to be missed
-WEIGHTS = tuple(f"method.pixelda.{key}={value}" for key, value in zip(
-    ("adversarial", "task", "content"), (ADVERSARIAL, TASK, CONTENT), strict=True
-))  # fmt: skip
 H, W = tiny.HEIGHT, tiny.WIDTH
-PLAYERS = ["encoder", "generator", "discriminator"]
-
-
-def build(*overrides):
-    recipe = tiny.recipe(*PIXELDA, *SMALL, *WEIGHTS, *overrides)
-    return PixelDATrainer(recipe, build_networks(recipe))
 
 
 def images(count, seed=0):
@@ -298,7 +287,7 @@ tf.config.set_logical_device_configuration(
 )
 from support.one_step import batch_of
 from hrs_keras.method.pixelda import PixelDATrainer
-from method.test_pixelda import PLAYERS, build
+from support.pixelda_step import PLAYERS, build
 
 # Replicas draw noise of their own; here it is to be the same for all images.
 PixelDATrainer.noise = lambda self, images: tf.tile(tf.linspace([-1.0], 1.0, 10, axis=1), [images, 1])
@@ -326,7 +315,7 @@ print("equal")
 
 def test_two_replicas_equal_one_with_the_whole_batch():
     # Logical devices can only be set before TensorFlow starts: hence a process of its own.
-    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=tiny.TESTS, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=TESTS, capture_output=True, text=True)
     assert "equal" in result.stdout, result.stderr
 
 
@@ -335,7 +324,7 @@ E, G, D = 13 + 2 + 3, 1 + 2 * 2 + 1, 7  # convolutions: VGG16 13 + fc6, fc7 + 3 
 
 def test_step_computes_no_pass_that_it_does_not_need(monkeypatch):
     """Counted in the graph that is executed, after pruning and common-subexpression elimination."""
-    monkeypatch.syspath_prepend(tiny.TESTS.parent / "benchmarks")
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
     import flops
 
     step = tf.function(build().train_step, autograph=False)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from support import tiny
+from support.paths import TESTS
 
 # Logical devices can only be set before TensorFlow starts: hence processes of their own.
 REPLICAS = """
@@ -66,5 +66,5 @@ print("equal")
 )
 def test_two_replicas_equal_one_with_the_whole_batch(changes):
     command = [sys.executable, "-c", REPLICAS, *changes]
-    result = subprocess.run(command, cwd=tiny.TESTS, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=TESTS, capture_output=True, text=True)
     assert "equal" in result.stdout, result.stdout + result.stderr

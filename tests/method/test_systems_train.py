@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support.one_step import begin
-from support.tiny_run import REPOSITORY
+from support.paths import REPOSITORY
 
 SYSTEMS = sorted(path.stem for path in (REPOSITORY / "recipes/systems").glob("*.yaml"))
 

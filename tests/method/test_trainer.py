@@ -20,6 +20,7 @@ from support.one_step import (
     selection_of,
     valid_pixels,
 )
+from support.paths import REPOSITORY
 
 PARTS = "train.accumulate=2"
 WITH_GAN = ["plain with gan", "full", "full per class"]
@@ -291,7 +292,7 @@ E, W, G, G_UP, D = 13 + 2 + 3, 5, 2 * 2 + 4 + 2 + 1, 4, 7
 
 def test_step_computes_no_forward_pass_or_gradient_that_algorithm_1_does_not_need(monkeypatch):
     """Counted in the graph that is executed, after pruning and common-subexpression elimination."""
-    monkeypatch.syspath_prepend(tiny.TESTS.parent / "benchmarks")
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
     import flops
 
     found = {}

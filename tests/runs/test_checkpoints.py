@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support import tiny
-from support.tiny_run import logged, start, tensors, write_recipe
+from support.checkpoints import logged, tensors
+from support.processes import start
+from support.tiny_run import write_recipe
 
 from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError
 from hrs_keras.method.joint import JointTrainer

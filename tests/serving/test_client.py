@@ -10,9 +10,9 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from support.processes import free_port, start
 from support.sample_images import turned
 from support.scripted_servers import ScriptedGrpc, ScriptedRest, meaning, png, rest_answer
-from support.tiny_run import free_port, start
 
 from hrs_keras.errors import DataError, ServingError
 from hrs_keras.serving import ServingClient

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from support.paths import REPOSITORY
 from support.raw_requests import Grpc, RefusedError, Rest, plain
 from support.sample_images import ANSWERED, PIXELS, REFUSED, decoded, jpeg, png, saved, turned
-from support.tiny_run import REPOSITORY
 from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 

@@ -14,7 +14,7 @@ from hrs_keras.models import build_networks
 from hrs_keras.recipe import load_recipe
 from hrs_keras.training.run import TRAINERS
 from support import reference, tiny
-from support.tiny_run import REPOSITORY
+from support.paths import REPOSITORY
 
 LAMBDA_ADV, LAMBDA_REC, LAMBDA_SOURCE = 0.3, 0.7, 0.6  # all large enough to be missed
 SYSTEMS = {

@@ -1,14 +1,12 @@
 """Networks small enough for a test, and random batches for them."""
 
-from pathlib import Path
-
 import numpy as np
 
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.recipe.schema import Recipe
+from support.paths import REPOSITORY
 
-TESTS = Path(__file__).parents[1]
-BASE = TESTS.parent / "recipes" / "base.yaml"
+BASE = REPOSITORY / "recipes" / "base.yaml"
 HEIGHT, WIDTH = 64, 128
 CLASSES = 11  # of CamVid
 IGNORE = 255

@@ -5,7 +5,8 @@ import json
 import pytest
 import tensorflow as tf
 from support import tiny
-from support.tiny_run import outcome, start, write_recipe
+from support.processes import outcome, start
+from support.tiny_run import write_recipe
 
 from hrs_keras.errors import HRSError
 from hrs_keras.training.distribution import _resolver, distribute

@@ -6,7 +6,8 @@ import signal
 import time
 
 import pytest
-from support.tiny_run import SETTINGS, tensors
+from support.checkpoints import tensors
+from support.tiny_run import SETTINGS
 
 from hrs_keras.errors import PreemptedError
 from hrs_keras.evaluation.evaluator import Evaluator

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support import reference
-from support.tiny_run import REPOSITORY, SETTINGS, start
+from support.paths import REPOSITORY
+from support.processes import start
+from support.tiny_run import SETTINGS
 
 from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, RecipeError
 from hrs_keras.evaluation.evaluator import Evaluator

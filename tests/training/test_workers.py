@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.tiny_run import free_port, logged, outcome, start, tensors, write_recipe
+from support.checkpoints import logged, tensors
+from support.processes import free_port, outcome, start
+from support.tiny_run import write_recipe
 
 STEPS = ("train.steps=60", "train.validate_every=30", "train.checkpoint_every=5", "train.keep_checkpoints=2")
 # More of them: HRS_TEST_KILLS=10 pytest tests/test_workers.py
