@@ -19,7 +19,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import hrs_keras
-from hrs_keras.cli import audit, evaluate, experiment, export, logs, predict, prepare, request, toy_city, train
+from hrs_keras.cli import (
+    audit,
+    evaluate,
+    experiment,
+    export,
+    logs,
+    predict,
+    prepare,
+    recipes,
+    request,
+    toy_city,
+    train,
+)
 from hrs_keras.errors import HRSError, RerunError
 from hrs_keras.system.signals import breaking_off
 
@@ -54,6 +66,7 @@ VERBS: dict[str, Verb] = {
     "predict": predict,
     "export": export,
     "request": request,
+    "recipes": recipes,
     "toy-city": toy_city,
 }
 

@@ -27,6 +27,7 @@ from hrs_keras.experiments.sections import (
     distinct_names,
     left_out,
 )
+from hrs_keras.recipe import packaged
 from hrs_keras.recipe.reading import explain, load_recipe, read_mapping
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.recipe.types import Section
@@ -84,7 +85,7 @@ class Experiment(Section):
     """An experiment file. Read one with :func:`load_experiment`.
 
     Attributes:
-        recipe: files, relative to the experiment's, that are merged in their order.
+        recipe: files that are merged in their order; looked for beside the experiment, else among the packaged ones.
         set: ``{dotted.key: value}`` for all runs.
         checkpoint: whose numbers are tabulated.
         baseline: the system that differences are to.
@@ -164,7 +165,10 @@ class Experiment(Section):
         return Cell(system.name, cells, seed, recipe.model_copy(update={"name": name}), digest, name)
 
     def _recipe(self, system: System, chosen: tuple[AxisCell, ...], seed: int) -> Recipe:
-        files = [self.path.parent / file for file in (*self.recipe, *system.recipe)]
+        files = [
+            packaged.find(file, beside=self.path.parent, subfolder=packaged.EXPERIMENTS)
+            for file in (*self.recipe, *system.recipe)
+        ]
         changes = [change for part in (self, system, *chosen) for change in part.set.items()]
         overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes]
         recipe = load_recipe(files, [*overrides, f"seed={seed}", *self.overrides])
@@ -178,7 +182,7 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
     """Read and validate an experiment file; its recipes are resolved by :meth:`Experiment.cells`.
 
     Args:
-        path: a YAML file.
+        path: a YAML file, or the name of a packaged experiment, such as ``"camvid_table1"``.
         overrides: ``"dotted.key=value"`` for all its recipes, after all that the file sets.
 
     Raises:
@@ -187,14 +191,15 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
     for text in overrides:
         if (key := text.partition("=")[0]) in GIVEN:
             raise RecipeError(f"override {text!r} is not for experiments: {GIVEN[key]}")
-    tree = read_mapping(Path(path), "an experiment")
+    path = packaged.find(path, subfolder=packaged.EXPERIMENTS)
+    tree = read_mapping(path, "an experiment")
     if "systems" not in tree:
         raise RecipeError(f"{path} is not an experiment: it names no systems; `hrs train` runs a recipe")
     try:
         experiment = Experiment.model_validate(tree)
     except ValidationError as error:
         raise RecipeError(f"{path} is not a valid experiment:\n{explain(error, Experiment)}") from None
-    experiment._path, experiment._overrides = Path(path), tuple(overrides)
+    experiment._path, experiment._overrides = path, tuple(overrides)
     return experiment
 
 

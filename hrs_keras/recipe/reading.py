@@ -1,6 +1,7 @@
 """Reading recipes: a YAML file becomes one typed, validated tree (``hrs_keras.recipe.schema``).
 
-``extends: other.yaml`` (relative to the file) takes another recipe as the starting point; mappings are merged key by
+``extends: other.yaml`` takes another recipe as the starting point: a file beside the recipe, or else a packaged recipe
+(``hrs_keras.recipe.packaged``); mappings are merged key by
 key, anything else is replaced. Further files given beside a recipe, its parts, are merged over it in their order;
 ``a.b=value`` on the command line replaces one value last.
 """
@@ -15,6 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from hrs_keras.errors import RecipeError, did_you_mean
+from hrs_keras.recipe import packaged
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.recipe.types import Section
 
@@ -66,14 +68,15 @@ def load_recipe(paths: str | Path | Sequence[str | Path], overrides: Sequence[st
     ``gtav_city.yaml`` with the part ``focal.yaml`` is ``gtav_city-focal``.
 
     Args:
-        paths: a YAML file; or several: a recipe, then its parts. A part changes what it names and nothing else, so it
-            may not extend another file, which would bring in values that it does not name.
+        paths: a YAML file; or several: a recipe, then its parts. The name of a packaged recipe, such as
+            ``"toy_city"``, stands for it where there is no file of that name. A part changes what it names and nothing
+            else, so it may not extend another file, which would bring in values that it does not name.
         overrides: ``"dotted.key=value"`` strings; the value is YAML, list items are reached by number.
 
     Raises:
         RecipeError: naming the file or override, the key, what was found and the nearest valid key.
     """
-    files = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    files = [packaged.find(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     if not files:
         raise RecipeError("no recipe is given; name a YAML file, such as recipes/toy_city.yaml")
     tree = _with_parts(*files)
@@ -105,7 +108,7 @@ def _refuse_other_files(tree: dict[str, Any], files: Sequence[Path]) -> None:
     if missing:
         raise RecipeError(
             f"{names} is not a whole recipe: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. For a"
-            " recipe of your own begin with `extends: base.yaml` (the file in recipes/), which has a default for most;"
+            " recipe of your own begin with `extends: base.yaml`, which has a default for most keys;"
             " give a part of a recipe, such as those in recipes/systems, behind a whole one: `RECIPE.yaml PART.yaml`"
         )
 
@@ -147,7 +150,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return tree
     if not isinstance(parent, str):
         raise RecipeError(f"{path}: extends wants the file name of a recipe, found {parent!r}")
-    inherited = _read(path.parent / parent, (*seen, resolved))
+    inherited = _read(packaged.find(parent, beside=path.parent), (*seen, resolved))
     inherited.pop("name", None)  # two recipes must not claim one run folder
     return _merge(inherited, tree)
 
@@ -166,6 +169,11 @@ def read_mapping(path: Path, what: str = "a recipe", by: str = "") -> dict[str, 
     try:
         path.resolve()  # finds symbolic links in a circle
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RecipeError(
+            f"cannot read the {what.split()[-1]} {path}{by}: {error.strerror}; looked there, and among the packaged"
+            f" recipes in {packaged.folder()} (listed by `hrs recipes`)"
+        ) from None
     except UnicodeDecodeError:
         raise RecipeError(f"{path} is not a text file; {what} is YAML in UTF-8") from None
     # ValueError: a name that no file can have. RuntimeError: symbolic links in a circle.
