@@ -160,12 +160,7 @@ def _in_float32(segmenter: keras.Model, origin: Origin) -> keras.Model:
     """The same weights, which are float32 under every precision policy, in a network that computes with them so."""
     if segmenter.compute_dtype == "float32":
         return segmenter
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        network = build_segmenter(origin.recipe)
-    finally:
-        keras.config.set_dtype_policy(policy)
+    network = build_segmenter(origin.recipe.model_copy(update={"precision": "float32"}))
     network.set_weights(segmenter.get_weights())
     return network
 

@@ -17,6 +17,5 @@ def load_segmenter(run: RunFolder, which: str = "best") -> tuple[keras.Model, in
         CheckpointError: no run folder, or no checkpoint in it yet.
     """
     recipe = run.recipe()
-    keras.config.set_dtype_policy(recipe.precision)
     segmenter = build_segmenter(recipe)
     return segmenter, restore_segmenter(segmenter, run.checkpoints, which)

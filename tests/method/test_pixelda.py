@@ -18,7 +18,8 @@ from support.pixelda_step import ADVERSARIAL, CONTENT, PIXELDA, PLAYERS, SMALL, 
 from tensorflow.python.eager import context
 
 from hrs_keras.method import losses
-from hrs_keras.models import adapter, build_networks
+from hrs_keras.models import build_networks
+from hrs_keras.models.adapter import adapter
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.training import run as training
 from hrs_keras.training.run import train
@@ -272,7 +273,7 @@ def bfloat16():
 
 @pytest.mark.usefixtures("bfloat16")
 def test_mixed_precision_computes_losses_in_float32():
-    trainer = build()
+    trainer = build("precision=mixed_bfloat16")
     assert trainer.generator.get_layer("block1_conv1").compute_dtype == "bfloat16"
     assert trainer.adapt(images(1)).dtype == tf.float32
     logs = trainer.train_step(batch_of())

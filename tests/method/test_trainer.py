@@ -268,7 +268,7 @@ def bfloat16():
 
 @pytest.mark.usefixtures("bfloat16")
 def test_mixed_precision_computes_losses_in_float32():
-    trainer = build()
+    trainer = build("precision=mixed_bfloat16")
     batch = batch_of()
     assert trainer.segmenter.get_layer("score8").compute_dtype == "bfloat16"
     prediction = trainer.segmenter(batch["source"][0])

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random as pyrandom
 
 import keras
 import numpy as np
@@ -10,7 +11,11 @@ import tensorflow as tf
 from support import tiny
 
 from hrs_keras.errors import CheckpointError
-from hrs_keras.models import build_networks, discriminator, encoders, fcn8s, generator, weighting_network
+from hrs_keras.models import build_networks, build_segmenter, encoders, precision_policy, seeded
+from hrs_keras.models.discriminator import discriminator
+from hrs_keras.models.fcn8s import fcn8s
+from hrs_keras.models.generator import generator
+from hrs_keras.models.weighting import weighting_network
 
 H, W, C = 64, 128, 11
 FULL_VGG = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]  # convolutions a block and their channels
@@ -230,6 +235,40 @@ def test_initial_weights_depend_on_the_seed_alone(family):
     for a, b in zip(first, weights(3), strict=True):
         np.testing.assert_array_equal(a, b)
     assert any(np.any(a != b) for a, b in zip(first, other, strict=True))
+
+
+def test_building_leaves_global_state_as_it_was():
+    """The caller's random numbers, NumPy's and TensorFlow's too, and the dtype policy."""
+
+    def drawn():
+        return pyrandom.random(), np.random.rand(), float(tf.random.uniform(()))
+
+    pyrandom.seed(1)
+    np.random.seed(1)
+    tf.random.set_seed(1)
+    undisturbed = [drawn(), drawn()]
+    pyrandom.seed(1)
+    np.random.seed(1)
+    tf.random.set_seed(1)
+    disturbed = [drawn()]
+    networks = build_networks(tiny.recipe("precision=mixed_bfloat16"))
+    assert keras.config.dtype_policy().name == "float32"
+    assert networks.segmenter.get_layer("score8").compute_dtype == "bfloat16"
+    assert [*disturbed, drawn()] == undisturbed
+
+
+def test_global_state_is_put_back_after_an_error():
+    recipe, state = tiny.recipe("precision=mixed_float16"), pyrandom.getstate()
+    with pytest.raises(ZeroDivisionError), seeded(3), precision_policy(recipe):
+        assert keras.config.dtype_policy().name == "mixed_float16" and pyrandom.getstate() != state
+        raise ZeroDivisionError
+    assert keras.config.dtype_policy().name == "float32" and pyrandom.getstate() == state
+
+
+def test_a_segmenter_computes_in_the_recipes_precision_whatever_the_policy():
+    with precision_policy(tiny.recipe("precision=mixed_float16")):
+        segmenter = build_segmenter(tiny.recipe("precision=mixed_bfloat16"))
+    assert segmenter.get_layer("score8").compute_dtype == "bfloat16"
 
 
 def test_imagenet_classifier_becomes_fc6_and_fc7(tmp_path):

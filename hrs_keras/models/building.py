@@ -1,0 +1,104 @@
+"""The networks of a recipe, and the one place that builds them."""
+
+from dataclasses import dataclass
+
+import keras
+
+from hrs_keras.models import encoders
+from hrs_keras.models.adapter import adapter
+from hrs_keras.models.discriminator import discriminator
+from hrs_keras.models.fcn8s import fcn8s
+from hrs_keras.models.generator import generator
+from hrs_keras.models.global_state import precision_policy, seeded
+from hrs_keras.models.weighting import weighting_network
+from hrs_keras.recipe.schema import Encoder, Recipe
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks that a recipe's method trains (Section 3.3); None or empty where it trains no such network.
+
+    Attributes:
+        segmenter: E and S, see :func:`hrs_keras.models.fcn8s.fcn8s`.
+        weighting: level -> W, see :func:`hrs_keras.models.weighting.weighting_network`.
+        generator: G, see :func:`hrs_keras.models.generator.generator`; PixelDA's generator with ``trainer: pixelda``,
+            see :func:`hrs_keras.models.adapter.adapter`.
+        discriminator: D, see :func:`hrs_keras.models.discriminator.discriminator`.
+    """
+
+    segmenter: keras.Model
+    weighting: dict[str, keras.Model]
+    generator: keras.Model | None
+    discriminator: keras.Model | None
+
+
+def build_segmenter(recipe: Recipe, *, pretrained: bool = False) -> keras.Model:
+    """E and S of a recipe with fresh weights, computing in ``recipe.precision``.
+
+    The weights depend on Python's ``random``; :func:`build_networks` seeds it.
+
+    Args:
+        recipe: from :func:`hrs_keras.load_recipe`.
+        pretrained: also load ``encoder.weights``.
+
+    Returns:
+        See :func:`hrs_keras.models.fcn8s.fcn8s`.
+
+    Raises:
+        CheckpointError: ``encoder.weights`` cannot be loaded.
+    """
+    with precision_policy(recipe):
+        encoder = _build_encoder(recipe.encoder)
+        if pretrained and recipe.encoder.weights is not None:
+            encoders.load_vgg16_classifier(encoder, recipe.encoder.weights)
+        return fcn8s(encoder, len(recipe.data.label_space.classes))
+
+
+def build_networks(recipe: Recipe) -> Networks:
+    """Every network that a recipe's method trains, computing in ``recipe.precision``.
+
+    Initial weights depend on ``recipe.seed`` and ``encoder.weights`` alone. Random numbers that the caller draws and
+    the dtype policy are as if this had not been called.
+
+    Raises:
+        CheckpointError: ``encoder.weights`` cannot be loaded.
+    """
+    # The order in which networks are built decides their initial weights: it must not change.
+    with seeded(recipe.seed), precision_policy(recipe):
+        segmenter = build_segmenter(recipe, pretrained=True)
+        return Networks(
+            segmenter, _build_weighting(recipe), _build_generator(recipe, segmenter), _build_discriminator(recipe)
+        )
+
+
+def _build_weighting(recipe: Recipe) -> dict[str, keras.Model]:
+    method, num_classes = recipe.method, len(recipe.data.label_space.classes)
+    if method.source_weighting != "learned":
+        return {}
+    channels = num_classes if method.channels == "per_class" else 1
+    return {
+        level: weighting_network(level, num_classes, channels, method.weighting_width, method.activation)
+        for level in method.levels
+    }
+
+
+def _build_generator(recipe: Recipe, segmenter: keras.Model) -> keras.Model | None:
+    method = recipe.method
+    if method.trainer == "pixelda":
+        settings = method.pixelda
+        return adapter(recipe.data.size, settings.noise, settings.channels, settings.blocks)
+    if not method.gan:
+        return None
+    stride = encoders.DEEPEST_STRIDE[recipe.encoder.family]
+    return generator(segmenter.output["features"].shape[-1], stride, method.generator_channels)
+
+
+def _build_discriminator(recipe: Recipe) -> keras.Model | None:
+    method = recipe.method
+    return discriminator(method.discriminator_channels) if method.gan or method.trainer == "pixelda" else None
+
+
+def _build_encoder(spec: Encoder) -> keras.Model:
+    if spec.family == "vgg16":
+        return encoders.vgg16(spec.width, spec.fc, spec.dropout, spec.preprocessing)
+    return encoders.resnet(spec.width, tuple(spec.blocks), spec.preprocessing)
