@@ -1,5 +1,6 @@
 # make demo   generates the toy city and runs the main job on it, from audit to SavedModel
-# make test   runs the tests;  make lint  runs the linter
+# make lint   runs the linters: ruff, the order of the packages (import-linter), types (mypy)
+# make test   runs the tests that are not marked slow;  make test-all  runs all
 # make bench  measures a training step against its parts, and against PyTorch where PEER names it
 # make bench-inference   measures predictions in Keras and in every export format, PEER as above
 # make bench-input ROOT=FOLDER   measures the input pipeline on Cityscapes' files, and PyTorch's where PEER_PYTHON names it
@@ -13,13 +14,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench bench-inference bench-input bench-scaling serve-check clean
+.PHONY: demo test test-all lint bench bench-inference bench-input bench-scaling serve-check clean
 
 demo: $(INSTALLED)
 	$(BIN)/hrs toy-city data/toy_city
 	$(BIN)/python train.py recipes/toy_city.yaml
 
 test: $(INSTALLED)
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: $(INSTALLED)
 	$(BIN)/python -m pytest
 
 lint: $(INSTALLED)
@@ -44,7 +48,7 @@ serve-check: $(INSTALLED)
 	HRS_SERVING_REST='$(REST)' HRS_SERVING_GRPC='$(GRPC)' HRS_SERVING_MODEL='$(MODEL)' \
 	HRS_SERVING_EXPORT='$(or $(EXPORT),saved_models/$(MODEL))' $(BIN)/python -m pytest tests/serving/test_serving.py
 
-$(INSTALLED): setup.cfg pyproject.toml
+$(INSTALLED): setup.py setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable '.[test]'
