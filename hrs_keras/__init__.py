@@ -31,9 +31,12 @@ _HOME = {
     "export_run": "export.run",
     "export_run_portable": "export.run",
     "predict_files": "predict.files",
+    "PredictOptions": "predict.files",
     "View": "predict.views",
+    "ServedModel": "serving",
     "ServingClient": "serving",
     "request_files": "serving.request",
+    "RequestOptions": "serving.request",
     "HRSError": "errors",
 }
 __all__ = [*_HOME]

@@ -1,10 +1,10 @@
 """``hrs predict``."""
 
 import argparse
-from pathlib import Path
+from typing import Literal
 
-from hrs_keras.cli.words import INPUTS, add_checkpoint, max_pixels
-from hrs_keras.errors import HRSError, printable
+from hrs_keras.cli.words import INPUTS, add_checkpoint, max_pixels, tell_outcome, tell_skipped
+from hrs_keras.errors import HRSError
 
 HELP = "Segment images and videos with a run's weights or an export."
 
@@ -22,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help=scales)
     parser.add_argument("--flip", action="store_true", help="average with the mirrored image")
     parser.add_argument("--batch-size", type=int, default=1, help="images of one size predicted at once; default: 1")
-    parser.add_argument("--confidence", action="store_true", help="also write confidence/NAME.npy")
+    confidence = parser.add_mutually_exclusive_group()
+    grey, exact = "also write confidence/NAME.png, 255 times the confidence", "also write confidence/NAME.npy, float32"
+    confidence.add_argument("--confidence", action="store_const", const="png", help=grey)
+    confidence.add_argument("--confidence-npy", dest="confidence", action="store_const", const="npy", help=exact)
     parser.add_argument("--probabilities", action="store_true", help="also write probabilities/NAME.npy")
     parser.add_argument("--max-pixels", type=int, help="larger images are skipped; default: 2**24")
     add_checkpoint(parser)
@@ -37,26 +40,21 @@ def run(options: argparse.Namespace) -> int:
     if options.overlap is not None and not options.sliding:
         raise HRSError("--overlap is the overlap of windows: it goes with --sliding")
 
-    from hrs_keras import View, predict_files
+    from hrs_keras import PredictOptions, View, predict_files
 
-    mode = "sliding" if options.sliding else "pad" if options.pad else "resize"
+    mode: Literal["resize", "pad", "sliding"] = "sliding" if options.sliding else "pad" if options.pad else "resize"
     try:
         overlap = 0.5 if options.overlap is None else options.overlap
         view = View(mode, overlap, tuple(options.scales), options.flip)
     except ValueError as error:
         raise HRSError(str(error)) from None
-    skipped = predict_files(
-        options.model,
-        options.inputs,
-        options.out,
+    chosen = PredictOptions(
         view=view,
         which=options.checkpoint,
         batch_size=options.batch_size,
         confidence=options.confidence,
         probabilities=options.probabilities,
+        on_skipped=tell_skipped,
         **max_pixels(options),
     )
-    folders = ["ids/", "colour/", "overlay/"]
-    folders += [f"{name}/" for name in ("confidence", "probabilities") if getattr(options, name)]
-    print(f"{', '.join(folders[:-1])} and {folders[-1]} are in {printable(Path(options.out))}")
-    return 3 if skipped else 0
+    return tell_outcome(predict_files(options.model, options.inputs, options.out, chosen), options.out)

@@ -1,10 +1,8 @@
 """``hrs request``."""
 
 import argparse
-from pathlib import Path
 
-from hrs_keras.cli.words import INPUTS
-from hrs_keras.errors import printable
+from hrs_keras.cli.words import INPUTS, tell_outcome, tell_skipped
 
 HELP = "Segment images with a model that TensorFlow Serving has loaded."
 
@@ -15,8 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUTS.format("images"))
     parser.add_argument("--model", required=True, metavar="NAME", help="the name it is served under")
     parser.add_argument("--version", type=int, help="default: the newest that is loaded")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for class_ids/ and confidence/, grey PNGs")
-    parser.add_argument("--classes", metavar="NAME", help="cityscapes or camvid: also write colour/ and overlay/")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the folders of label maps")
+    classes = "cityscapes or camvid: write ids/, colour/ and overlay/ instead of train_ids/"
+    parser.add_argument("--classes", metavar="NAME", help=classes)
     size = "images in one request; a server may limit it; default: 1"
     parser.add_argument("--batch-size", type=int, default=1, help=size)
     timeout = "longest silence (REST) or time of a request (gRPC); default: 30"
@@ -27,19 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Segment the inputs; code 3 if some were skipped."""
-    from hrs_keras import request_files
+    from hrs_keras import RequestOptions, ServedModel, request_files
 
-    skipped = request_files(
-        options.address,
-        options.inputs,
-        options.out,
-        model=options.model,
-        version=options.version,
-        timeout=options.timeout,
-        attempts=options.attempts,
-        classes=options.classes,
-        batch_size=options.batch_size,
-    )
-    folders = "class_ids/, confidence/, colour/ and overlay/" if options.classes else "class_ids/ and confidence/"
-    print(f"{folders} are in {printable(Path(options.out))}")
-    return 3 if skipped else 0
+    served = ServedModel(options.address, options.model, options.version, options.timeout, options.attempts)
+    chosen = RequestOptions(options.classes, options.batch_size, tell_skipped)
+    return tell_outcome(request_files(served, options.inputs, options.out, chosen), options.out)

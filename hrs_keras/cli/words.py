@@ -2,13 +2,15 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrs_keras.errors import HRSError, reason
+from hrs_keras.errors import HRSError, printable, reason
 from hrs_keras.system.files import write_json
 
 if TYPE_CHECKING:
+    from hrs_keras.media.label_maps import Outcome
     from hrs_keras.recipe.schema import Recipe
 
 INPUTS = "PNG or JPEG {}: files, folders, or quoted patterns such as 'in/**/*.png'"
@@ -55,6 +57,20 @@ def save_json(path: Path | None, value: dict[str, Any]) -> None:
             write_json(path, value)
     except OSError as error:
         raise HRSError(f"cannot write {path}: {reason(error)}") from None
+
+
+def tell_skipped(message: str) -> None:
+    """Say on standard error which input is skipped and why, above the progress bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"hrs: skipped {message}", file=sys.stderr)
+
+
+def tell_outcome(outcome: "Outcome", out: Path | str) -> int:
+    """Print which folders in ``out`` have label maps; returns the exit code, which is 3 if inputs were skipped."""
+    *folders, last = (f"{folder.name}/" for folder in outcome.folders)
+    print(f"{', '.join(folders)} and {last} are in {printable(Path(out))}")
+    return 3 if outcome.skipped else 0
 
 
 def max_pixels(options: argparse.Namespace) -> dict[str, int]:

@@ -6,16 +6,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import validation_images
 from hrs_keras.data.records import reading
-from hrs_keras.errors import DataError, HRSError
+from hrs_keras.errors import DataError
 from hrs_keras.evaluation.metrics import Evaluation, confusion_matrix
-from hrs_keras.labels import IGNORE_LABEL, LabelSpace
+from hrs_keras.labels import IGNORE_LABEL
+from hrs_keras.media.label_maps import FileIdWriter
 from hrs_keras.recipe.schema import Recipe
-from hrs_keras.system.files import writing
 
 
 def class_ids(logits: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
@@ -87,7 +86,7 @@ class Evaluator:
         names = [path for pairs in self._sets for path in pairs.images]
         if write_ids:
             refuse_same_stems(names)
-        writer = IdWriter(self._space, write_ids) if write_ids else None
+        writer = FileIdWriter(write_ids, self._space) if write_ids else None
         strategy = self._strategy
         rounds = -(-len(names) // strategy.num_replicas_in_sync)
         if self._batches is None:
@@ -145,22 +144,3 @@ def refuse_same_stems(images: Iterable[Path]) -> None:
             raise DataError(
                 f"{by_stem[path.stem]} and {path} would both be written as {path.stem}.png; take them apart"
             )
-
-
-class IdWriter:
-    """Writes predicted train ids as PNGs of the ids that the data set's own files use."""
-
-    def __init__(self, space: LabelSpace, folder: Path):
-        if space.raw_ids is None:
-            raise HRSError(f"the label space {space.name!r} has no file ids to write predictions with")
-        self.raw_ids = np.array(space.raw_ids, np.uint8)
-        self.folder = folder
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-
-    def write(self, stem: str, ids: np.ndarray) -> Path:
-        """Write [h, w] train ids to ``STEM.png``."""
-        path = self.folder / f"{stem}.png"
-        with writing(path):
-            Image.fromarray(self.raw_ids[ids]).save(path)
-        return path

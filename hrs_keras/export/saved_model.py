@@ -39,7 +39,7 @@ def export_saved_model(
             be written.
     """
     if not 1 <= max_pixels < 2**31:
-        raise HRSError(f"max_pixels {max_pixels}: wants the number of pixels of the largest image, 1 to 2**31 - 1")
+        raise HRSError(f"max_pixels {max_pixels}: must be the number of pixels of the largest image, 1 to 2**31 - 1")
     return write_version(folder, version, lambda partial: _write(segmenter, origin, max_pixels, partial))
 
 

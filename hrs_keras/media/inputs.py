@@ -1,17 +1,19 @@
-"""Finding the images and videos that predictions are made for: files, folders and patterns."""
+"""Finding the images and videos that predictions are made for: files, folders and patterns.
+
+This needs no TensorFlow, which takes seconds to import: a client of a served model only looks for files.
+"""
 
 import glob
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hrs_keras.errors import DataError, printable
 
-# TensorFlow takes seconds to import, and a client of a served model only looks for files: what decodes imports it.
+log = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-
-
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
@@ -20,7 +22,7 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Path]:
 
     Args:
         inputs: files of any name; folders, whose PNG and JPEG files are taken; patterns such as ``in/**/*.png`` of
-            image and video files. Hidden files are taken by name only.
+            image and video files. Hidden files are taken only if they are named.
 
     Raises:
         DataError: an input does not exist or cannot be read, a folder or pattern gives nothing, or two files would
@@ -39,13 +41,31 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Path]:
 
 
 def is_video(path: Path) -> bool:
-    """By its name; what a file really is shows when it is read."""
+    """Whether a file's name is that of a video; what the file really is shows when it is read."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def output_name(path: Path) -> str:
-    """What the pictures of an input are called."""
+    """The file name of an input's label maps: ``a.png`` for ``a.jpg``, ``b.mp4`` for ``b.mkv``."""
     return path.stem + (".mp4" if is_video(path) else ".png")
+
+
+def refuse_overwriting(files: Iterable[Path], folders: Iterable[Path]) -> None:
+    """Refuse inputs that lie in the folders that label maps will be written to.
+
+    Raises:
+        DataError: naming the first such input.
+    """
+    # Not Path.resolve, which gives up on a link to itself.
+    targets = {Path(os.path.realpath(folder)) for folder in folders}
+    for file in files:
+        if not targets.isdisjoint(Path(os.path.realpath(file)).parents):
+            raise DataError(f"{printable(file)} lies where predictions would be written; choose another --out")
+
+
+def log_skipped(message: str) -> None:
+    """Log an input that is skipped; ``message`` names it and says why."""
+    log.warning("skipped %s", message)
 
 
 def _expand(given: Path) -> list[Path]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -41,11 +40,11 @@ class View:
 
     def __post_init__(self):
         if self.mode not in ("resize", "pad", "sliding"):
-            raise ValueError(f"mode {self.mode!r}: wants resize, pad or sliding")
+            raise ValueError(f"mode {self.mode!r}: must be resize, pad or sliding")
         if not 0 <= self.overlap <= MAX_OVERLAP:
-            raise ValueError(f"overlap {self.overlap:g}: wants a share from 0 to {MAX_OVERLAP}")
+            raise ValueError(f"overlap {self.overlap:g}: must be a share from 0 to {MAX_OVERLAP}")
         if not self.scales or not all(0 < scale <= MAX_SCALE for scale in self.scales):
-            raise ValueError(f"scales {self.scales}: wants factors above 0, up to {MAX_SCALE}, such as 0.75 1 1.25")
+            raise ValueError(f"scales {self.scales}: must be factors above 0, up to {MAX_SCALE}, such as 0.75 1 1.25")
 
 
 class Predictor:
@@ -122,4 +121,9 @@ def _ramp(length: int) -> np.ndarray:
 
 def confidence(logits: np.ndarray) -> np.ndarray:
     """[..., C] float32 logits -> [...] float32 in (0, 1], the softmax probability of the likeliest class."""
-    return keras.ops.convert_to_numpy(tf.reduce_max(tf.nn.softmax(logits), axis=-1))
+    return tf.reduce_max(tf.nn.softmax(logits), axis=-1).numpy()
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """[..., C] float32 logits -> [..., C] float16 in [0, 1], the softmax probabilities of all classes."""
+    return tf.cast(tf.nn.softmax(logits), tf.float16).numpy()

@@ -12,15 +12,14 @@ from urllib3.util import Url, parse_url
 from hrs_keras.errors import DataError, ServingError
 from hrs_keras.media.exif import orientation
 from hrs_keras.serving.rest import RestTransport
-from hrs_keras.serving.transport import MAX_ATTEMPTS, Target
+from hrs_keras.serving.transport import ServedModel, Transport
 
-MAX_TIMEOUT = 86400  # seconds, a day
 _TURNED = range(2, 9)  # EXIF orientations of pixels that do not stand upright
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What the model says of one image, at the upright image's own size.
+    """The model's answer for one image, at the size of the upright image.
 
     Attributes:
         class_ids: [h, w] uint8, train ids.
@@ -34,43 +33,15 @@ class Segmentation:
 class ServingClient:
     """Asks a served export of this package; a context manager that closes its connection.
 
-    A server that is unavailable (connection refused, HTTP 503, gRPC UNAVAILABLE) is asked again, after pauses that
-    double, within 4 seconds or so. Nothing else is tried again, least of all a timeout.
-
     Args:
-        address: ``http://host:port`` or ``https://...`` for REST, ``host:port`` or ``grpc://host:port`` for gRPC.
-        model: the name it is served under.
-        version: None for the newest that is loaded.
-        timeout: seconds; over gRPC a call takes no longer in all, over REST no single wait for the server does.
-        attempts: how often a request is sent at most, 1 to 5 (gRPC allows no more).
+        served: the model, where it is served, and how patiently it is asked.
 
     Raises:
-        ServingError: the address is of neither form, or a number is out of its range.
+        ServingError: the address is neither one of REST nor one of gRPC.
     """
 
-    def __init__(
-        self, address: str, model: str, *, version: int | None = None, timeout: float = 30.0, attempts: int = 5
-    ):
-        if not model or not model.isprintable():
-            raise ServingError(f"model {model!r}: wants the name it is served under")
-        if version is not None and not 1 <= version < 2**63:
-            raise ServingError(f"version {version}: versions are whole numbers from 1")
-        if not 0 < timeout <= MAX_TIMEOUT:
-            raise ServingError(f"timeout {timeout:g}: wants seconds above 0, up to {MAX_TIMEOUT}")
-        if not 1 <= attempts <= MAX_ATTEMPTS:
-            raise ServingError(f"attempts {attempts}: wants a whole number from 1 to {MAX_ATTEMPTS}")
-        target = Target(address, model, version, timeout, attempts)
-        match _parsed(address):
-            case Url(scheme="http" | "https", host=str(host)) if host:
-                self._transport = RestTransport(target)
-            case Url(scheme="grpc", host=str(host), port=int(port), path=None | "/"):
-                from hrs_keras.serving.grpc import GrpcTransport
-
-                self._transport = GrpcTransport(target, f"{host}:{port}")
-            case _:
-                raise ServingError(
-                    f"address {address!r}: wants http://host:port (REST, 8501 by default) or host:port (gRPC, 8500)"
-                )
+    def __init__(self, served: ServedModel):
+        self._transport = _transport(served)
 
     def __enter__(self) -> "ServingClient":
         return self
@@ -94,12 +65,13 @@ class ServingClient:
         """Segment images, all in one request.
 
         Args:
-            images: PNG or JPEG files of any sizes; sent as they are, unless EXIF says that they have to be turned.
+            images: the contents of PNG or JPEG files of any sizes; sent as they are, unless their EXIF data say that
+                they have to be turned.
 
         Raises:
-            DataError: one of them is no image; nothing was sent.
+            DataError: one of them is no PNG or JPEG file; nothing was sent.
             ServingError: the server cannot be reached, does not have the model, or does not answer as an export of this
-                package would; ``refused`` is set if it answered that it does not take these images.
+                package would; its attribute ``refused`` is True if the server answered that it refuses these images.
         """
         if not images:
             return []
@@ -130,6 +102,19 @@ class ServingClient:
         if mode != "L":
             raise self._transport.foreign(f"a PNG of mode {mode}, not 8-bit grey")
         return pixels
+
+
+def _transport(served: ServedModel) -> Transport:
+    match _parsed(served.address):
+        case Url(scheme="http" | "https", host=str(host)) if host:
+            return RestTransport(served)
+        case Url(scheme="grpc", host=str(host), port=int(port), path=None | "/"):
+            from hrs_keras.serving.grpc import GrpcTransport  # brings TensorFlow with it
+
+            return GrpcTransport(served, f"{host}:{port}")
+    raise ServingError(
+        f"address {served.address!r}: must be http://host:port (REST, 8501 by default) or host:port (gRPC, 8500)"
+    )
 
 
 def _parsed(address: str) -> Url | None:

@@ -11,7 +11,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from hrs_keras.serving.transport import BACKOFF, INPUT, OUTPUTS, SIGNATURE, Target, Transport
+from hrs_keras.serving.transport import BACKOFF, INPUT, OUTPUTS, SIGNATURE, ServedModel, Transport
 
 
 class GrpcTransport(Transport):
@@ -21,9 +21,9 @@ class GrpcTransport(Transport):
         host_port: the address as gRPC wants it.
     """
 
-    def __init__(self, target: Target, host_port: str):
-        super().__init__(target)
-        self._channel = grpc.insecure_channel(host_port, options=_channel_options(target.attempts))
+    def __init__(self, served: ServedModel, host_port: str):
+        super().__init__(served)
+        self._channel = grpc.insecure_channel(host_port, options=_channel_options(served.attempts))
         self._prediction, self._model = PredictionServiceStub(self._channel), ModelServiceStub(self._channel)
 
     def close(self) -> None:
@@ -31,9 +31,9 @@ class GrpcTransport(Transport):
 
     def _predict(self, images: Sequence[bytes]) -> tuple[str, Any]:
         request = PredictRequest(output_filter=OUTPUTS)
-        request.model_spec.name, request.model_spec.signature_name = self.target.model, SIGNATURE
-        if self.target.version is not None:
-            request.model_spec.version.value = self.target.version
+        request.model_spec.name, request.model_spec.signature_name = self.served.name, SIGNATURE
+        if self.served.version is not None:
+            request.model_spec.version.value = self.served.version
         tensor = request.inputs[INPUT]
         tensor.dtype = DT_STRING
         tensor.tensor_shape.dim.add(size=len(images))
@@ -48,7 +48,7 @@ class GrpcTransport(Transport):
 
     def _versions(self) -> tuple[str, Any]:
         request = GetModelStatusRequest()
-        request.model_spec.name = self.target.model
+        request.model_spec.name = self.served.name
         code, answer = self._ask(self._model.GetModelStatus, request)
         if code != "OK":
             return code, answer
@@ -56,7 +56,7 @@ class GrpcTransport(Transport):
 
     def _ask(self, method: Callable, request: Any) -> tuple[str, Any]:
         try:
-            return "OK", method(request, timeout=self.target.timeout)
+            return "OK", method(request, timeout=self.served.timeout)
         except grpc.RpcError as error:
             return error.code().name, error.details()
 

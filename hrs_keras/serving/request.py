@@ -1,9 +1,8 @@
-"""What ``hrs request`` does: image files to a served model, label maps back."""
+"""Label maps from a served model: image files are sent, and what comes back is written. It needs no TensorFlow."""
 
 import io
-import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,65 +11,83 @@ from tqdm import tqdm
 
 from hrs_keras.errors import DataError, ServingError, did_you_mean, printable, reason
 from hrs_keras.labels import IGNORE_LABEL, LABEL_SPACES, LabelSpace
-from hrs_keras.media.inputs import find_inputs, is_video
-from hrs_keras.media.painting import colourise, overlay
+from hrs_keras.media.inputs import find_inputs, is_video, log_skipped, refuse_overwriting
+from hrs_keras.media.label_maps import LabelMap, LabelMapFolders, Outcome
 from hrs_keras.serving.client import Segmentation, ServingClient, upright_file
-from hrs_keras.system.files import write_whole, writing
+from hrs_keras.serving.transport import ServedModel
 
 MAX_BATCH = 1024
 
 
+@dataclass(frozen=True)
+class RequestOptions:
+    """How :func:`request_files` asks, and what it writes.
+
+    Attributes:
+        classes: the name of the built-in label space whose classes the model predicts. A server does not tell it.
+            None if it is not known: then train ids are written, and no colours.
+        batch_size: images in a request, 1 to 1024.
+        on_skipped: is called with a line for each image that is skipped; by default it is logged as a warning.
+
+    Raises:
+        DataError: there is no such label space, or the batch size is out of its range.
+    """
+
+    classes: str | None = None
+    batch_size: int = 1
+    on_skipped: Callable[[str], None] = log_skipped
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and self.classes not in LABEL_SPACES:
+            raise DataError(f"no label space is called {self.classes!r}.{did_you_mean(self.classes, LABEL_SPACES)}")
+        if not 1 <= self.batch_size <= MAX_BATCH:
+            raise DataError(f"batch size {self.batch_size}: must be 1 to {MAX_BATCH}")
+
+    @property
+    def space(self) -> LabelSpace | None:
+        """The label space that ``classes`` names."""
+        return None if self.classes is None else LABEL_SPACES[self.classes]
+
+
 def request_files(
-    address: str,
-    inputs: Sequence[str | Path],
-    out: str | Path,
-    *,
-    model: str,
-    version: int | None = None,
-    timeout: float = 30.0,
-    attempts: int = 5,
-    classes: str | None = None,
-    batch_size: int = 1,
-) -> list[Path]:
+    served: ServedModel, inputs: Sequence[str | Path], out: str | Path, options: RequestOptions | None = None
+) -> Outcome:
     """Segment image files with a served model.
 
     Args:
-        address, model, version, timeout, attempts: see :class:`hrs_keras.serving.ServingClient`.
+        served: the model, where it is served, and how patiently it is asked.
         inputs: image files, folders, or patterns; see :func:`hrs_keras.media.inputs.find_inputs`.
-        out: for each image NAME: ``class_ids/NAME.png`` (train ids) and ``confidence/NAME.png`` (255 = certain), at the
-            size of the image as it stands upright.
-        classes: a built-in label space; then ``colour/NAME.png`` and ``overlay/NAME.png`` are written too.
-        batch_size: images a request.
+        out: a folder; an image NAME gives ``ids/NAME.png`` (``train_ids/NAME.png`` if the classes are not known) and so
+            on, at the size of the upright image; see :class:`hrs_keras.media.label_maps.LabelMapFolders`.
+        options: see :class:`RequestOptions`.
 
     Returns:
-        The images that could not be read, or that the server refused; they are named on the terminal and skipped.
+        Which folders were written to, and which images were skipped because they could not be read, or because the
+        server refused them.
 
     Raises:
-        DataError: nothing to send, two inputs of the same name, a video, or ``classes`` does not fit the model.
+        DataError: there is nothing to send, two inputs have the same name, one is a video or would be overwritten, or
+            the model's classes are not those of the options.
         ServingError: the server cannot be reached, or does not have the model.
         HRSError: the answers cannot be written.
     """
-    if classes is not None and classes not in LABEL_SPACES:
-        raise DataError(f"no label space is called {classes!r}.{did_you_mean(classes, LABEL_SPACES)}")
-    if not 1 <= batch_size <= MAX_BATCH:
-        raise DataError(f"batch size {batch_size}: wants 1 to {MAX_BATCH}")
-    files, skipped = find_inputs(inputs), []
+    options = options or RequestOptions()
+    files = find_inputs(inputs)
     if videos := [file for file in files if is_video(file)]:
         raise DataError(f"{printable(videos[0])} is a video; hrs predict takes those, or send its frames as images")
-    folders = _Folders(Path(out), LABEL_SPACES.get(classes))
-    with (
-        ServingClient(address, model, version=version, timeout=timeout, attempts=attempts) as client,
-        tqdm(total=len(files), unit="image", disable=None) as progress,
-    ):
-        for start in range(0, len(files), batch_size):
-            for file, (image, answer) in _segment(client, files[start : start + batch_size]).items():
+    folders, skipped = LabelMapFolders(Path(out), options.space, confidence="png"), []
+    refuse_overwriting(files, folders.paths)
+    folders.make()
+    with ServingClient(served) as client, tqdm(total=len(files), unit="image", disable=None) as progress:
+        for start in range(0, len(files), options.batch_size):
+            for file, (image, answer) in _segment(client, files[start : start + options.batch_size]).items():
                 if isinstance(answer, Segmentation):
-                    folders.write(file.stem, image, answer)
+                    folders.write(file.stem, _label_map(image, answer, options.space))
                 else:
-                    progress.write(f"hrs: skipped {printable(file)}: {reason(answer)}", file=sys.stderr)
+                    options.on_skipped(f"{printable(file)}: {reason(answer)}")
                     skipped.append(file)
                 progress.update()
-    return skipped
+    return Outcome(folders.paths, skipped)
 
 
 def _segment(client: ServingClient, files: Sequence[Path]) -> dict[Path, tuple[bytes, Segmentation | Exception]]:
@@ -83,29 +100,15 @@ def _segment(client: ServingClient, files: Sequence[Path]) -> dict[Path, tuple[b
             raise
         if len(files) == 1:
             return {files[0]: (b"", error)}
-    # One bad image spoils a request: each by itself.
+    # One bad image spoils the whole request: send each by itself.
     return {file: answer for one in files for file, answer in _segment(client, [one]).items()}
 
 
-class _Folders:
-    """Where the answers go, each file whole or not at all; made at once: a wrong place is told before the wait."""
-
-    def __init__(self, out: Path, space: LabelSpace | None):
-        self._out, self._space = out, space
-        for kind in ("class_ids", "confidence", *(("colour", "overlay") if space else ())):
-            with writing(out / kind):
-                (out / kind).mkdir(parents=True, exist_ok=True)
-
-    def write(self, stem: str, image: bytes, answer: Segmentation) -> None:
-        pictures = {"class_ids": answer.class_ids, "confidence": np.round(255 * answer.confidence).astype(np.uint8)}
-        if self._space:
-            _check_classes(answer.class_ids, self._space)
-            pictures["colour"] = colourise(answer.class_ids, self._space)
-            pictures["overlay"] = overlay(_rgb(image), pictures["colour"])
-        for kind, pixels in pictures.items():
-            path = self._out / kind / f"{stem}.png"
-            with writing(path):
-                write_whole(path, partial(Image.fromarray(pixels).save, format="PNG"))
+def _label_map(image: bytes, answer: Segmentation, space: LabelSpace | None) -> LabelMap:
+    if space is None:
+        return LabelMap(answer.class_ids, confidence=answer.confidence)
+    _check_classes(answer.class_ids, space)
+    return LabelMap(answer.class_ids, _rgb(image), answer.confidence)
 
 
 def _check_classes(ids: np.ndarray, space: LabelSpace) -> None:

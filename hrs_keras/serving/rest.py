@@ -10,7 +10,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
-from hrs_keras.serving.transport import BACKOFF, OUTPUTS, PORTS, SIGNATURE, Target, Transport, one_line
+from hrs_keras.serving.transport import BACKOFF, OUTPUTS, PORTS, SIGNATURE, ServedModel, Transport, one_line
 
 # What http_server.cc of TensorFlow Serving turns gRPC's codes into, and 413, which proxies answer.
 _CODES = {
@@ -30,11 +30,11 @@ class _WhenUnavailable(Retry):
 class RestTransport(Transport):
     """TensorFlow Serving's REST API, https://www.tensorflow.org/tfx/serving/api_rest."""
 
-    def __init__(self, target: Target):
-        super().__init__(target)
-        self._url = f"{target.address.rstrip('/')}/v1/models/{quote(target.model, safe='')}"
+    def __init__(self, served: ServedModel):
+        super().__init__(served)
+        self._url = f"{served.address.rstrip('/')}/v1/models/{quote(served.name, safe='')}"
         retry = _WhenUnavailable(
-            target.attempts - 1,
+            served.attempts - 1,
             redirect=0,
             allowed_methods=None,
             status_forcelist=[503],
@@ -50,7 +50,7 @@ class RestTransport(Transport):
         self._session.close()
 
     def _predict(self, images: Sequence[bytes]) -> tuple[str, Any]:
-        version = "" if self.target.version is None else f"/versions/{self.target.version}"
+        version = "" if self.served.version is None else f"/versions/{self.served.version}"
         rows = [{"b64": base64.b64encode(image).decode()} for image in images]
         code, answer = self._ask("POST", f"{version}:predict", {"signature_name": SIGNATURE, "instances": rows})
         if code != "OK":
@@ -73,7 +73,7 @@ class RestTransport(Transport):
     def _ask(self, method: str, path: str = "", body: dict | None = None) -> tuple[str, Any]:
         try:
             response = self._session.request(
-                method, self._url + path, json=body, timeout=self.target.timeout, allow_redirects=False
+                method, self._url + path, json=body, timeout=self.served.timeout, allow_redirects=False
             )
         except (requests.RequestException, HTTPError) as error:  # urllib3's own, where requests lets them through
             return self._unanswered(error)

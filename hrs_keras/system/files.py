@@ -60,8 +60,14 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object], *, durable: bool = True) -> None:
     """Have ``write`` fill a file, which appears under its name when it is done.
+
+    Args:
+        path: the file.
+        write: is given the open file.
+        durable: wait until the file has reached the disk. Without that, the file is whole for every other process,
+            but a power cut within the next seconds may leave it empty; only for what can be made again.
 
     Raises:
         OSError: it cannot be written; nothing is left of it.
@@ -70,7 +76,10 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     try:
         with open(partial, "wb") as file:
             write(file)
-        publish(partial, path)
+        if durable:
+            publish(partial, path)
+        else:
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -9,10 +9,11 @@ from PIL import Image
 
 from hrs_keras.data.audit import audit
 from hrs_keras.errors import HRSError
-from hrs_keras.evaluation.evaluator import IdWriter, class_ids, evaluate
+from hrs_keras.evaluation.evaluator import class_ids, evaluate
 from hrs_keras.evaluation.metrics import Evaluation, confusion_matrix
 from hrs_keras.evaluation.run import evaluate_run
-from hrs_keras.labels import CAMVID, CITYSCAPES, LabelSpace
+from hrs_keras.labels import CITYSCAPES, LabelSpace
+from hrs_keras.media.label_maps import FileIdWriter
 from hrs_keras.models import build_segmenter
 from hrs_keras.recipe.reading import load_recipe
 
@@ -41,7 +42,7 @@ def same(theirs: dict, ours: Evaluation) -> None:
 def test_equals_the_official_script_on_random_labels(tmp_path):
     rng = np.random.default_rng(0)
     matrix, truths, predictions = np.zeros((19, 19), np.int64), [], []
-    writer = IdWriter(CITYSCAPES, tmp_path / "predicted")
+    writer = FileIdWriter(tmp_path / "predicted", CITYSCAPES)
     train_id = np.full(256, 255, np.int32)
     train_id[list(CITYSCAPES.raw_ids)] = range(19)
     for i in range(2):
@@ -158,17 +159,6 @@ def test_overrides_that_are_not_about_data_are_refused(finished):
     for change in ("train.steps=9", "data.classes=camvid", "encoder.fc=8"):
         with pytest.raises(HRSError):
             evaluate_run(finished, overrides=[change])
-
-
-def test_ids_of_camvid_are_its_own(tmp_path):
-    IdWriter(CAMVID, tmp_path).write("x", np.array([[0, 10]]))
-    assert np.asarray(Image.open(tmp_path / "x.png")).tolist() == [[0, 10]]
-
-
-def test_a_folder_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(HRSError, match="cannot write"):
-        IdWriter(CAMVID, tmp_path / "file/out")
 
 
 def test_recipe_of_a_run_reads_back(finished):

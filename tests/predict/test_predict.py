@@ -21,10 +21,11 @@ from hrs_keras.cli.main import main
 from hrs_keras.errors import CheckpointError, DataError, HRSError
 from hrs_keras.labels import CAMVID, CITYSCAPES
 from hrs_keras.media import images as media
+from hrs_keras.media.label_maps import LabelMapFolders
 from hrs_keras.predict import files as predict
-from hrs_keras.predict.files import READ_AHEAD, predict_files
+from hrs_keras.predict.files import PredictOptions, predict_files
+from hrs_keras.predict.job import READ_AHEAD
 from hrs_keras.predict.model import TrainedModel
-from hrs_keras.predict.outputs import Outputs
 from hrs_keras.predict.views import View
 from hrs_keras.system.threads import WRITES_BEHIND
 
@@ -80,9 +81,10 @@ def at_work():
 
 def test_what_is_written(model, tmp_path):
     pixels = noise(tmp_path / "x.png", 33, 47)
-    arrays = {"confidence": True, "probabilities": True}
-    assert predict_files(model, [tmp_path / "x.png"], tmp_path / "out", view=EXACT, **arrays) == []
     out = tmp_path / "out"
+    options = PredictOptions(EXACT, confidence="npy", probabilities=True)
+    outcome = predict_files(model, [tmp_path / "x.png"], out, options)
+    assert outcome.skipped == [] and {folder.name for folder in outcome.folders} == set(os.listdir(out))
     assert names(out) == ["colour/x.png", "confidence/x.npy", "ids/x.png", "overlay/x.png", "probabilities/x.npy"]
     ids, colour, overlay = (pixels_of(out / kind / "x.png") for kind in ("ids", "colour", "overlay"))
     np.testing.assert_array_equal(ids, expected_ids(pixels) + 100)
@@ -97,12 +99,22 @@ def test_what_is_written(model, tmp_path):
     np.testing.assert_allclose(confidence, softmax.max(-1), rtol=1e-5)
 
 
+def test_confidence_as_a_picture(model, tmp_path):
+    noise(tmp_path / "x.png", 33, 47)
+    for kind in ("png", "npy"):
+        predict_files(model, [tmp_path / "x.png"], tmp_path / kind, PredictOptions(EXACT, confidence=kind))
+    exact = np.load(tmp_path / "npy/confidence/x.npy")
+    np.testing.assert_array_equal(pixels_of(tmp_path / "png/confidence/x.png"), np.round(255 * exact).astype(np.uint8))
+    assert names(tmp_path / "png/confidence") == ["x.png"] and names(tmp_path / "npy/confidence") == ["x.npy"]
+
+
 def test_a_label_space_without_file_ids_gives_train_ids(monkeypatch, tmp_path):
     bare = dataclasses.replace(by_brightness, space=dataclasses.replace(CAMVID, raw_ids=None))
     monkeypatch.setattr(predict, "load_model", lambda path, which: bare)
     pixels = noise(tmp_path / "x.png", 9, 9)
-    predict_files("bare", [tmp_path / "x.png"], tmp_path / "out", view=EXACT)
-    np.testing.assert_array_equal(pixels_of(tmp_path / "out/ids/x.png"), expected_ids(pixels))
+    outcome = predict_files("bare", [tmp_path / "x.png"], tmp_path / "out", PredictOptions(EXACT))
+    assert [folder.name for folder in outcome.folders] == ["train_ids", "colour", "overlay"]
+    np.testing.assert_array_equal(pixels_of(tmp_path / "out/train_ids/x.png"), expected_ids(pixels))
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
@@ -116,7 +128,7 @@ def test_neighbours_of_equal_size_are_one_batch(monkeypatch, tmp_path, batch_siz
         return by_brightness.logits(images)
 
     monkeypatch.setattr(predict, "load_model", lambda *_: dataclasses.replace(by_brightness, logits=logits))
-    predict_files("", [tmp_path / "in"], tmp_path / "out", view=EXACT, batch_size=batch_size)
+    predict_files("", [tmp_path / "in"], tmp_path / "out", PredictOptions(EXACT, batch_size=batch_size))
     assert shapes == {1: [1] * 8, 2: [2, 2, 1, 2, 1], 3: [3, 2, 2, 1]}[batch_size]
     for name, expected in pixels.items():
         np.testing.assert_array_equal(pixels_of(tmp_path / f"out/ids/{name}.png"), expected_ids(expected) + 100)
@@ -126,7 +138,7 @@ def test_neighbours_of_equal_size_are_one_batch(monkeypatch, tmp_path, batch_siz
 def test_every_view_and_one_pixel(model, tmp_path, view):
     for name, size in (("one", (1, 1)), ("large", (70, 130))):
         Image.new("RGB", size[::-1], (51, 51, 51)).save(tmp_path / f"{name}.png")
-        predict_files(model, [tmp_path / f"{name}.png"], tmp_path / "out", view=view)
+        predict_files(model, [tmp_path / f"{name}.png"], tmp_path / "out", PredictOptions(view))
         ids = pixels_of(tmp_path / f"out/ids/{name}.png")
         assert ids.shape == size and np.all(ids == 102)
 
@@ -135,7 +147,7 @@ def test_exif_rotated_images_are_written_upright(model, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by a quarter
     stored = noise(tmp_path / "x.png", 20, 30, exif=exif)
-    predict_files(model, [tmp_path / "x.png"], tmp_path / "out", view=EXACT)
+    predict_files(model, [tmp_path / "x.png"], tmp_path / "out", PredictOptions(EXACT))
     np.testing.assert_array_equal(pixels_of(tmp_path / "out/ids/x.png"), np.rot90(expected_ids(stored), -1) + 100)
 
 
@@ -143,12 +155,12 @@ def test_a_name_that_is_not_utf_8(model, tmp_path, capsys):
     name = os.fsdecode(b"x\xff")
     noise(tmp_path / f"in/{name}.png", 8, 8)
     (tmp_path / f"in/broken{name}.png").touch()
-    assert len(predict_files(model, [tmp_path / "in"], tmp_path / "out")) == 1
+    assert len(predict_files(model, [tmp_path / "in"], tmp_path / "out").skipped) == 1
     assert (tmp_path / f"out/ids/{name}.png").is_file()
-    assert f"hrs: skipped {tmp_path}/in/brokenx\\xff.png: is empty" in capsys.readouterr().err.splitlines()
+    assert f"warning: skipped {tmp_path}/in/brokenx\\xff.png: is empty" in capsys.readouterr().out.splitlines()
 
 
-def test_hostile_images_are_named_and_skipped(model, tmp_path, capsys):
+def test_hostile_images_are_named_and_skipped(model, tmp_path):
     folder = tmp_path / "in"
     for name in ("a", "z"):
         noise(folder / f"{name}.png", 12, 16)
@@ -159,12 +171,12 @@ def test_hostile_images_are_named_and_skipped(model, tmp_path, capsys):
     frames = [Image.new("P", (4, 4), colour) for colour in (0, 1)]
     frames[0].save(folder / "e.png", format="GIF", save_all=True, append_images=frames[1:])
     (folder / "f.png").symlink_to("nowhere")
-    skipped = predict_files(model, [folder], tmp_path / "out")
+    told: list[str] = []
+    skipped = predict_files(model, [folder], tmp_path / "out", PredictOptions(on_skipped=told.append)).skipped
     assert [path.name for path in skipped] == ["b.png", "c.png", "d.png", "e.png", "f.png"]
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hrs: ")]
     reasons = ["is neither a PNG", "cannot be decoded", "has 20000x20000 pixels", "is a GIF file", "cannot be read"]
     for line, path, reason in zip(told, skipped, reasons, strict=True):
-        assert line.startswith(f"hrs: skipped {path}: {reason}")
+        assert line.startswith(f"{path}: {reason}")
     assert {path.name for path in (tmp_path / "out/ids").iterdir()} == {"a.png", "z.png"}
 
 
@@ -180,7 +192,7 @@ def test_memory_is_flat_over_many_images(model, tmp_path, monkeypatch, count):
         with lock:
             held -= 1
 
-    read, write = media.read_image, Outputs.write_image
+    read, write = media.read_image, LabelMapFolders.write
 
     def read_counted(path, max_pixels):
         nonlocal held, most
@@ -196,8 +208,8 @@ def test_memory_is_flat_over_many_images(model, tmp_path, monkeypatch, count):
         write(*arguments)
 
     monkeypatch.setattr(media, "read_image", read_counted)
-    monkeypatch.setattr(Outputs, "write_image", write_slowly)
-    predict_files(model, [tmp_path / "in"], tmp_path / "out", view=EXACT, batch_size=batch_size)
+    monkeypatch.setattr(LabelMapFolders, "write", write_slowly)
+    predict_files(model, [tmp_path / "in"], tmp_path / "out", PredictOptions(EXACT, batch_size=batch_size))
     assert len(names(tmp_path / "out")) == 3 * count
     # Read ahead; a batch being collected, and one whose predictions are handed on; being written; in between.
     assert batch_size < most <= (READ_AHEAD + batch_size) + 2 * batch_size + WRITES_BEHIND + 2
@@ -219,7 +231,7 @@ def test_full_disk(model, tmp_path, name):
     path.with_name(path.name + ".partial").symlink_to("/dev/full")
     before = at_work()
     with pytest.raises(HRSError, match=f"cannot write {path}: No space left on device"):
-        predict_files(model, [tmp_path / "in"], tmp_path / "out", confidence=True)
+        predict_files(model, [tmp_path / "in"], tmp_path / "out", PredictOptions(confidence="npy"))
     assert at_work() == before
     written = names(tmp_path / "out")
     assert name not in written and not [other for other in written if other.endswith(".partial")]
@@ -260,13 +272,13 @@ def test_no_memory(tmp_path, monkeypatch):
     for name in "ab":
         noise(tmp_path / f"{name}.png", 8, 9)
     with pytest.raises(HRSError, match=r"no memory to predict 2 images of 8x9 .* lower --batch-size"):
-        predict_files("", [tmp_path], tmp_path / "out", batch_size=2)
+        predict_files("", [tmp_path], tmp_path / "out", PredictOptions(batch_size=2))
 
 
 @pytest.mark.parametrize("option", ["batch_size", "max_pixels"])
-def test_numbers_out_of_range(tmp_path, option):
-    with pytest.raises(HRSError, match=f"{option} 0: wants 1 to "):
-        predict_files("", [tmp_path], tmp_path, **{option: 0})
+def test_numbers_out_of_range(option):
+    with pytest.raises(HRSError, match=f"{option} 0: must be 1 to "):
+        PredictOptions(**{option: 0})
 
 
 def test_a_wrong_model_leaves_nothing_behind(tmp_path):
@@ -307,8 +319,8 @@ def film(path):
 def test_video(model, tmp_path, size, written):
     """Also of odd size, which H.264 pictures cannot have."""
     frames = record(tmp_path / "drive.mkv", size, 12, Fraction(30000, 1001))
-    options = {"view": EXACT, "batch_size": 5, "confidence": True}
-    assert predict_files(model, [tmp_path / "drive.mkv"], tmp_path / "out", **options) == []
+    options = PredictOptions(EXACT, batch_size=5, confidence="npy")
+    assert predict_files(model, [tmp_path / "drive.mkv"], tmp_path / "out", options).skipped == []
     numbered = [f"frame_{i:07d}" for i in range(12)]
     out = tmp_path / "out"
     assert names(out / "ids") == [f"drive/{name}.png" for name in numbered]
@@ -330,20 +342,20 @@ def test_truncated_video(model, tmp_path, capsys):
     noise(tmp_path / "in/x.png", 8, 8)
     contents = (tmp_path / "in/drive.mkv").read_bytes()
     (tmp_path / "in/drive.mkv").write_bytes(contents[: len(contents) // 2])
-    skipped = predict_files(model, [f"{tmp_path}/in/*"], tmp_path / "out", view=EXACT)
+    skipped = predict_files(model, [f"{tmp_path}/in/*"], tmp_path / "out", PredictOptions(EXACT)).skipped
     assert skipped == [tmp_path / "in/drive.mkv"]
     count = len(names(tmp_path / "out/ids/drive"))
     assert 10 < count < 25 and len(film(tmp_path / "out/colour/drive.mp4")[1]) == count
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hrs: ")]
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
     assert len(told) == 1 and f"the rest of {skipped[0]}: it breaks off after {count} frames" in told[0]
     assert (tmp_path / "out/ids/x.png").is_file()
 
 
 def test_a_file_that_is_no_video(model, tmp_path, capsys):
     (tmp_path / "drive.mp4").write_bytes(b"no video")
-    assert predict_files(model, [tmp_path / "drive.mp4"], tmp_path / "out") == [tmp_path / "drive.mp4"]
+    assert predict_files(model, [tmp_path / "drive.mp4"], tmp_path / "out").skipped == [tmp_path / "drive.mp4"]
     assert names(tmp_path / "out") == [] and not (tmp_path / "out/ids/drive").exists()
-    assert f"hrs: skipped {tmp_path}/drive.mp4: cannot be read as a video" in capsys.readouterr().err
+    assert f"warning: skipped {tmp_path}/drive.mp4: cannot be read as a video" in capsys.readouterr().out
 
 
 @full_disk
@@ -377,7 +389,7 @@ def test_run_folder_and_saved_model_give_the_same_ids(finished, city, tmp_path):
     noise(tmp_path / "odd.png", 45, 77)
     images.append(tmp_path / "odd.png")
     for name, model in (("run", finished), ("version", saved), ("newest", os.path.dirname(saved))):
-        assert predict_files(model, images, tmp_path / name) == []
+        assert predict_files(model, images, tmp_path / name).skipped == []
     served = tf.saved_model.load(saved).signatures["serving_default"]
     for image in images:
         ids = [pixels_of(tmp_path / name / f"ids/{image.stem}.png") for name in ("run", "version", "newest")]
@@ -394,7 +406,7 @@ def test_command_line(finished, tmp_path, capsys):
     (tmp_path / "many/broken.png").write_bytes(b"no image")
     (tmp_path / "many/notes.txt").touch()
     one, many, out = (str(tmp_path / name) for name in ("one.png", "many", "out"))
-    more = ["--sliding", "--overlap", "0.25", "--flip", "--batch-size", "2", "--confidence", "--checkpoint", "last"]
+    more = ["--sliding", "--overlap", "0.25", "--flip", "--batch-size", "2", "--confidence-npy", "--checkpoint", "last"]
     assert main(["predict", str(finished), one, "--out", out, many, f"{tmp_path}/*.png", *more]) == 3
     printed = capsys.readouterr()
     assert [line for line in printed.err.splitlines() if line.startswith(f"hrs: skipped {many}/broken.png: is neither")]
@@ -407,15 +419,17 @@ def test_command_line(finished, tmp_path, capsys):
             with Image.open(tmp_path / "out" / kind / f"{stem}.png") as image:
                 assert (image.size, image.mode) == (size, mode)
     assert set(np.unique(pixels_of(tmp_path / "out/ids/one.png"))) <= set(CITYSCAPES.raw_ids)
-    assert main(["predict", str(finished), one, "--out", out, "--pad", "--scales", "0.75", "1"]) == 0
+    assert main(["predict", str(finished), one, "--out", out, "--pad", "--scales", "0.75", "1", "--confidence"]) == 0
+    with Image.open(tmp_path / "out/confidence/one.png") as confidence:
+        assert (confidence.size, confidence.mode) == ((50, 40), "L")
 
 
 @pytest.mark.parametrize(
     "options, says",
     [
-        (["--sliding", "--overlap", "1"], "overlap 1: wants a share"),
-        (["--scales", "0"], "scales (0.0,): wants factors above 0"),
-        (["--batch-size", "0"], "batch_size 0: wants 1 to 1024"),
+        (["--sliding", "--overlap", "1"], "overlap 1: must be a share"),
+        (["--scales", "0"], "scales (0.0,): must be factors above 0"),
+        (["--batch-size", "0"], "batch_size 0: must be 1 to 1024"),
         (["nothing.png"], "nothing.png does not exist"),
     ],
 )

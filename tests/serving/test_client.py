@@ -15,7 +15,7 @@ from support.sample_images import turned
 from support.scripted_servers import ScriptedGrpc, ScriptedRest, meaning, png, rest_answer
 
 from hrs_keras.errors import DataError, ServingError
-from hrs_keras.serving import ServingClient
+from hrs_keras.serving import ServedModel, ServingClient
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (4, 6, 3), np.uint8)
@@ -30,7 +30,7 @@ def serve(request):
 
 
 def ask(server, images=(IMAGE,), **options):
-    with ServingClient(server.address, "toy", **options) as client:
+    with ServingClient(ServedModel(server.address, "toy", **options)) as client:
         return client.segment(list(images))
 
 
@@ -81,7 +81,7 @@ def test_refused_connection_and_then_up(kind, scheme):
     later = threading.Timer(0.1, lambda: servers.append(kind(["OK"], port)))
     later.start()
     try:
-        with ServingClient(f"{scheme}127.0.0.1:{port}", "toy", attempts=3) as client:
+        with ServingClient(ServedModel(f"{scheme}127.0.0.1:{port}", "toy", attempts=3)) as client:
             assert client.segment([IMAGE])[0].class_ids.shape == (4, 6)
     finally:
         later.join()
@@ -91,7 +91,7 @@ def test_refused_connection_and_then_up(kind, scheme):
 @pytest.mark.parametrize("scheme", ["http://", "grpc://", ""])
 def test_connection_that_stays_refused(scheme):
     address = f"{scheme}127.0.0.1:{free_port()}"
-    with ServingClient(address, "toy", attempts=2) as client:
+    with ServingClient(ServedModel(address, "toy", attempts=2)) as client:
         for question in (client.versions, lambda: client.segment([IMAGE])):
             with pytest.raises(ServingError, match=r"unavailable after 2 attempts: .*Connection refused"):
                 question()
@@ -146,7 +146,7 @@ def test_a_timeout_within_the_answer():
         thread = threading.Thread(target=answer_half)
         thread.start()
         with (
-            ServingClient(address, "toy", timeout=0.3) as client,
+            ServingClient(ServedModel(address, "toy", timeout=0.3)) as client,
             pytest.raises(ServingError, match="no answer in time"),
         ):
             client.segment([IMAGE])
@@ -168,7 +168,7 @@ def test_a_connection_that_breaks():
         thread = threading.Thread(target=hang_up, daemon=True)
         thread.start()
         address, says = f"http://127.0.0.1:{listener.getsockname()[1]}", r"no answer: .*is the server still running"
-        with ServingClient(address, "toy") as client, pytest.raises(ServingError, match=says):
+        with ServingClient(ServedModel(address, "toy")) as client, pytest.raises(ServingError, match=says):
             client.segment([IMAGE])
         assert len(accepted) == 1
 
@@ -234,7 +234,7 @@ def test_grpc_asked_at_a_rest_port_and_the_other_way_round():
     with contextlib.closing(ScriptedRest()) as rest, contextlib.closing(ScriptedGrpc()) as over_grpc:
         says = r"By default REST is http://host:8501, gRPC host:8500"
         for address in (rest.address.removeprefix("http://"), f"http://{over_grpc.address}"):
-            client = ServingClient(address, "toy", attempts=1, timeout=5)
+            client = ServingClient(ServedModel(address, "toy", attempts=1, timeout=5))
             with client, pytest.raises(ServingError, match=says):
                 client.segment([IMAGE])
 
@@ -244,18 +244,21 @@ def test_grpc_asked_at_a_rest_port_and_the_other_way_round():
 
 def test_versions(serve):
     server = serve()
-    with ServingClient(server.address, "toy") as client:
+    with ServingClient(ServedModel(server.address, "toy")) as client:
         assert list(client.versions().items()) == [(1, "AVAILABLE"), (2, "LOADING")]
-    with ServingClient(server.address, "nobody") as client, pytest.raises(ServingError, match=r"'nobody' .*not served"):
+    with (
+        ServingClient(ServedModel(server.address, "nobody")) as client,
+        pytest.raises(ServingError, match=r"'nobody' .*not served"),
+    ):
         client.versions()
 
 
 @pytest.mark.parametrize(
     "arguments, says",
     [
-        ({"address": "localhost"}, "'localhost': wants http://host:port"),
-        ({"address": "ftp://localhost:80"}, "wants http://host:port"),
-        ({"address": "http://"}, "wants http://host:port"),
+        ({"address": "localhost"}, "'localhost': must be http://host:port"),
+        ({"address": "ftp://localhost:80"}, "must be http://host:port"),
+        ({"address": "http://"}, "must be http://host:port"),
         ({"timeout": 0}, "timeout 0"),
         ({"timeout": float("inf")}, "timeout inf"),
         ({"attempts": 0}, "attempts 0"),
@@ -264,7 +267,7 @@ def test_versions(serve):
 )
 def test_arguments_that_make_no_sense(arguments, says):
     with pytest.raises(ServingError, match=says):
-        ServingClient(**{"address": "http://localhost:8501", "model": "toy"} | arguments)
+        ServingClient(ServedModel(**{"address": "http://localhost:8501", "name": "toy"} | arguments))
 
 
 def test_no_images_are_no_request(serve):
@@ -321,13 +324,13 @@ def test_exif_data_that_make_no_sense_turn_nothing():
 WITHOUT = """
 import sys
 from pathlib import Path
-from hrs_keras.serving import ServingClient
-from hrs_keras.serving.request import request_files
+from hrs_keras.serving import ServedModel, ServingClient
+from hrs_keras.serving.request import RequestOptions, request_files
 
 address, image, out = sys.argv[1:]
-with ServingClient(address, "toy") as client:
+with ServingClient(ServedModel(address, "toy")) as client:
     assert client.versions() and client.segment([Path(image).read_bytes()])
-assert request_files(address, [image], out, model="toy", classes="camvid") == []
+assert request_files(ServedModel(address, "toy"), [image], out, RequestOptions("camvid")).skipped == []
 assert not {"tensorflow", "keras", "grpc"} & set(sys.modules)
 """
 
@@ -343,14 +346,14 @@ def test_rest_needs_no_tensorflow(tmp_path):
 @pytest.mark.parametrize(
     ("address", "changes", "message"),
     [
-        ("127.0.0.1:99999", {}, "address '127.0.0.1:99999': wants"),
-        ("http://127.0.0.1:99999", {}, "wants http://host:port"),
-        ("http://[::1", {}, "wants http://host:port"),
-        ("http://:", {}, "wants http://host:port"),
-        ("ftp://host:1", {}, "wants http://host:port"),
-        ("localhost", {}, "wants http://host:port"),
-        ("http://localhost:8501", {"model": ""}, "model ''"),
-        ("http://localhost:8501", {"model": "m\udcff"}, "model "),
+        ("127.0.0.1:99999", {}, "address '127.0.0.1:99999': must be"),
+        ("http://127.0.0.1:99999", {}, "must be http://host:port"),
+        ("http://[::1", {}, "must be http://host:port"),
+        ("http://:", {}, "must be http://host:port"),
+        ("ftp://host:1", {}, "must be http://host:port"),
+        ("localhost", {}, "must be http://host:port"),
+        ("http://localhost:8501", {"name": ""}, "model ''"),
+        ("http://localhost:8501", {"name": "m\udcff"}, "model "),
         ("localhost:8500", {"version": 0}, "version 0"),
         ("localhost:8500", {"version": 10**20}, "version 1"),
         ("http://localhost:8501", {"timeout": 1e300}, "timeout 1e[+]300"),
@@ -359,4 +362,4 @@ def test_rest_needs_no_tensorflow(tmp_path):
 )
 def test_what_cannot_be_asked_is_told_at_once(address, changes, message):
     with pytest.raises(ServingError, match=message):
-        ServingClient(address, **({"model": "toy"} | changes))
+        ServingClient(ServedModel(address, **({"name": "toy"} | changes)))

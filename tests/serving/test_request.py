@@ -10,8 +10,9 @@ from support.scripted_servers import REFUSED_WIDTH, ScriptedGrpc, ScriptedRest, 
 
 from hrs_keras.cli.main import main
 from hrs_keras.errors import DataError, HRSError, ServingError
-from hrs_keras.labels import CAMVID
-from hrs_keras.serving.request import request_files
+from hrs_keras.labels import CAMVID, CITYSCAPES
+from hrs_keras.serving import ServedModel
+from hrs_keras.serving.request import RequestOptions, request_files
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
 GREY = PIXELS[..., 0]
@@ -51,14 +52,15 @@ def photos(tmp_path):
 @pytest.mark.parametrize("batch_size", [1, 4, 10])
 def test_request_files(serve, photos, tmp_path, capsys, batch_size):
     server, out = serve(), tmp_path / "out"
-    skipped = request_files(server.address, [photos], out, model="toy", classes="camvid", batch_size=batch_size)
-    assert [path.name for path in skipped] == ["d.png", "e.jpeg"]
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hrs: skipped")]
+    outcome = request_files(ServedModel(server.address, "toy"), [photos], out, RequestOptions("camvid", batch_size))
+    assert [path.name for path in outcome.skipped] == ["d.png", "e.jpeg"]
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: skipped")]
     assert len(told) == 2 and "photos/d.png" in told[0] and "refused: scripted" in told[0]
     assert "photos/e.jpeg: cannot be read as PNG or JPEG (it is neither)" in told[1]
     assert max(map(len, server.sent)) == (4 if batch_size == 4 else 1)  # e.jpeg is among the first 10
     pictures = written(out)
-    kinds, names = ("class_ids", "confidence", "colour", "overlay"), "abcf"
+    kinds, names = ("ids", "confidence", "colour", "overlay"), "abcf"
+    assert {folder.name for folder in outcome.folders} == set(kinds)
     assert pictures.keys() == {f"{kind}/{name}.png" for kind in kinds for name in names}
     stored = {"a": PIXELS, "b": np.array(Image.open(photos / "b.jpg")), "c": np.stack([PIXELS[..., 0]] * 3, -1),
               "f": np.stack([np.array(Image.open(photos / "f.jpg"))] * 3, -1)}  # fmt: skip
@@ -74,8 +76,27 @@ def test_request_files(serve, photos, tmp_path, capsys, batch_size):
 
 def test_request_files_without_classes(serve, photos, tmp_path):
     out = tmp_path / "out"
-    assert request_files(serve().address, [photos / "a.png"], out, model="toy") == []
-    assert written(out).keys() == {"class_ids/a.png", "confidence/a.png"}
+    outcome = request_files(ServedModel(serve().address, "toy"), [photos / "a.png"], out)
+    assert outcome.skipped == [] and [folder.name for folder in outcome.folders] == ["train_ids", "confidence"]
+    pictures = written(out)
+    assert pictures.keys() == {"train_ids/a.png", "confidence/a.png"}
+    np.testing.assert_array_equal(pictures["train_ids/a.png"], GREY % 11)
+
+
+def test_file_ids_where_they_are_not_train_ids(serve, photos, tmp_path):
+    served = ServedModel(serve().address, "toy")
+    request_files(served, [photos / "a.png"], tmp_path / "out", RequestOptions("cityscapes"))
+    pictures = written(tmp_path / "out")
+    np.testing.assert_array_equal(pictures["ids/a.png"], np.array(CITYSCAPES.raw_ids)[GREY % 11])
+    np.testing.assert_array_equal(pictures["colour/a.png"], np.array(CITYSCAPES.palette)[GREY % 11])
+
+
+def test_inputs_are_never_overwritten(photos, tmp_path):
+    with contextlib.closing(ScriptedRest()) as server, pytest.raises(DataError, match="choose another --out"):
+        (tmp_path / "out").mkdir()
+        photos.rename(tmp_path / "out/confidence")
+        request_files(ServedModel(server.address, "toy"), [tmp_path / "out/confidence"], tmp_path / "out")
+    assert (tmp_path / "out/confidence/a.png").read_bytes() == IMAGE and not server.sent
 
 
 def test_files_that_cannot_be_opened(photos, tmp_path, monkeypatch, capsys):
@@ -84,15 +105,15 @@ def test_files_that_cannot_be_opened(photos, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("pathlib.Path.read_bytes", read_bytes)
     with contextlib.closing(ScriptedRest()) as server:
-        skipped = request_files(server.address, [photos / "a.png"], tmp_path / "out", model="toy")
-    assert skipped == [photos / "a.png"] and "a.png: Permission denied" in capsys.readouterr().err
+        outcome = request_files(ServedModel(server.address, "toy"), [photos / "a.png"], tmp_path / "out")
+    assert outcome.skipped == [photos / "a.png"] and "a.png: Permission denied" in capsys.readouterr().out
 
 
 def test_a_server_that_goes_away_ends_it(serve, photos, tmp_path):
     server = serve(["OK", "UNAVAILABLE"])
     with pytest.raises(ServingError, match="unavailable after 1 attempt"):
-        request_files(server.address, [photos], tmp_path / "out", model="toy", attempts=1)
-    assert written(tmp_path / "out").keys() == {"class_ids/a.png", "confidence/a.png"}
+        request_files(ServedModel(server.address, "toy", attempts=1), [photos], tmp_path / "out")
+    assert written(tmp_path / "out").keys() == {"train_ids/a.png", "confidence/a.png"}
 
 
 @pytest.mark.parametrize(
@@ -102,23 +123,25 @@ def test_a_server_that_goes_away_ends_it(serve, photos, tmp_path):
         ({"batch_size": 0}, "batch size 0"),
         ({"inputs": ["missing"]}, "missing does not exist"),
         ({"inputs": ["film.mp4"]}, "film.mp4 is a video"),
-        ({"out": "photos/a.png"}, "cannot write photos/a.png/class_ids: Not a directory"),
+        ({"out": "photos/a.png"}, "cannot write photos/a.png/train_ids: Not a directory"),
     ],
 )
 def test_requests_that_make_no_sense(photos, tmp_path, monkeypatch, arguments, says):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "film.mp4").touch()
-    usual = {"inputs": [photos / "a.png"], "out": "out", "model": "toy"}
+    usual = {"inputs": [photos / "a.png"], "out": "out"} | arguments
+    options = {name: usual.pop(name) for name in ("classes", "batch_size") if name in usual}
     with contextlib.closing(ScriptedRest()) as server, pytest.raises(HRSError) as caught:
-        request_files(server.address, **usual | arguments)
+        request_files(ServedModel(server.address, "toy"), **usual, options=RequestOptions(**options))
     assert says in str(caught.value) and not (tmp_path / "out").exists()
 
 
 def test_classes_of_another_model(photos, tmp_path):
     with contextlib.closing(ScriptedRest([rest_answer(png(np.full((4, 6), 12, np.uint8)), png(GREY))])) as server:
-        request_files(server.address, [photos / "a.png"], tmp_path / "out", model="toy", classes="cityscapes")
+        served = ServedModel(server.address, "toy")
+        request_files(served, [photos / "a.png"], tmp_path / "out", RequestOptions("cityscapes"))
         with pytest.raises(DataError, match="the model answers class 12, camvid has classes 0 to 10"):
-            request_files(server.address, [photos / "a.png"], tmp_path / "out", model="toy", classes="camvid")
+            request_files(served, [photos / "a.png"], tmp_path / "out", RequestOptions("camvid"))
 
 
 def test_exit_codes(photos, tmp_path, capsys):

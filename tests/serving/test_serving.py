@@ -28,7 +28,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
 from hrs_keras.errors import DataError, ServingError
 from hrs_keras.export.saved_model import newest_version
-from hrs_keras.serving import ServingClient
+from hrs_keras.serving import ServedModel, ServingClient
 
 RNG = np.random.default_rng(1)
 
@@ -337,11 +337,11 @@ def address(request, server):
 def test_client(address, server, local):
     images = [png(PIXELS), jpeg(PIXELS[:20, :30])]
     expected = local["png"](image_bytes=tf.constant(images))
-    with ServingClient(address, server.model) as client:
+    with ServingClient(ServedModel(address, server.model)) as client:
         assert client.versions()[int(server.export.name)] == "AVAILABLE"
         answers = client.segment(images)
         assert client.segment([]) == []
-    with ServingClient(address, server.model, version=int(server.export.name)) as client:
+    with ServingClient(ServedModel(address, server.model, version=int(server.export.name))) as client:
         assert np.array_equal(client.segment(images[:1])[0].class_ids, answers[0].class_ids)
     served = {
         "label_map_bytes": [png(answer.class_ids) for answer in answers],
@@ -360,7 +360,7 @@ def test_client_turns_photos_upright(address, server, kind):
     photo = saved(Image.fromarray(PIXELS), kind, exif=turned(6))
     with Image.open(io.BytesIO(photo)) as image:
         standing = np.rot90(np.array(image), -1)
-    with ServingClient(address, server.model) as client:
+    with ServingClient(ServedModel(address, server.model)) as client:
         found, expected = client.segment([photo, png(np.ascontiguousarray(standing))])
     assert found.class_ids.shape == (80, 48)
     np.testing.assert_array_equal(found.class_ids, expected.class_ids)
@@ -369,9 +369,9 @@ def test_client_turns_photos_upright(address, server, kind):
 
 def test_client_and_what_is_not_there(address, server):
     there = rf"versions there: .*{server.export.name} \(AVAILABLE\)"
-    for asked, says in (({"model": "nobody"}, "'nobody' at .* not served"),
-                        ({"model": server.model, "version": 999}, f"version 999 .* not served.*{there}")):  # fmt: skip
-        with ServingClient(address, **asked) as client, pytest.raises(ServingError, match=says) as caught:
+    for asked, says in (({"name": "nobody"}, "'nobody' at .* not served"),
+                        ({"name": server.model, "version": 999}, f"version 999 .* not served.*{there}")):  # fmt: skip
+        with ServingClient(ServedModel(address, **asked)) as client, pytest.raises(ServingError, match=says) as caught:
             client.segment([png(PIXELS)])
         assert not caught.value.refused
 
@@ -379,7 +379,10 @@ def test_client_and_what_is_not_there(address, server):
 def test_client_and_another_model(address, server):
     if not server.own:
         pytest.skip("serves what it serves")
-    with ServingClient(address, "plain") as client, pytest.raises(ServingError, match="no signature 'png'") as caught:
+    with (
+        ServingClient(ServedModel(address, "plain")) as client,
+        pytest.raises(ServingError, match="no signature 'png'") as caught,
+    ):
         client.segment([png(PIXELS)])
     assert not caught.value.refused
 
@@ -387,7 +390,7 @@ def test_client_and_another_model(address, server):
 def test_client_and_images_that_are_refused(address, server):
     limit = json.loads((server.export / "assets.extra/hrs.json").read_text())["max_pixels"]
     wide = png(np.zeros((1, limit + 1), np.uint8))
-    with ServingClient(address, server.model) as client:
+    with ServingClient(ServedModel(address, server.model)) as client:
         with pytest.raises(ServingError, match=f"refused: .*pixels.*{limit + 1}") as caught:
             client.segment([wide])
         assert caught.value.refused

@@ -1,0 +1,136 @@
+"""A stream of images through a network: read ahead, predicted in batches, written behind, in bounded memory."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from hrs_keras.errors import DataError, HRSError, printable
+from hrs_keras.media.images import read_images
+from hrs_keras.media.label_maps import LabelMap, LabelMapFolders
+from hrs_keras.media.video import open_video
+from hrs_keras.predict.films import film
+from hrs_keras.predict.views import Predictor, confidence, probabilities
+from hrs_keras.system.threads import WRITES_BEHIND, write_behind
+
+READ_AHEAD = 4
+"""Images that are read beyond a batch."""
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Predicts files one after the other.
+
+    Attributes:
+        predictor: the network, and how images are shown to it.
+        folders: where the label maps go; they must exist.
+        batch_size: how many images of one size that follow each other are predicted at once.
+        max_pixels: what has more is skipped.
+        on_skipped: is called with a line for each input that is skipped.
+    """
+
+    predictor: Predictor
+    folders: LabelMapFolders
+    batch_size: int
+    max_pixels: int
+    on_skipped: Callable[[str], None]
+
+    def images(self, files: Sequence[Path]) -> list[Path]:
+        """Predict image files; returns those that could not be read.
+
+        Raises:
+            HRSError: memory does not suffice, or a file cannot be written.
+        """
+        skipped: list[Path] = []
+
+        def write(file: Path, predicted: LabelMap) -> None:
+            self.folders.write(file.stem, predicted)
+
+        with (
+            tqdm(total=len(files), unit="image", disable=None if files else True) as bar,
+            read_images(files, self.max_pixels, READ_AHEAD + self.batch_size) as stream,
+            write_behind(write, threads=WRITES_BEHIND) as write_later,
+        ):
+            for file, predicted in self._predictions(self._readable(stream, skipped)):
+                write_later(file, predicted)
+                bar.update()
+        return skipped
+
+    def video(self, file: Path) -> bool:
+        """Predict a video file; returns whether it could be read to its end.
+
+        Raises:
+            HRSError: memory does not suffice, or a file cannot be written.
+        """
+        skipped: list[int] = []
+        with ExitStack() as opened:
+            try:
+                video = opened.enter_context(open_video(file, self.max_pixels))
+            except DataError as error:
+                self.on_skipped(str(error))
+                return False
+            name = printable(Path(file.name))
+            bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=name, disable=None))
+            stream = opened.enter_context(video.read(READ_AHEAD + self.batch_size))
+            write = opened.enter_context(film(self.folders, file.stem, video))
+            # One thread, because frames are written in order.
+            write_later = opened.enter_context(write_behind(write, threads=1))
+            for time, predicted in self._predictions(self._readable(stream, skipped)):
+                write_later(time, predicted)
+                bar.update()
+        return not skipped
+
+    def _readable(
+        self, stream: Iterable[tuple[Key, np.ndarray | DataError]], skipped: list[Key]
+    ) -> Iterator[tuple[Key, np.ndarray]]:
+        """Those that are images; the others are reported, and their keys are added to ``skipped``."""
+        for key, found in stream:
+            if isinstance(found, DataError):
+                self.on_skipped(str(found))
+                skipped.append(key)
+            else:
+                yield key, found
+
+    def _predictions(self, stream: Iterable[tuple[Key, np.ndarray]]) -> Iterator[tuple[Key, LabelMap]]:
+        for batch in _batches(stream, self.batch_size):
+            keys, images = zip(*batch, strict=True)
+            try:
+                predicted = self._predict(images)
+            except (tf.errors.ResourceExhaustedError, MemoryError):
+                count, (height, width) = len(images), images[0].shape[:2]
+                raise HRSError(
+                    f"no memory to predict {count} image{'s'[: count > 1]} of {height}x{width} (height x width) at"
+                    " once; lower --batch-size or --scales, or scale the images down (--max-pixels skips such images)"
+                ) from None
+            yield from zip(keys, predicted, strict=True)
+
+    def _predict(self, images: Sequence[np.ndarray]) -> list[LabelMap]:
+        """B times [h, w, 3] uint8 -> B label maps."""
+        logits = self.predictor(np.stack(images))
+        ids = logits.argmax(axis=-1).astype(np.uint8)
+        count = len(images)
+        certain = confidence(logits) if self.folders.confidence else [None] * count
+        of_all = probabilities(logits) if self.folders.probabilities else [None] * count
+        return [LabelMap(ids[i], images[i], certain[i], of_all[i]) for i in range(count)]
+
+
+def _batches(stream: Iterable[tuple[Key, np.ndarray]], size: int) -> Iterator[list[tuple[Key, np.ndarray]]]:
+    """Lists of up to ``size`` neighbours whose images are equal in shape."""
+    batch: list[tuple[Key, np.ndarray]] = []
+    for key, image in stream:
+        if batch and image.shape != batch[0][1].shape:
+            yield batch
+            batch = []
+        batch.append((key, image))
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
