@@ -1,6 +1,6 @@
 """Semantic segmentation from few real and many synthetic labels, by hierarchical region selection.
 
-Whatever the command line does is here as a function::
+All that the command line does is here as a function::
 
     import hrs_keras
 
@@ -8,7 +8,8 @@ Whatever the command line does is here as a function::
     result = hrs_keras.train(recipe)
     print(result.miou, result.saved_model)
 
-Names are imported when first used: TensorFlow takes seconds.
+Names are imported when they are first used, because TensorFlow takes seconds. What the package tells while it works
+goes to the logger ``hrs_keras``; ``logging.basicConfig(level=logging.INFO)`` shows it.
 """
 
 import importlib
@@ -21,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __version__ = "0.1.0"
 
+# Where each public name is defined. Type checkers read __init__.pyi instead; a test compares the two.
 _HOME = {
     "Recipe": "recipe",
     "load_recipe": "recipe",
@@ -42,7 +44,11 @@ _HOME = {
 __all__ = [*_HOME]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

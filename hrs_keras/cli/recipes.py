@@ -23,6 +23,5 @@ def run(options: argparse.Namespace) -> int:
         print(packaged.copy(options.name, options.folder))
         return 0
     width = max(map(len, packaged.names()))
-    for name in packaged.names():
-        print(f"{name:{width}}  {packaged.summary(name)}")
+    print("\n".join(f"{name:{width}}  {packaged.summary(name)}" for name in packaged.names()))
     return 0
