@@ -6,11 +6,14 @@ from hrs_keras.errors import HRSError as HRSError
 from hrs_keras.evaluation.run import evaluate_run as evaluate_run
 from hrs_keras.export.run import export_run as export_run
 from hrs_keras.export.run import export_run_portable as export_run_portable
+from hrs_keras.predict.files import PredictOptions as PredictOptions
 from hrs_keras.predict.files import predict_files as predict_files
 from hrs_keras.predict.views import View as View
 from hrs_keras.recipe import Recipe as Recipe
 from hrs_keras.recipe import load_recipe as load_recipe
+from hrs_keras.serving import ServedModel as ServedModel
 from hrs_keras.serving import ServingClient as ServingClient
+from hrs_keras.serving.request import RequestOptions as RequestOptions
 from hrs_keras.serving.request import request_files as request_files
 from hrs_keras.training.run import train as train
 

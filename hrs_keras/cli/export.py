@@ -1,6 +1,7 @@
 """``hrs export``."""
 
 import argparse
+from typing import Any
 
 from hrs_keras.cli.words import add_checkpoint, max_pixels
 from hrs_keras.errors import HRSError
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Export, and print the path."""
-    chosen = {"which": options.checkpoint, "version": options.version}
+    chosen: dict[str, Any] = {"which": options.checkpoint, "version": options.version}
     if options.format == "saved_model":
         from hrs_keras import export_run
 

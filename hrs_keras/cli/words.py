@@ -73,6 +73,6 @@ def tell_outcome(outcome: "Outcome", out: Path | str) -> int:
     return 3 if outcome.skipped else 0
 
 
-def max_pixels(options: argparse.Namespace) -> dict[str, int]:
+def max_pixels(options: argparse.Namespace) -> dict[str, Any]:
     """``--max-pixels`` as a keyword argument, if it was given: its default is known where TensorFlow is imported."""
     return {} if options.max_pixels is None else {"max_pixels": options.max_pixels}
