@@ -1,4 +1,4 @@
-"""From files to tensors, exactly: images in [-1, 1] and labels as train ids."""
+"""Decoding and resizing: from files to images in [-1, 1] and labels as train ids, exactly."""
 
 import io
 
@@ -11,7 +11,13 @@ from hrs_keras.recipe.data import Crop, Dataset
 
 
 def decode_image(path: tf.Tensor | str) -> tf.Tensor:
-    """Read a PNG or JPEG file: scalar string -> [h, w, 3] uint8, before the crop.
+    """Read a PNG or JPEG file.
+
+    Args:
+        path: of the file; scalar string.
+
+    Returns:
+        [h, w, 3] uint8, before the crop.
 
     Raises:
         tf.errors.OpError: the file cannot be read or decoded.
@@ -20,15 +26,20 @@ def decode_image(path: tf.Tensor | str) -> tf.Tensor:
 
 
 def decode_image_bytes(contents: tf.Tensor) -> tf.Tensor:
-    """The same of a file's contents."""
+    """Decode the contents of a PNG or JPEG file, a scalar string, to [h, w, 3] uint8."""
     image = tf.io.decode_image(contents, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
 
 
 def decode_raw_label(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
-    """Read a label PNG without interpreting its values: scalar string -> [h, w] int32, before the crop.
+    """Read a label PNG without interpreting its values.
 
-    With ``encoding: colours`` a value is R * 65536 + G * 256 + B.
+    Args:
+        path: of the file; scalar string.
+        dataset: how the file is encoded.
+
+    Returns:
+        [h, w] int32, before the crop. With ``encoding: colours`` a value is R * 65536 + G * 256 + B.
 
     Raises:
         tf.errors.OpError, ValueError: the file cannot be read or decoded.
@@ -37,7 +48,7 @@ def decode_raw_label(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
 
 
 def _raw_pixels(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
-    """The same in the type that the file has, [h, w] uint8 or uint16; int32 for colours."""
+    """The same, but [h, w] uint8 or uint16 as in the file, or int32 for colours."""
     contents = tf.io.read_file(path)
     if dataset.encoding == "palette":
         # tf.io.decode_png would expand the palette to colours; Pillow keeps the index.
@@ -54,10 +65,10 @@ def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
     # Inside a graph TensorFlow hands over bytes, outside of one an array that holds them.
     contents = contents.item() if isinstance(contents, np.ndarray) else contents
     try:
-        Image.open(io.BytesIO(contents)).verify()  # the checksums, which reading the pixels passes over
+        Image.open(io.BytesIO(contents)).verify()  # checks the checksums, which reading the pixels does not
         with Image.open(io.BytesIO(contents)) as image:
             mode, index = image.mode, np.asarray(image)
-    # Pillow has no common base for what it raises on a broken file: OSError, SyntaxError, struct.error, ...
+    # What Pillow raises on a broken file has no common base class: OSError, SyntaxError, struct.error, ...
     except Exception as error:
         raise ValueError(str(error)) from error
     if mode != "P":
@@ -84,13 +95,17 @@ class IdMap:
         self.train_ids = np.array([table[raw] for raw in self.raw], np.int32)
 
     def __call__(self, raw: tf.Tensor) -> tf.Tensor:
-        """[h, w] raw values, uint8, uint16 or int32 -> [h, w] int32 train ids; 255 for values in no table.
+        """Map raw values to train ids.
 
-        The audit reports those.
+        Args:
+            raw: [h, w] uint8, uint16 or int32.
+
+        Returns:
+            [h, w] int32 train ids. Values that the table does not map give 255 = ignore; the audit reports them.
         """
         raw = tf.convert_to_tensor(raw)
         if raw.dtype in (tf.uint8, tf.uint16):
-            # All values that there can be: a look-up each, many times faster than a search.
+            # Looking each value up in a table of all possible values is many times faster than a search.
             return tf.gather(self._of_all_up_to(raw.dtype.max), tf.cast(raw, tf.int32))
         flat = tf.reshape(raw, [-1])
         position = tf.minimum(tf.searchsorted(self.raw, flat), len(self.raw) - 1)
@@ -113,26 +128,36 @@ def _raw_value(raw: int | str) -> int:
 
 
 def apply_crop(pixels: tf.Tensor, crop: Crop) -> tf.Tensor:
-    """Cut ``crop`` out of [h, w, ...]."""
+    """Cut the part ``crop`` out of [h, w, ...]."""
     rows, columns = crop.rows or (0, None), crop.columns or (0, None)
     return pixels[rows[0] : rows[1], columns[0] : columns[1]]
 
 
 def decode_label(path: tf.Tensor | str, dataset: Dataset, ids: IdMap, size: tuple[int, int] | None = None) -> tf.Tensor:
-    """Read a label PNG as train ids: scalar string -> [h, w] int32, 255 = ignore; at ``size``, where one is given."""
+    """Read a label PNG as train ids.
+
+    Args:
+        path: of the file; scalar string.
+        dataset: how the file is encoded, and its crop.
+        ids: the id table of ``dataset``.
+        size: [height, width] in pixels to resize to; None for the size after the crop.
+
+    Returns:
+        [h, w] int32 train ids, 255 = ignore.
+    """
     raw = apply_crop(_raw_pixels(path, dataset), dataset.crop)
-    # Nearest neighbour picks values, so that ids mapped afterwards are the same, and there are fewer to map.
+    # Resizing by nearest neighbour only picks values: mapping ids afterwards gives the same, and there are fewer.
     return ids(raw if size is None else resize_label(raw, size))
 
 
 def normalise(image: tf.Tensor) -> tf.Tensor:
-    """float32 in [0, 255] -> float32 in [-1, 1], what the networks read."""
+    """float32 in [0, 255] -> float32 in [-1, 1], as the networks read it."""
     return image / 127.5 - 1.0
 
 
 def resize_image(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """[..., h, w, 3] uint8 -> [..., H, W, 3] float32 in [-1, 1], bilinear."""
-    # The cast is for images that have the size already, which TensorFlow returns as they are.
+    # The cast is for images that have this size already: TensorFlow returns them as they are, in uint8.
     return normalise(tf.cast(tf.image.resize(image, size, method="bilinear"), tf.float32))
 
 
@@ -145,13 +170,13 @@ def resize_label(label: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
 
 
 def _nearest(side: tf.Tensor, wanted: tf.Tensor | int) -> tf.Tensor:
-    """[wanted] int32, which of ``side`` rows or columns ``tf.image.resize`` takes.
+    """[wanted] int32, the rows (or columns) of ``side`` that ``tf.image.resize`` takes.
 
-    Looking them up gives what resizing the label itself does, and the rows that nothing is taken from are not read.
+    Gathering them gives the same as resizing the label, and the rows that are not taken are not read.
     """
     return tf.image.resize(tf.range(side)[:, tf.newaxis, tf.newaxis], (wanted, 1), method="nearest")[:, 0, 0]
 
 
 def mirror(pixels: tf.Tensor) -> tf.Tensor:
-    """[h, w, ...] -> the same with left and right exchanged."""
+    """Exchange left and right of [h, w, ...]."""
     return tf.reverse(pixels, [1])  # many times faster than pixels[:, ::-1]

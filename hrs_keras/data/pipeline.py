@@ -1,8 +1,8 @@
 """``tf.data`` pipelines: training batches as a pure function of (seed, position), and validation images.
 
-Sample ``i`` of a domain is fixed by the seed and ``i`` alone: epoch ``i // n`` has a permutation of its own, of
-which it takes entry ``i % n``, and all random changes are drawn from (seed, i). A run that starts at step k
-therefore sees exactly what an uninterrupted one would, without any iterator state to save.
+The sample at position ``i`` of a domain follows from the seed and ``i`` alone. With ``n`` samples in the domain, it is
+entry ``i % n`` of the permutation of epoch ``i // n``, and all random changes are drawn from (seed, i). A run that
+starts at step k therefore sees exactly what an uninterrupted one would, and no state of an iterator has to be saved.
 """
 
 import os
@@ -18,9 +18,10 @@ from hrs_keras.recipe.data import Augment
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 
-# Random numbers of the two domains must not coincide.
+# The two domains draw different random numbers.
 _STREAMS = {"source": 0, "target": 1}
-_REMOTE_READS = 16
+REMOTE_READS = 16
+"""Reads from a remote file system that are under way at the same time, if there are no more CPUs."""
 
 
 def training_batches(
@@ -29,16 +30,19 @@ def training_batches(
     first_step: int = 0,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
-    """Batches for steps ``first_step`` to the end of the phase (``Recipe.phases``) that it lies in.
+    """The batches of a phase (see ``Recipe.phases``) from step ``first_step`` to its end.
 
     Args:
-        sets: from the audit; ``source`` and ``target`` are read.
-        context: which worker's share of each batch is wanted, and by how many replicas it is taken. With more than
-            one worker the batches have no end.
+        recipe: the run's recipe.
+        sets: from :func:`hrs_keras.audit`; ``source`` and ``target`` are read.
+        first_step: the first step to make batches for, from 0.
+        context: the worker whose share of each batch is wanted, and the number of replicas; None for a single one of
+            each. With several workers the batches are repeated without end.
 
     Returns:
         ``{"target": (images, labels), "source": (images, labels)}`` with images [B, H, W, 3] float32 in [-1, 1]
-        and labels [B, H, W] int32, 255 = ignore; B is that of a replica, and replica after replica gets its own.
+        and labels [B, H, W] int32 train ids, 255 = ignore. B is the batch size of one replica, and successive
+        batches go to successive replicas.
         A domain that the phase does not read is absent.
     """
     context = context or tf.distribute.InputContext()
@@ -59,24 +63,24 @@ def training_batches(
 
 
 def _with_threads(samples: tf.data.Dataset, recipe: Recipe) -> tf.data.Dataset:
-    """Have many reads under way where each waits for a network: the usual threads are as many as CPUs."""
+    """Read many samples at the same time if each read waits for a network; by default, that is one a CPU."""
     if not storage.is_remote(recipe.data.prepared or recipe.data.root):
         return samples
     options = tf.data.Options()
-    options.threading.private_threadpool_size = max(_REMOTE_READS, os.cpu_count() or 1)
+    options.threading.private_threadpool_size = max(REMOTE_READS, os.cpu_count() or 1)
     return samples.with_options(options)
 
 
 def _positions(batch: int, steps: range, context: tf.distribute.InputContext) -> tf.data.Dataset:
-    """Where in the endless sequence of samples this worker's lie: its part of each step's batch, in order."""
+    """The positions in the endless sequence of samples that this worker reads: its share of each step's batch."""
     share = batch // context.num_input_pipelines
     begin = context.input_pipeline_id * share
     own = tf.data.Dataset.range(steps.start * share, steps.stop * share)
-    return own.map(lambda place: place // share * batch + begin + place % share)
+    return own.map(lambda index: index // share * batch + begin + index % share)
 
 
 def _sample(recipe: Recipe, pairs: Sequence[Pairs], stream: int) -> Load:
-    """A function from a position to the augmented sample that lies there."""
+    """A function from a position in the sequence of samples to the sample, randomly changed."""
     load = training_loader(recipe, pairs)
     augment = recipe.data.augment
     size = recipe.data.size
@@ -93,7 +97,16 @@ def _sample(recipe: Recipe, pairs: Sequence[Pairs], stream: int) -> Load:
 
 
 def sample_number(position: tf.Tensor, count: int, key: int) -> tf.Tensor:
-    """Which of ``count`` samples stands at ``position`` of an endless, epoch-wise shuffled sequence (int64 scalars)."""
+    """The sample at a position of the endless sequence, in which each epoch holds every sample once, in random order.
+
+    Args:
+        position: int64 scalar.
+        count: number of samples.
+        key: seed of the order.
+
+    Returns:
+        int64 scalar in [0, count).
+    """
     epoch, entry = position // count, position % count
     seed = tf.stack([tf.constant(key, tf.int64), epoch])
     return tf.random.experimental.index_shuffle(entry, seed, tf.constant(count - 1, tf.int64))
@@ -102,14 +115,17 @@ def sample_number(position: tf.Tensor, count: int, key: int) -> tf.Tensor:
 def change(
     image: tf.Tensor, label: tf.Tensor, size: tuple[int, int], augment: Augment, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The random changes of ``augment``, from the stored size to ``size``.
+    """Enlarge, cut, mirror and recolour a sample at random.
 
     Args:
-        image: [h, w, 3] uint8; label: [h, w], integers.
+        image: [h, w, 3] uint8, at the stored size.
+        label: [h, w] integers.
+        size: [H, W] in pixels, of the result.
+        augment: which changes are made, and how large they may be.
         seed: [2] int64; the same seed makes the same changes.
 
     Returns:
-        [H, W, 3] float32 in [-1, 1] and [H, W] int32.
+        Image [H, W, 3] float32 in [-1, 1], and label [H, W] int32.
     """
     scale_seed, row_seed, column_seed, flip_seed, colour_seed = tf.unstack(
         tf.random.split(tf.cast(seed, tf.int32), 5), num=5
@@ -138,7 +154,10 @@ def change(
 
 
 def _jitter(image: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
-    """Brightness, contrast and saturation, each by a factor in [1 - strength, 1 + strength]."""
+    """Change brightness, contrast and saturation, each by a factor in [1 - strength, 1 + strength].
+
+    Takes and returns an image [H, W, 3] float32 in [-1, 1].
+    """
     brightness, contrast, saturation = tf.unstack(
         tf.random.stateless_uniform([3], seed, 1 - strength, 1 + strength), num=3
     )
@@ -150,10 +169,15 @@ def _jitter(image: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
 
 
 def training_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int]) -> tf.data.Dataset:
-    """Training samples without random changes: (image [H, W, 3] float32 in [-1, 1], label [H, W] int32).
+    """Training samples without random changes.
 
     Args:
-        numbers: which, counted through all sets.
+        recipe: the run's recipe.
+        sets: the samples of one role, from :func:`hrs_keras.audit`.
+        numbers: the samples to read, numbered through all sets.
+
+    Returns:
+        Pairs of an image [H, W, 3] float32 in [-1, 1] and a label [H, W] int32 train ids, 255 = ignore.
     """
     load = training_loader(recipe, sets)
 
@@ -165,10 +189,16 @@ def training_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int
 
 
 def validation_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int] | None = None) -> tf.data.Dataset:
-    """Images in order: (resized image [H, W, 3] float32 in [-1, 1], native label [h, w] int32).
+    """Validation samples in order.
 
     Args:
-        numbers: which, counted through all sets; None for each once.
+        recipe: the run's recipe.
+        sets: the validation samples, from :func:`hrs_keras.audit`.
+        numbers: the samples to read, numbered through all sets; None for each once.
+
+    Returns:
+        Pairs of an image [H, W, 3] float32 in [-1, 1], resized, and a label [h, w] int32 train ids, 255 = ignore, at
+        its own size.
     """
     load = validation_loader(recipe, sets)
 

@@ -11,7 +11,7 @@ _PACKAGES = ("hrs-keras", "tensorflow", "keras", "keras-cv", "numpy", "pillow", 
 
 def environment() -> dict[str, object]:
     """Versions, machine, command line and git state: what a result was made with."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
             versions[name] = metadata.version(name)

@@ -7,6 +7,7 @@ never half of one. Nothing here needs TensorFlow.
 import contextlib
 import errno
 import json
+import logging
 import os
 import shutil
 import sys
@@ -22,6 +23,8 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
 
 # ---- appearing whole ---------------------------------------------------------------------------------------------
 
@@ -161,5 +164,5 @@ def lock(file: IO[Any]) -> bool:
     except OSError as error:
         if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS):
             raise
-        print(f"{file.name}: this file system has no locks; see that one process alone writes there", flush=True)
+        log.warning("%s: this file system has no locks; make sure that no other process writes there", file.name)
     return True
