@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from measuring import add_input_options, rate
 
-from hrs_keras.data.audit import audit
+from hrs_keras.data.audit import usable_samples
 from hrs_keras.data.pipeline import sample_number, training_batches
 from hrs_keras.data.prepared.prepare import prepare_data
 from hrs_keras.recipe.reading import load_recipe
@@ -34,8 +34,8 @@ def recipe_of(options: argparse.Namespace, *changes: str) -> Recipe:
 
 def batches(recipe: Recipe) -> tuple[tf.data.Dataset, int]:
     """``{"target": (images, labels)}`` batch by batch without end, and of how many pairs."""
-    sets = audit(recipe, roles=["target"]).sets
-    return training_batches(recipe, sets), sum(map(len, sets["target"]))
+    target = usable_samples(recipe, "target")
+    return training_batches(recipe, {"target": target}), sum(map(len, target))
 
 
 def save_in_order(recipe: Recipe, file: Path) -> dict[str, int]:

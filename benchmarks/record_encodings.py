@@ -23,7 +23,7 @@ import tensorflow as tf
 from measuring import table
 from PIL import Image
 
-from hrs_keras.data.audit import audit
+from hrs_keras.data.audit import usable_samples
 from hrs_keras.data.samples import training_loader
 from hrs_keras.recipe.reading import load_recipe
 
@@ -126,10 +126,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     recipe = load_recipe(options.recipe, options.overrides)
-    sets = audit(recipe, roles=["source", "target"], strict=False).sets
-    for role in (role for role in sets if sets[role]):
-        load = tf.function(training_loader(recipe, sets[role]))
-        total = sum(map(len, sets[role]))
+    for role in (role for role in ("source", "target") if recipe.datasets(role)):
+        sets = usable_samples(recipe, role)
+        load = tf.function(training_loader(recipe, sets))
+        total = sum(map(len, sets))
         numbers = np.unique(np.linspace(0, total - 1, min(options.samples, total)).round().astype(int))
         images, labels = zip(*(load(tf.constant(n, tf.int64)) for n in numbers), strict=True)
         parts = {"images": [i.numpy() for i in images], "labels": [label.numpy()[..., np.newaxis] for label in labels]}

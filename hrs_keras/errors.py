@@ -8,7 +8,6 @@ import difflib
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 
 class HRSError(Exception):
@@ -66,7 +65,7 @@ def reason(error: BaseException) -> str:
     return text.splitlines()[0][:300] if text else type(error).__name__
 
 
-def printable(path: Path) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
     """A path as one line that terminals and JSON files take, also where the name is not UTF-8 or has line breaks."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,41 +1,41 @@
 """The label audit: what the data of a recipe really holds, before a step is trained on it.
 
-Every image and label is decoded once, exactly as training will decode it. The result is cached by the files'
-sizes and times, so that the next run on the same data starts at once. Prepared data brings its audit with it.
+Every image and label is decoded once, exactly as training will decode it, unless an earlier audit of the same files is
+in the cache. Prepared data was audited before it was prepared, and brings that audit with it.
 """
 
-import hashlib
-import json
+import logging
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import Any
 
 import numpy as np
-import PIL
-import tensorflow as tf
 from tabulate import tabulate
 
-from hrs_keras.data.check import Problem, check_sample
+from hrs_keras.data.audit_cache import cache_file, read_cached, write_cached
+from hrs_keras.data.check import check_sample
 from hrs_keras.data.decode import IdMap
-from hrs_keras.data.pairs import Pairs, find_pairs
-from hrs_keras.data.prepared.manifest import open_prepared
-from hrs_keras.data.report import DatasetAudit
+from hrs_keras.data.opening import OpenedData, OpenedSet, open_data
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.report import DatasetAudit, Problem
 from hrs_keras.errors import DataError, printable
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 from hrs_keras.recipe.schema import ROLES, Recipe
-from hrs_keras.system import storage
-from hrs_keras.system.files import publish
+from hrs_keras.system.threads import map_in_threads
 
-Look = Callable[[str, int], tuple[Pairs, DatasetAudit]]
-"""Role and position of a data set -> its usable samples, and what an audit found in it."""
-_CACHE_VERSION = 2
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Audit:
-    """The audit of a recipe's data, and the samples that may be used."""
+    """The audit of a recipe's data, and the samples that may be used.
+
+    Attributes:
+        datasets: what was found in each data set, in the order of the recipe.
+        sets: role -> the samples of each of its data sets, without those that cannot be used.
+    """
 
     datasets: list[DatasetAudit]
     sets: dict[str, list[Pairs]]
@@ -45,14 +45,14 @@ class Audit:
         """All problems that make a sample unusable."""
         return [problem for dataset in self.datasets for problem in dataset.problems if problem.error]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         used = {role: [len(pairs) for pairs in sets] for role, sets in self.sets.items()}
         datasets = [dataset.to_dict() | {"absent": dataset.absent} for dataset in self.datasets]
         return {"datasets": datasets, "samples_used": used}
 
     def table(self) -> str:
-        """Share of each class in each data set (% of the pixels that count), and what was found beside."""
+        """The share of each class in each data set (in % of the pixels that count), and the problems found."""
         titles = [f"{role}.{position}" for role, sets in self.sets.items() for position in range(len(sets))]
         names = self.datasets[0].pixels if self.datasets else []
         rows = [
@@ -63,152 +63,165 @@ class Audit:
         return "\n".join([shares, "", *map(DatasetAudit.summary, self.datasets, titles, used)])
 
 
+# ---- for a recipe ------------------------------------------------------------------------------------------------
+
+
 def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) -> Audit:
-    """Check the data of a recipe and choose the samples it is to use.
+    """Check the data of a recipe, and choose the samples that training and evaluation use.
 
     Args:
-        recipe: its ``data`` is read; ``data.on_bad`` says what errors lead to.
-        strict: raise on errors as training does; otherwise report only.
+        recipe: its ``data`` is read; ``data.on_bad`` says what follows from unusable samples.
+        strict: raise an error for data that training would refuse. Otherwise problems are only reported, and too few
+            samples for a batch are an error only if all samples are usable.
         roles: which of source, target and validation to look at.
 
     Returns:
-        The audit; its ``sets`` are free of unusable samples and cut to the recipe's subsets.
+        The audit. Its ``sets`` have no unusable samples and are cut to the recipe's subsets.
 
     Raises:
-        DataError: a folder is missing, prepared data does not fit the recipe, there is too little data for the batch
-            or the subset (if only because of errors in the files, a report is more use: for the batch, strict alone
-            raises then), or (strict) no sample of a data set can be used, or with ``on_bad: error`` not all of them.
+        DataError: a folder is missing, prepared data does not fit the recipe, or there are fewer usable samples than
+            ``subset`` or ``train.batch_size`` asks for; if ``strict``, also if a data set has no usable sample, or,
+            with ``on_bad: error``, any unusable one.
     """
-    reports: list[DatasetAudit] = []
-    sets: dict[str, list[Pairs]] = {}
-    roles = list(roles)
-    look = open_prepared(recipe, roles).look if recipe.data.prepared else _look_into_files(recipe)
-    for role in roles:
-        sets[role] = []
-        for position, dataset in enumerate(recipe.datasets(role)):
-            usable, report = look(role, position)
-            reports.append(report)
-            if strict and not len(usable):
-                summary = report.summary(f"{role}.{position}", used=0)
-                raise DataError(
-                    f"{report.name}: none of its {report.samples} samples can be used:\n{summary}\n"
-                    "Mend the files, or what the recipe says of them (ids, encoding, bits, channel, crop)"
-                )
-            sets[role].append(usable.subset(dataset.subset, recipe.data.subset_seed) if len(usable) else usable)
-    _warn_of_leaks(reports, sets)
-    result = Audit(reports, sets)
-    if strict and result.errors and recipe.data.on_bad == "error":
-        raise DataError(
-            f"the data has {len(result.errors)} error{'s'[: len(result.errors) > 1]}:\n"
-            + "\n".join(f"  {problem.file}: {problem.what}" for problem in result.errors[:10])
-            + ("\n  ..." if len(result.errors) > 10 else "")
-            + "\nMend or remove these files, map their ids (if only to ignore), or set data.on_bad: skip to train"
-            " without them"
-        )
-    for role in ("source", "target"):
-        count = sum(map(len, sets.get(role, [])))
-        if (strict or not result.errors) and sets.get(role) and count < recipe.train.batch_size:
-            raise DataError(
-                f"{role}: {count} samples are too few for train.batch_size {recipe.train.batch_size};"
-                " lower it or add data"
-            )
+    result = _audit(recipe, roles, strict)
+    if strict or not result.errors:
+        _refuse_too_few_for_a_batch(result.sets, recipe.train.batch_size)
     return result
 
 
-def _warn_of_leaks(reports: list[DatasetAudit], sets: dict[str, list[Pairs]]) -> None:
-    trained = {image for role in ("source", "target") for pairs in sets.get(role, []) for image in pairs.images}
-    validated = [report for report in reports if report.role == "validation"]
-    for report, pairs in zip(validated, sets.get("validation", []), strict=True):
-        shared = [image for image in pairs.images if image in trained]
+def usable_samples(recipe: Recipe, role: str) -> list[Pairs]:
+    """The samples of one role that a run of the recipe uses, for whoever only reads them.
+
+    An audit decides which samples are usable, so one is made if there is none in the cache. How many samples a batch
+    needs plays no part.
+
+    Raises:
+        DataError: as :func:`audit` raises it.
+    """
+    return _audit(recipe, [role], strict=True).sets[role]
+
+
+def _audit(recipe: Recipe, roles: Iterable[str], strict: bool) -> Audit:
+    found = audit_opened(open_data(recipe, roles), recipe.data.label_space, strict=strict)
+    result = _with_leaks(_cut_to_subsets(found, recipe.data.subset_seed))
+    if strict and recipe.data.on_bad == "error":
+        refuse_errors(result)
+    return result
+
+
+def _cut_to_subsets(found: Audit, seed: int) -> Audit:
+    """Keep the samples that ``subset`` of each data set chooses from its usable ones."""
+    return replace(
+        found,
+        sets={
+            role: [pairs.subset(pairs.dataset.subset, seed) if len(pairs) else pairs for pairs in sets]
+            for role, sets in found.sets.items()
+        },
+    )
+
+
+def _with_leaks(found: Audit) -> Audit:
+    """The same audit, with a warning in each validation set that shares images with the training sets."""
+    trained = {image for role in ("source", "target") for pairs in found.sets.get(role, []) for image in pairs.images}
+    validation = iter(found.sets.get("validation", []))
+    reports = []
+    for report in found.datasets:
+        shared = [] if report.role != "validation" else [i for i in next(validation).images if i in trained]
         if shared:
             what = f"is trained and validated on, as are {len(shared) - 1} more: scores will be too high"
-            report.problems.append(Problem(printable(shared[0]), what, error=False))
+            warning = Problem(printable(shared[0]), what, error=False)
+            report = replace(report, problems=[*report.problems, warning])
+        reports.append(report)
+    return replace(found, datasets=reports)
 
 
-def _look_into_files(recipe: Recipe) -> Look:
-    root = storage.path_of(recipe.data.root)
-    if not storage.is_dir(root):
-        start = "" if root.is_absolute() or storage.is_remote(root) else f" in {Path.cwd()}"
-        raise DataError(f"data.root: the folder {root} does not exist{start}; give it as data.root=FOLDER")
-
-    def look(role: str, position: int) -> tuple[Pairs, DatasetAudit]:
-        found = find_pairs(recipe.datasets(role)[position], root)
-        report = _audit_dataset(role, found, recipe.data.label_space)
-        return found.without(set(report.bad)), report
-
-    return look
+def refuse_errors(found: Audit) -> None:
+    """Raise a DataError that names the unusable samples, if there are any."""
+    if errors := found.errors:
+        raise DataError(
+            f"the data has {len(errors)} error{'s'[: len(errors) > 1]}:\n"
+            + "\n".join(f"  {problem.file}: {problem.what}" for problem in errors[:10])
+            + ("\n  ..." if len(errors) > 10 else "")
+            + "\nFix or remove these files, map their ids (if only to ignore), or set data.on_bad: skip to train"
+            " without them"
+        )
 
 
-def _audit_dataset(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
-    cache = _cache_file(pairs, space)
-    stored = cache and _stored(cache)
-    if stored:
-        stored.role, stored.name = role, pairs.name
-        return stored
-    print(f"auditing {pairs.name}: {len(pairs)} samples", flush=True)
-    report = _count(role, pairs, space)
-    if cache:
-        try:
-            cache.parent.mkdir(parents=True, exist_ok=True)
-            partial = cache.with_suffix(f".{os.getpid()}")  # of this process: others may audit the same data now
-            partial.write_text(json.dumps(report.to_dict()))
-            publish(partial, cache)
-        except OSError as error:
-            print(f"the audit of {pairs.name} is not cached: {error}", flush=True)
-    return report
+def _refuse_too_few_for_a_batch(sets: dict[str, list[Pairs]], batch_size: int) -> None:
+    for role in ("source", "target"):
+        count = sum(map(len, sets.get(role, [])))
+        if sets.get(role) and count < batch_size:
+            raise DataError(
+                f"{role}: {count} samples are too few for train.batch_size {batch_size}; lower it or add data"
+            )
 
 
-def _stored(cache: Path) -> DatasetAudit | None:
-    try:
-        return DatasetAudit.from_dict(json.loads(cache.read_text()))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None  # there is none, or it is damaged: audit again
+# ---- of what was opened ------------------------------------------------------------------------------------------
 
 
-def _cache_file(pairs: Pairs, space: LabelSpace) -> Path | None:
-    """Named by everything the audit's outcome depends on; None where there is no place for a cache."""
-    subject = {
-        "version": [_CACHE_VERSION, tf.__version__, PIL.__version__],  # another decoder may read other things
-        "dataset": pairs.dataset.model_dump(mode="json", exclude={"subset"}),
-        "ids": list(pairs.dataset.table().items()),
-        "classes": space.classes,
-        "files": [_fingerprint(path) for path in (*pairs.images, *pairs.labels, *pairs.orphans)],
-    }
-    digest = hashlib.sha256(json.dumps(subject).encode()).hexdigest()[:32]
-    try:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home, as in some containers
-        return None
-    return home / "hrs_keras" / "audit" / f"{digest}.json"
+def audit_opened(opened: OpenedData, space: LabelSpace, *, strict: bool = True) -> Audit:
+    """Audit opened data sets.
+
+    Args:
+        opened: from :func:`hrs_keras.data.opening.open_data`.
+        space: the classes to count.
+        strict: raise an error for a data set without a usable sample, before the next one is audited.
+
+    Returns:
+        The audit, with all usable samples.
+
+    Raises:
+        DataError: see ``strict``.
+    """
+    reports: list[DatasetAudit] = []
+    sets: dict[str, list[Pairs]] = {role: [] for role in opened}
+    for one in (one for of_role in opened.values() for one in of_role):
+        usable, report = _audit_set(one, space)
+        if strict and not len(usable):
+            summary = report.summary(f"{one.role}.{one.position}", used=0)
+            raise DataError(
+                f"{report.name}: none of its {report.samples} samples can be used:\n{summary}\n"
+                "Fix the files, or what the recipe says of them (ids, encoding, bits, channel, crop)"
+            )
+        reports.append(report)
+        sets[one.role].append(usable)
+    return Audit(reports, sets)
 
 
-def _fingerprint(path: Path) -> tuple[str, int, int] | tuple[str]:
-    place = str(path) if storage.is_remote(path) else os.path.abspath(path)
-    try:
-        return place, *storage.stat(str(path))
-    except (OSError, tf.errors.OpError):  # vanished, or a broken link; decoding will report it
-        return (place,)
+def _audit_set(opened: OpenedSet, space: LabelSpace) -> tuple[Pairs, DatasetAudit]:
+    """The usable samples of a data set, and what was found in it."""
+    if opened.report:  # prepared: what is stored is usable
+        return opened.pairs, opened.report
+    pairs = opened.pairs
+    cache = cache_file(pairs, space)
+    if cache and (stored := read_cached(cache)):
+        report = replace(stored, role=opened.role, name=pairs.name)  # other roles may read the same files
+    else:
+        log.info("auditing %s: %d samples", pairs.name, len(pairs))
+        report = _check_all(opened.role, pairs, space)
+        if cache:
+            write_cached(cache, report)
+    return pairs.without(set(report.bad)), report
 
 
-def _count(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
+def _check_all(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
+    """Decode every sample, and add up what is found."""
     ids = IdMap(pairs.dataset, space)
     histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
     problems = [
         Problem(printable(path), "has no partner (an image without a label or the reverse)") for path in pairs.orphans
     ]
     bad = []
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        checks = pool.map(
-            lambda image, label: check_sample(image, label, pairs.dataset, ids), pairs.images, pairs.labels
-        )
+
+    def check(image: PurePath, label: PurePath) -> tuple[np.ndarray, list[Problem]]:
+        return check_sample(image, label, pairs.dataset, ids)
+
+    with map_in_threads(check, pairs.images, pairs.labels, threads=os.cpu_count() or 1) as checks:
         for position, (counts, found) in enumerate(checks):
             histogram += counts
             problems += found
             if any(problem.error for problem in found):
                 bad.append(position)
-    finally:
-        pool.shutdown(cancel_futures=True)  # else an interrupt would wait for all that is queued
     return DatasetAudit(
         role=role,
         name=pairs.name,

@@ -1,14 +1,14 @@
-"""Whether one image-label pair can be trained and evaluated on, and which classes it holds."""
+"""Checking one image and its label: whether they can be trained and evaluated on, and which classes they hold."""
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_raw_label
+from hrs_keras.data.report import Problem
 from hrs_keras.errors import printable, reason
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.recipe.data import Dataset
@@ -19,25 +19,22 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PALETTE = 3
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong with one file; an ``error`` keeps the sample from being used, a warning does not."""
-
-    file: str
-    what: str
-    error: bool = True
-
-
 class _UnusableError(Exception):
-    def __init__(self, path: Path, what: str):
+    def __init__(self, path: PurePath, what: str):
         self.problem = Problem(printable(path), what)
 
 
-def check_sample(image: Path, label: Path, dataset: Dataset, ids: IdMap) -> tuple[np.ndarray, list[Problem]]:
-    """Decode a sample as training does.
+def check_sample(image: PurePath, label: PurePath, dataset: Dataset, ids: IdMap) -> tuple[np.ndarray, list[Problem]]:
+    """Decode a sample as training does, and look for what is wrong with it.
+
+    Args:
+        image, label: the two files; remote ones as :class:`hrs_keras.system.storage.RemotePath`.
+        dataset: how the files are to be read.
+        ids: the id table of ``dataset``.
 
     Returns:
-        Pixels of each train id after the crop, [256] int64, zero if the sample cannot be used; what is wrong with it.
+        [256] int64, the number of pixels of each train id after the crop, all zero if the sample cannot be used; and
+        the problems found.
     """
     try:
         histogram = _histogram(image, label, dataset, ids)
@@ -48,7 +45,7 @@ def check_sample(image: Path, label: Path, dataset: Dataset, ids: IdMap) -> tupl
     return histogram, []
 
 
-def _histogram(image: Path, label: Path, dataset: Dataset, ids: IdMap) -> np.ndarray:
+def _histogram(image: PurePath, label: PurePath, dataset: Dataset, ids: IdMap) -> np.ndarray:
     _check_encoding(label, dataset)
     pixels = _decoded(image, decode_image)
     raw = _decoded(label, lambda path: decode_raw_label(path, dataset))
@@ -72,7 +69,7 @@ def _histogram(image: Path, label: Path, dataset: Dataset, ids: IdMap) -> np.nda
     return histogram
 
 
-def _decoded(path: Path, decode: Callable[[str], tf.Tensor]) -> tf.Tensor:
+def _decoded(path: PurePath, decode: Callable[[str], tf.Tensor]) -> tf.Tensor:
     try:
         return decode(str(path))
     except (tf.errors.OpError, OSError, ValueError) as error:
@@ -80,8 +77,8 @@ def _decoded(path: Path, decode: Callable[[str], tf.Tensor]) -> tf.Tensor:
 
 
 def _distinct(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values that occur, and how often. Counting is several times faster than sorting where the values allow it."""
-    if raw.max() < 2**16:
+    """The values that occur, ascending, and how often each does."""
+    if raw.max() < 2**16:  # counting is several times faster than sorting
         counts = np.bincount(raw.ravel())
         values = np.flatnonzero(counts)
         return values, counts[values]
@@ -92,8 +89,8 @@ def _shown(value: int, dataset: Dataset) -> str:
     return ",".join(map(str, int(value).to_bytes(3, "big"))) if dataset.encoding == "colours" else str(value)
 
 
-def _check_encoding(path: Path, dataset: Dataset) -> None:
-    """Is a label stored as its data set says? A wrong guess would read wrong ids silently."""
+def _check_encoding(path: PurePath, dataset: Dataset) -> None:
+    """Raise an error if a label is not stored as its data set says, which would silently give wrong ids."""
     try:
         header = storage.read_at(str(path), 0, 26)
     except (OSError, tf.errors.OpError) as error:
@@ -108,8 +105,8 @@ def _check_encoding(path: Path, dataset: Dataset) -> None:
     elif is_palette:
         wrong = "is a palette PNG, whose indices would be lost; set encoding: palette"
     elif bits != dataset.bits:
-        mend = f"set bits: {bits}" if bits in (8, 16) and dataset.encoding == "values" else "convert it"
-        wrong = f"has {bits} bits a channel, bits: {dataset.bits} was expected; {mend}"
+        fix = f"set bits: {bits}" if bits in (8, 16) and dataset.encoding == "values" else "convert it"
+        wrong = f"has {bits} bits a channel, bits: {dataset.bits} was expected; {fix}"
     elif dataset.encoding == "colours":
         wrong = channels < 3 and "is a greyscale PNG; encoding: colours does not fit"
     else:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,7 @@ from hrs_keras.data.records import Record
 from hrs_keras.errors import DataError, reason
 from hrs_keras.recipe.data import Dataset
 from hrs_keras.system import storage
+from hrs_keras.system.storage import StoragePath
 
 
 @dataclass(frozen=True)
@@ -19,37 +20,40 @@ class Pairs:
     """The samples of one data set, in a fixed order.
 
     Attributes:
-        dataset: how they are to be read.
-        name: how messages call the data set.
-        images, labels: file paths, position by position.
-        orphans: files of one kind without a partner.
-        records: where each sample lies, if they were prepared; the files need not exist then.
+        dataset: how the samples are to be read.
+        name: what messages call the data set.
+        images, labels: the files of each sample.
+        orphans: images without a label, and labels without an image.
+        records: where each sample is stored, if the data was prepared; the files need not exist then.
     """
 
     dataset: Dataset
     name: str
-    images: tuple[Path, ...]
-    labels: tuple[Path, ...]
-    orphans: tuple[Path, ...] = ()
+    images: tuple[StoragePath, ...]
+    labels: tuple[StoragePath, ...]
+    orphans: tuple[StoragePath, ...] = ()
     records: tuple[Record, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def without(self, positions: set[int]) -> "Pairs":
-        """The same data set less some samples, and less its orphans."""
+        """The same data set without the samples at some positions, and without its orphans."""
         keep = [i for i in range(len(self)) if i not in positions]
-        images, labels, records = (
-            of_each and tuple(of_each[i] for i in keep) for of_each in (self.images, self.labels, self.records)
+        return replace(
+            self,
+            images=tuple(self.images[i] for i in keep),
+            labels=tuple(self.labels[i] for i in keep),
+            records=None if self.records is None else tuple(self.records[i] for i in keep),
+            orphans=(),
         )
-        return replace(self, images=images, labels=labels, records=records, orphans=())
 
     def subset(self, amount: float | int | None, seed: int) -> "Pairs":
-        """A seeded choice of samples, such that a smaller one is part of every larger one.
+        """A seeded random choice of samples. A smaller subset is part of every larger one with the same seed.
 
         Args:
             amount: a fraction in (0, 1] (float), a count (int), or None for all.
-            seed: which choice.
+            seed: of the random choice.
 
         Raises:
             DataError: more samples are asked for than there are.
@@ -65,8 +69,10 @@ class Pairs:
         return replace(self.without(set(range(len(self))) - chosen), orphans=self.orphans)
 
 
-def find_pairs(dataset: Dataset, root: Path) -> Pairs:
-    """List a data set's files and join them by what their patterns' ``*`` match.
+def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
+    """List the files of a data set, and pair images with labels.
+
+    An image and a label belong together if the ``*`` of their patterns stand for the same text.
 
     Args:
         root: the folder that ``dataset.root`` is relative to, from :func:`hrs_keras.system.storage.path_of`.
@@ -101,9 +107,9 @@ def find_pairs(dataset: Dataset, root: Path) -> Pairs:
     )
 
 
-def _by_key(folder: Path, pattern: str) -> dict[str, Path]:
-    """Key of a sample -> its file. The key is what the ``*`` matched, less a suffix the pattern leaves open."""
-    found: dict[str, Path] = {}
+def _by_key(folder: StoragePath, pattern: str) -> dict[str, StoragePath]:
+    """Key of a sample -> its file. The key is what the ``*`` matched, without a suffix that the pattern leaves open."""
+    found: dict[str, StoragePath] = {}
     try:
         for path, matched in _matches(folder, PurePosixPath(pattern).parts):
             key = "/".join(matched)
@@ -121,10 +127,10 @@ def _by_key(folder: Path, pattern: str) -> dict[str, Path]:
     return found
 
 
-def _matches(folder: Path, parts: Sequence[str]) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Files below ``folder`` and what each ``*`` stands for in them.
+def _matches(folder: StoragePath, parts: Sequence[str]) -> Iterator[tuple[StoragePath, tuple[str, ...]]]:
+    """Files below ``folder`` that match a pattern, and what each ``*`` stands for.
 
-    Own code because ``Path.glob`` passes over folders that it cannot read, and gives ``?`` and ``[`` a meaning.
+    ``Path.glob`` will not do: it silently skips folders that it cannot read, and gives ``?`` and ``[`` a meaning.
     """
     part, *rest = parts
     regex = re.compile("(.*)".join(map(re.escape, part.split("*"))), re.DOTALL)
@@ -136,7 +142,7 @@ def _matches(folder: Path, parts: Sequence[str]) -> Iterator[tuple[Path, tuple[s
             yield path, match.groups()
 
 
-def _example(images: dict[str, Path], labels: dict[str, Path]) -> str:
+def _example(images: dict[str, StoragePath], labels: dict[str, StoragePath]) -> str:
     if not images or not labels:
         return ""
     return f"; an image's key is {min(images)!r}, a label's {min(labels)!r}: they must be equal"

@@ -1,7 +1,7 @@
 """Samples as records of TFRecord files: what a record holds, and reading one from the middle of its file.
 
-A record is a ``tf.train.Example``; any TFRecord reader takes the files. Training draws samples in a random order, so
-each record's place is known beforehand, and its checksum with it.
+A record is a ``tf.train.Example``, and any TFRecord reader takes the files. Training draws samples in a random order:
+the manifest therefore says where in its file each record begins, how long it is, and what its checksum is.
 """
 
 import functools
@@ -23,13 +23,13 @@ HEADER, FOOTER = 12, 4
 
 
 class Record(NamedTuple):
-    """Where a sample lies.
+    """Where a sample is stored.
 
     Attributes:
-        shard: its file.
-        number: how many records of the file come before it.
-        offset, length: of its data in the file, in bytes.
-        crc32: of its data.
+        shard: path of the file.
+        number: of the record in the file, from 0.
+        offset, length: of the record's data in the file, in bytes.
+        crc32: checksum of that data.
     """
 
     shard: str
@@ -40,7 +40,12 @@ class Record(NamedTuple):
 
 
 def records_of(shard: str, lengths: Sequence[int], checksums: Sequence[int]) -> list[Record]:
-    """All records of a file, which lie one behind the other."""
+    """All records of a file, in which they follow one another.
+
+    Args:
+        shard: path of the file.
+        lengths, checksums: of each record's data, in bytes and as CRC-32.
+    """
     ends = np.cumsum([HEADER + length + FOOTER for length in lengths])
     return [
         Record(shard, number, int(end) - FOOTER - length, length, crc32)
@@ -52,7 +57,7 @@ def read_record(record: Record) -> bytes:
     """The data of a record.
 
     Raises:
-        DataError: it cannot be read, or is not what was written.
+        DataError: it cannot be read, or its checksum does not fit.
     """
     try:
         contents = storage.read_at(record.shard, record.offset, record.length)
@@ -61,30 +66,38 @@ def read_record(record: Record) -> bytes:
     if len(contents) != record.length or zlib.crc32(contents) != record.crc32:
         raise DataError(
             f"record {record.number} of {record.shard} is damaged: its checksum does not fit. Remove this file and run"
-            " the same `hrs prepare` again, which makes it anew"
+            " the same `hrs prepare` again, which writes it again"
         )
     return contents
 
 
 def fetch(records: Sequence[Record], number: tf.Tensor) -> tf.Tensor:
-    """The data of one of ``records`` (int64 scalar -> scalar string), also inside of a ``tf.data`` pipeline."""
+    """Read one of ``records``, also inside of a ``tf.data`` pipeline.
+
+    Args:
+        number: int64 scalar, the position in ``records``.
+
+    Returns:
+        Scalar string, the record's data. What :func:`read_record` raises arrives as the pipeline's error; see
+        :func:`reading`.
+    """
     read = functools.partial(_read_numbered, records)
     return tf.ensure_shape(tf.numpy_function(read, [number], tf.string, stateful=False), [])
 
 
 @tf.autograph.experimental.do_not_convert
 def _read_numbered(records: Sequence[Record], number: np.int64) -> bytes:
-    return read_record(records[number])
+    return read_record(records[int(number)])
 
 
 # ---- what a record holds ---------------------------------------------------------------------------------------
 
 
 def example(image: bytes, label: bytes, size: tuple[int, int], name: bytes) -> bytes:
-    """A record's data.
+    """The data of a record.
 
     Args:
-        image, label: as :func:`training_sample` or :func:`validation_sample` reads them.
+        image, label: bytes that :func:`training_sample` or :func:`validation_sample` can read.
         size: [height, width] of the label in pixels.
         name: of the image's file.
     """
@@ -92,7 +105,7 @@ def example(image: bytes, label: bytes, size: tuple[int, int], name: bytes) -> b
         **{key: _bytes(value) for key, value in (("image", image), ("label", label), ("name", name))},
         **{key: _integer(side) for key, side in zip(("height", "width"), size, strict=True)},
     }
-    # Not all of its serialisations have the keys in one order.
+    # Otherwise the order of the keys could differ from one call to the next.
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
 
 
@@ -112,10 +125,14 @@ def _parse(contents: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def training_sample(contents: tf.Tensor, size: tuple[int, int] | None) -> tuple[tf.Tensor, tf.Tensor]:
-    """Image [h, w, 3] uint8 and label [h, w] uint8 of a record that holds their bytes as they are.
+    """Read a record of a source or target set, which holds bare pixels.
 
     Args:
-        size: of all samples; None if each has its own.
+        contents: scalar string, the record's data.
+        size: [h, w] in pixels if all samples have the same, else None.
+
+    Returns:
+        Image [h, w, 3] uint8 and label [h, w] uint8 train ids, 255 = ignore.
     """
     found = _parse(contents)
     height, width = size or (found["height"], found["width"])
@@ -124,7 +141,14 @@ def training_sample(contents: tf.Tensor, size: tuple[int, int] | None) -> tuple[
 
 
 def validation_sample(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Image [h, w, 3] uint8, before the crop, of its file's bytes, and label [h, w] int32, after it, of a PNG."""
+    """Read a record of a validation set, which holds the image's file and a PNG of train ids.
+
+    Args:
+        contents: scalar string, the record's data.
+
+    Returns:
+        Image [h, w, 3] uint8 before the crop, and label [h', w'] int32 after the crop, 255 = ignore.
+    """
     found = _parse(contents)
     label = tf.io.decode_png(found["label"], channels=1)[..., 0]
     return decode_image_bytes(found["image"]), tf.cast(label, tf.int32)

@@ -1,23 +1,38 @@
-"""What an audit found in one data set."""
+"""What an audit reports of one data set."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hrs_keras.data.check import Problem
+from pydantic import TypeAdapter
 
 
-@dataclass
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one file.
+
+    Attributes:
+        file: its path, in printable characters.
+        what: the rest of the sentence that begins with the file.
+        error: True if the sample cannot be used, False for a warning.
+    """
+
+    file: str
+    what: str
+    error: bool = True
+
+
+@dataclass(frozen=True)
 class DatasetAudit:
-    """What one data set holds.
+    """What an audit found in one data set.
 
     Attributes:
         role: source, target or validation.
-        name: how messages call it.
-        samples: image-label pairs found.
+        name: what messages call the data set.
+        samples: number of image-label pairs found.
         pixels: class name -> number of pixels, in the files' own resolution, after the crop.
-        ignored: pixels that no loss and no metric will read.
-        problems: per file.
-        bad: positions of the samples that have an error.
+        ignored: number of pixels that no loss and no metric reads.
+        problems: what is wrong with single files.
+        bad: positions of the samples that cannot be used.
     """
 
     role: str
@@ -30,7 +45,7 @@ class DatasetAudit:
 
     @property
     def absent(self) -> list[str]:
-        """Classes without a single pixel."""
+        """Names of the classes without a single pixel."""
         return [name for name, count in self.pixels.items() if not count]
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,12 +53,18 @@ class DatasetAudit:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> "DatasetAudit":
-        """What :meth:`to_dict` gave; TypeError or KeyError if it is something else."""
-        return cls(**stored | {"problems": [Problem(**problem) for problem in stored["problems"]]})
+    def from_json(cls, contents: bytes) -> "DatasetAudit":
+        """Read the JSON of :meth:`to_dict`; raises ValueError if it is anything else."""
+        return TypeAdapter(cls).validate_json(contents)
 
     def summary(self, title: str, used: int, most: int = 10) -> str:
-        """Counts and problems in a few lines; ``used`` samples are taken."""
+        """Counts and problems in a few lines.
+
+        Args:
+            title: how the recipe knows the data set, such as ``source.0``.
+            used: number of samples that will be read.
+            most: number of problems to list.
+        """
         total = self.ignored + sum(self.pixels.values())
         lines = [
             f"{title}: {self.name}: {self.samples} samples, {used} used, {len(self.bad)} unusable; {total} pixels,"

@@ -1,8 +1,8 @@
-"""Reading single samples: a function from a sample's number, counted through several data sets, to its tensors.
+"""Reading single samples: from a sample's number, counted through several data sets, to its image and label.
 
-Training reads every sample at its stored size: ``data.size``, rounded to 8 bits; or its own where the recipe enlarges
-at random, so that it is resized but once. What comes after is the same whether the sample was decoded just now or
-prepared in advance.
+Training reads samples at their stored size. That is ``data.size``, with pixels rounded to 8 bits; but if the recipe
+enlarges images at random, it is each sample's own size, so that the sample is resized only once. Whatever is done to a
+sample after that is the same whether it was decoded just now or prepared in advance.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,25 +12,29 @@ import tensorflow as tf
 
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.data.records import fetch, training_sample, validation_sample
+from hrs_keras.data.records import Record, fetch, training_sample, validation_sample
 from hrs_keras.recipe.data import Data
 from hrs_keras.recipe.schema import Recipe
 
 Load = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """A sample's number (int64 scalar) -> its image and label."""
+_FromRecords = Callable[[Pairs, Sequence[Record]], Load]
 
 
 def stored_size(data: Data) -> tuple[int, int] | None:
-    """[height, width] in pixels at which training samples are kept; None: each at its own, after the crop."""
+    """[height, width] in pixels at which training samples are stored; None if each has its own size, after the crop."""
     return None if data.augment.scale[1] > 1 else data.size
 
 
 def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
-    """Samples to train on: image [h, w, 3] uint8 and label [h, w] uint8 train ids, at :func:`stored_size`."""
+    """A function that reads samples to train on.
+
+    It returns an image [h, w, 3] uint8 and a label [h, w] uint8 train ids, 255 = ignore, both at :func:`stored_size`.
+    """
     size = stored_size(recipe.data)
 
-    def from_records(pairs: Pairs) -> Load:
-        return lambda number: training_sample(fetch(pairs.records, number), size)
+    def from_records(pairs: Pairs, records: Sequence[Record]) -> Load:
+        return lambda number: training_sample(fetch(records, number), size)
 
     def from_files(pairs: Pairs) -> Load:
         images, labels = _files(pairs)
@@ -48,11 +52,15 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
 
 
 def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
-    """Samples to evaluate on: image [h, w, 3] uint8 and label [h, w] int32 train ids, at their own size."""
+    """A function that reads samples to evaluate on.
 
-    def from_records(pairs: Pairs) -> Load:
+    It returns an image [h, w, 3] uint8 and a label [h, w] int32 train ids, 255 = ignore, both at their own size after
+    the crop.
+    """
+
+    def from_records(pairs: Pairs, records: Sequence[Record]) -> Load:
         def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            image, label = validation_sample(fetch(pairs.records, number))
+            image, label = validation_sample(fetch(records, number))
             return apply_crop(image, pairs.dataset.crop), label
 
         return load
@@ -75,9 +83,9 @@ def _files(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:
     return images, labels
 
 
-def _joined(sets: Sequence[Pairs], from_files: Callable[[Pairs], Load], from_records: Callable[[Pairs], Load]) -> Load:
-    """One function for all sets, which are numbered through."""
-    loaders = [from_files(pairs) if pairs.records is None else from_records(pairs) for pairs in sets]
+def _joined(sets: Sequence[Pairs], from_files: Callable[[Pairs], Load], from_records: _FromRecords) -> Load:
+    """One function for all sets, whose samples are numbered from the first of the first set to the last of the last."""
+    loaders = [from_files(pairs) if pairs.records is None else from_records(pairs, pairs.records) for pairs in sets]
     if len(loaders) == 1:
         return loaders[0]
     starts = np.cumsum([0, *map(len, sets)])

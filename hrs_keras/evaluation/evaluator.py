@@ -1,7 +1,7 @@
 """Evaluation on real labelled images: one integer confusion matrix, at the labels' own resolution."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import keras
 import numpy as np
@@ -132,13 +132,13 @@ def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_id
     return Evaluator(recipe, segmenter, sets)(write_ids)
 
 
-def refuse_same_stems(images: Iterable[Path]) -> None:
+def refuse_same_stems(images: Iterable[PurePath]) -> None:
     """Refuse images whose predictions would have one name.
 
     Raises:
         DataError: naming the first two.
     """
-    by_stem: dict[str, Path] = {}
+    by_stem: dict[str, PurePath] = {}
     for path in images:
         if by_stem.setdefault(path.stem, path) != path:
             raise DataError(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hrs_keras.data.audit import audit
+from hrs_keras.data.audit import usable_samples
 from hrs_keras.errors import RecipeError
 from hrs_keras.evaluation.evaluator import evaluate
 from hrs_keras.evaluation.metrics import Evaluation
@@ -32,5 +32,4 @@ def evaluate_run(
         if not change.startswith("data.") or change.startswith(("data.classes:", "data.classes.")):
             raise RecipeError(f"{change}: an evaluation can change the keys below data (but not data.classes) only")
     segmenter, _ = load_segmenter(run, which)
-    sets = audit(recipe, roles=["validation"]).sets["validation"]
-    return evaluate(recipe, segmenter, sets, Path(write_ids) if write_ids else None)
+    return evaluate(recipe, segmenter, usable_samples(recipe, "validation"), Path(write_ids) if write_ids else None)

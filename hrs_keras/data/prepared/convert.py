@@ -5,17 +5,16 @@ import hashlib
 import itertools
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from hrs_keras.data.audit import Audit
 from hrs_keras.data.decode import IdMap, decode_label
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.data.prepared.manifest import sealed
+from hrs_keras.data.prepared.manifest import PlannedSet, PlannedShard, ShardNote
 from hrs_keras.data.prepared.plan import fingerprint
 from hrs_keras.data.records import FOOTER, HEADER, example
 from hrs_keras.data.samples import training_loader
@@ -24,83 +23,110 @@ from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 from hrs_keras.system.files import writing
 
-NOTE = ".json"
-NOTED = ("bytes", "sha256", "lengths", "crc32")
-"""What is noted of a finished shard: its size and hash, and of each record's data the length and checksum."""
+_Parts = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+"""A sample's number (int64 scalar) -> what its record holds: image, label, and the label's [height, width]."""
 
 
-class Shard(NamedTuple):
-    """Samples ``first`` to ``stop`` (exclusive) of a data set as planned, and the file for them.
+class ShardTask(NamedTuple):
+    """A shard to write.
 
     Attributes:
+        folder: path or URL of the prepared folder.
+        of_set: the data set that the shard is of.
+        shard: which of its samples go into the shard.
         sha256: of the file as it was before it was lost or damaged; None if it was never written.
     """
 
     folder: str
-    file: str
-    stored: dict[str, Any]
-    first: int
-    stop: int
+    of_set: PlannedSet
+    shard: PlannedShard
     sha256: str | None = None
 
     @property
-    def place(self) -> str:
-        """The file's name with its folder."""
-        return storage.join(self.folder, self.file)
+    def path(self) -> str:
+        """The file to write."""
+        return storage.join(self.folder, self.shard.file)
+
+    @property
+    def note_path(self) -> str:
+        """The file for the note of the finished shard."""
+        return storage.join(self.folder, note_name(self.shard.file))
+
+    @property
+    def numbers(self) -> range:
+        """The samples, numbered within the data set."""
+        return range(self.shard.first, self.shard.stop)
 
 
-def convert(recipe: Recipe, checked: Audit, shards: Sequence[Shard], jobs: int) -> dict[str, dict[str, Any]]:
-    """Write shards, in their order, and a note beside each; returns file -> note.
+def note_name(shard_file: str) -> str:
+    """The name of the file with a shard's note."""
+    return f"{shard_file}.json"
+
+
+def convert(
+    recipe: Recipe, sets: Mapping[str, Sequence[Pairs]], tasks: Sequence[ShardTask], jobs: int
+) -> dict[str, ShardNote]:
+    """Write shards, one after the other, and a note beside each.
 
     Args:
-        checked: the audit that the plan was made of.
-        jobs: samples that are converted at a time.
+        recipe: the recipe to prepare.
+        sets: role -> the usable samples of each data set, from the audit that the plan was made from.
+        tasks: the shards, in the plan's order.
+        jobs: number of samples that are converted at a time.
+
+    Returns:
+        File name of each shard -> its note.
 
     Raises:
-        DataError: a file has changed or gone, or cannot be decoded any more.
+        DataError: a file has changed or gone since the audit, or cannot be decoded any more.
         HRSError: a shard cannot be written.
     """
     notes = {}
-    total = sum(shard.stop - shard.first for shard in shards)
+    total = sum(len(task.numbers) for task in tasks)
     with tqdm(total=total, unit="sample", disable=None if total else True) as progress:
-        for (role, position), of_set in itertools.groupby(shards, lambda s: (s.stored["role"], s.stored["position"])):
-            of_set = list(of_set)
-            numbers = [number for shard in of_set for number in range(shard.first, shard.stop)]
-            pairs = checked.sets[role][position]
+        for (role, position), of_set in itertools.groupby(tasks, lambda task: (task.of_set.role, task.of_set.position)):
+            of_set_tasks = list(of_set)
+            pairs = sets[role][position]
+            numbers = [number for task in of_set_tasks for number in task.numbers]
             examples = _examples(recipe, role, pairs, numbers, jobs)
-            for shard in of_set:
-                note = _write(shard, pairs, itertools.islice(examples, shard.stop - shard.first), progress)
-                with writing(shard.place):
-                    storage.publish(shard.place)
-                    storage.write_whole(shard.place + NOTE, sealed(note))
-                notes[shard.file] = note
+            for task in of_set_tasks:
+                note = _write_shard(task, pairs, itertools.islice(examples, len(task.numbers)), progress)
+                with writing(task.path):
+                    storage.publish(task.path)
+                    storage.write_whole(task.note_path, note.to_bytes())
+                notes[task.shard.file] = note
     return notes
 
 
+# ---- records -----------------------------------------------------------------------------------------------------
+
+
 def _examples(recipe: Recipe, role: str, pairs: Pairs, numbers: Sequence[int], jobs: int) -> Iterator[bytes]:
-    """The data of the records of some samples."""
+    """The data of the records of some samples, in the order of ``numbers``."""
     parts = _validation_parts(recipe, pairs) if role == "validation" else _training_parts(recipe, pairs)
     order = tf.data.Dataset.from_tensor_slices(np.asarray(numbers, np.int64))
     options = tf.data.Options()
-    options.threading.private_threadpool_size = jobs  # the usual threads are as many as CPUs, however many calls
+    options.threading.private_threadpool_size = jobs  # by default there are no more threads than CPUs
     samples = order.map(parts, num_parallel_calls=jobs, deterministic=True).prefetch(jobs)
     converted = iter(samples.with_options(options))
     for number in numbers:
         try:
-            image, label, size = (part.numpy() for part in next(converted))
+            image, label, (height, width) = (part.numpy() for part in next(converted))
         except tf.errors.OpError as error:
             names = f"{pairs.images[number]} and {pairs.labels[number]}"
             raise DataError(
                 f"{names} cannot be converted ({reason(error)}); were they changed since the audit?"
             ) from None
-        yield example(_contents(image), _contents(label), tuple(map(int, size)), os.fsencode(pairs.images[number].name))
+        name = os.fsencode(pairs.images[number].name)
+        yield example(_contents(image), _contents(label), (int(height), int(width)), name)
 
 
 def _contents(part: bytes | np.ndarray) -> bytes:
     return part if isinstance(part, bytes) else part.tobytes()
 
 
-def _training_parts(recipe: Recipe, pairs: Pairs):
+def _training_parts(recipe: Recipe, pairs: Pairs) -> _Parts:
+    """Pixels as training reads them."""
     load = training_loader(recipe, [pairs])
 
     def parts(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -110,7 +136,7 @@ def _training_parts(recipe: Recipe, pairs: Pairs):
     return parts
 
 
-def _validation_parts(recipe: Recipe, pairs: Pairs):
+def _validation_parts(recipe: Recipe, pairs: Pairs) -> _Parts:
     """The image's file as it is, so that no bit of it is lost, and the label as a PNG of train ids."""
     images, labels = (tf.constant([str(path) for path in paths]) for paths in (pairs.images, pairs.labels))
     ids = IdMap(pairs.dataset, recipe.data.label_space)
@@ -122,29 +148,20 @@ def _validation_parts(recipe: Recipe, pairs: Pairs):
     return parts
 
 
-def _write(shard: Shard, pairs: Pairs, examples: Iterable[bytes], progress: tqdm) -> dict[str, Any]:
-    """Write a shard under its partial name and read it back; returns its note."""
-    partial = storage.partial_path(shard.place)
-    lengths, checksums = [], []
+# ---- shards ------------------------------------------------------------------------------------------------------
+
+
+def _write_shard(task: ShardTask, pairs: Pairs, examples: Iterable[bytes], progress: tqdm) -> ShardNote:
+    """Write a shard under its partial name, and read it back."""
+    partial = storage.partial_path(task.path)
     try:
-        with writing(shard.place):
-            writer = tf.io.TFRecordWriter(partial)
-        try:
-            for contents in examples:
-                with writing(shard.place):
-                    writer.write(contents)
-                lengths.append(len(contents))
-                checksums.append(zlib.crc32(contents))
-                progress.update()
-        finally:
-            with writing(shard.place):
-                writer.close()
-        _refuse_changed(shard, pairs)
-        with writing(shard.place):
+        lengths, checksums = _write_records(task, partial, examples, progress)
+        _refuse_changed_files(task, pairs)
+        with writing(task.path):
             note = _read_back(partial, lengths, checksums)
-        if shard.sha256 not in (None, note["sha256"]):
+        if task.sha256 not in (None, note.sha256):
             raise DataError(
-                f"{shard.place}, made anew, is not what it was: its files have changed since {shard.folder} was"
+                f"{task.path}, written again, is not what it was: its files have changed since {task.folder} was"
                 " prepared; prepare the data in another folder"
             )
         return note
@@ -154,8 +171,28 @@ def _write(shard: Shard, pairs: Pairs, examples: Iterable[bytes], progress: tqdm
         raise
 
 
-def _read_back(partial: str, lengths: list[int], checksums: list[int]) -> dict[str, Any]:
-    """What is noted of a shard, computed of what the disk really has."""
+def _write_records(
+    task: ShardTask, partial: str, examples: Iterable[bytes], progress: tqdm
+) -> tuple[list[int], list[int]]:
+    """Write the records of a shard; returns the length and CRC-32 of each one's data."""
+    lengths, checksums = [], []
+    with writing(task.path):
+        writer = tf.io.TFRecordWriter(partial)
+    try:
+        for contents in examples:
+            with writing(task.path):
+                writer.write(contents)
+            lengths.append(len(contents))
+            checksums.append(zlib.crc32(contents))
+            progress.update()
+    finally:
+        with writing(task.path):
+            writer.close()
+    return lengths, checksums
+
+
+def _read_back(partial: str, lengths: list[int], checksums: list[int]) -> ShardNote:
+    """A shard's note, computed from what the disk really has."""
     digest, size = hashlib.sha256(), 0
     with tf.io.gfile.GFile(partial, "rb") as file:
         for length, checksum in zip(lengths, checksums, strict=True):
@@ -164,15 +201,15 @@ def _read_back(partial: str, lengths: list[int], checksums: list[int]) -> dict[s
                 raise OSError("what was written does not read back the same; is the disk sound?")
             digest.update(record)
             size += len(record)
-    return dict(zip(NOTED, (size, digest.hexdigest(), lengths, checksums), strict=True))
+    return ShardNote(bytes=size, sha256=digest.hexdigest(), lengths=lengths, crc32=checksums)
 
 
-def _refuse_changed(shard: Shard, pairs: Pairs) -> None:
-    """A shard counts only if its files stayed as they were planned while they were read."""
-    for kind, paths in (("images", pairs.images), ("labels", pairs.labels)):
-        for number in range(shard.first, shard.stop):
-            if list(fingerprint(paths[number])) != shard.stored[kind][number][1:]:
+def _refuse_changed_files(task: ShardTask, pairs: Pairs) -> None:
+    """Raise an error unless the files of a shard stayed as they were planned while they were read."""
+    for planned, paths in ((task.of_set.images, pairs.images), (task.of_set.labels, pairs.labels)):
+        for number in task.numbers:
+            if fingerprint(paths[number]) != planned[number][1:]:
                 raise DataError(
-                    f"{paths[number]} was changed while it was prepared; remove {shard.folder}, or take another folder,"
+                    f"{paths[number]} was changed while it was prepared; remove {task.folder}, or take another folder,"
                     " and prepare the data when nothing changes it"
                 )

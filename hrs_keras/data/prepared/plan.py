@@ -1,4 +1,4 @@
-"""What a preparation will write: which samples there are, and in which shard each of them goes."""
+"""Planning a preparation: which samples there are, and into which shard each of them goes."""
 
 import itertools
 import os
@@ -6,65 +6,91 @@ import struct
 from collections.abc import Iterator
 from importlib import metadata
 from math import prod
-from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 from hrs_keras.data.audit import Audit
-from hrs_keras.data.prepared.manifest import FORMAT, conversion
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.prepared.conversion import conversion
+from hrs_keras.data.prepared.manifest import File, Plan, PlannedSet, PlannedShard
+from hrs_keras.data.report import DatasetAudit
 from hrs_keras.data.samples import stored_size
 from hrs_keras.errors import DataError, reason
 from hrs_keras.recipe.data import Crop
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
+from hrs_keras.system.storage import StoragePath
 
 _PACKAGES = ("tensorflow", "pillow")
-"""Whose versions may decode a file to other pixels."""
+"""The packages that decode files: another version may give other pixels."""
 
 
-def make_plan(recipe: Recipe, checked: Audit, shard_mib: float) -> tuple[dict[str, Any], dict[str, int]]:
-    """What will be written where.
+def make_plan(recipe: Recipe, audit: Audit, shard_mib: float) -> tuple[Plan, dict[str, int]]:
+    """Plan what will be written where.
 
     Args:
-        checked: the audit of all samples.
+        recipe: its data is to be prepared.
+        audit: of all its samples, without subsets.
+        shard_mib: MiB that a shard is to have at most; a single sample may have more.
 
     Returns:
-        The manifest, less what is only known of finished shards: the same recipe and files give the same. And shard ->
-        about how many bytes it will have.
+        The plan, which is the same whenever recipe and files are; and shard -> about how many bytes it will have.
+
+    Raises:
+        DataError: a file is gone since the audit.
     """
-    size = stored_size(recipe.data)
-    sets, reports, expected = [], iter(checked.datasets), {}
-    for role, all_pairs in checked.sets.items():
+    sets, reports = [], iter(audit.datasets)
+    expected_bytes: dict[str, int] = {}
+    for all_pairs in audit.sets.values():
         for position, pairs in enumerate(all_pairs):
+            report = next(reports)
             images, labels = (
-                [[_name(path, recipe.data.root), *fingerprint(path)] for path in paths]
+                [(_name(path, recipe.data.root), *fingerprint(path)) for path in paths]
                 for paths in (pairs.images, pairs.labels)
             )
-            if role == "validation":  # the files, for a label's PNG is about as large again
-                sizes = [image[1] + label[1] for image, label in zip(images, labels, strict=True)]
-            else:
-                sizes = [4 * (prod(size) if size else _pixels(path, pairs.dataset.crop)) for path in pairs.labels]
+            sizes = _expected_sizes(recipe, report, pairs, images, labels)
             bounds = _bounds(sizes, shard_mib * 2**20)
-            stem = f"{role}-{position}"
-            shards = [
-                {"file": f"{stem}-{n:05d}-of-{len(bounds):05d}.tfrecord", "first": first, "stop": stop}
+            shards = tuple(
+                PlannedShard(file=_shard_name(report, position, n, len(bounds)), first=first, stop=stop)
                 for n, (first, stop) in enumerate(bounds)
-            ]
-            expected |= {shard["file"]: sum(sizes[shard["first"] : shard["stop"]]) for shard in shards}
-            which = {"role": role, "position": position, "samples": len(pairs), "audit": next(reports).to_dict()}
-            sets.append(which | {"images": images, "labels": labels, "shards": shards})
-    how = {"made_with": versions(), "conversion": conversion(recipe), "shard_mib": shard_mib}
-    return FORMAT | how | {"sets": sets}, expected
+            )
+            expected_bytes |= {shard.file: sum(sizes[shard.first : shard.stop]) for shard in shards}
+            sets.append(
+                PlannedSet(
+                    role=report.role,
+                    position=position,
+                    samples=len(pairs),
+                    audit=report,
+                    images=images,
+                    labels=labels,
+                    shards=shards,
+                )
+            )
+    plan = Plan(made_with=versions(), conversion=conversion(recipe), shard_mib=shard_mib, sets=tuple(sets))
+    return plan, expected_bytes
+
+
+def _shard_name(report: DatasetAudit, position: int, number: int, count: int) -> str:
+    return f"{report.role}-{position}-{number:05d}-of-{count:05d}.tfrecord"
+
+
+def _expected_sizes(
+    recipe: Recipe, report: DatasetAudit, pairs: Pairs, images: list[File], labels: list[File]
+) -> list[int]:
+    """About how many bytes each sample's record will have."""
+    if report.role == "validation":  # the image's file as it is, and a PNG about as large as the label's file
+        return [image[1] + label[1] for image, label in zip(images, labels, strict=True)]
+    size = stored_size(recipe.data)
+    return [4 * (prod(size) if size else _pixels(path, pairs.dataset.crop)) for path in pairs.labels]
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that decode files."""
+    """Package -> version, for the packages that decode files."""
     return {package: metadata.version(package) for package in _PACKAGES}
 
 
 def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:
-    """[first, stop) of runs of samples that are not larger than ``most``, or one sample."""
+    """Cut samples into runs [first, stop) that have at most ``most`` bytes together, or are a single sample."""
     bounds, first, held = [], 0, 0
     for number, size in enumerate(sizes):
         if number > first and held + size > most:
@@ -74,23 +100,24 @@ def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:
     return [*bounds, (first, len(sizes))]
 
 
-def _pixels(label: Path, crop: Crop) -> int:
-    """How many are left of a label, a PNG file, by the crop."""
+def _pixels(label: StoragePath, crop: Crop) -> int:
+    """The number of pixels that the crop leaves of a label, a PNG file."""
     width, height = struct.unpack(">II", storage.read_at(str(label), 16, 8))
-    return len(range(height)[slice(*crop.rows or [None])]) * len(range(width)[slice(*crop.columns or [None])])
+    (top, bottom), (left, right) = crop.rows or (0, height), crop.columns or (0, width)
+    return (min(bottom, height) - top) * (min(right, width) - left)
 
 
-def _name(path: Path, root: str) -> str:
+def _name(path: StoragePath, data_root: str) -> str:
     """Relative to ``data.root`` if the file lies below it: data may be read elsewhere than it was prepared."""
-    root = storage.path_of(root)
+    root = storage.path_of(data_root)
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def fingerprint(path: Path | str) -> tuple[int, int]:
-    """Size in bytes and time of the last change in ns of a file.
+def fingerprint(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """A file's size in bytes and the time of its last change in ns.
 
     Raises:
-        DataError: it is gone.
+        DataError: the file is gone.
     """
     try:
         return storage.stat(os.fspath(path))
@@ -98,25 +125,33 @@ def fingerprint(path: Path | str) -> tuple[int, int]:
         raise DataError(f"a file of the data has gone since the audit: {path}: {reason(error)}") from None
 
 
-def changed(there: dict[str, Any], plan: dict[str, Any]) -> str | None:
-    """Of which other files a folder's plan or manifest is than what would be planned now, for a message."""
-    for old, new in _files(there, plan):
+# ---- comparing with what was planned before ----------------------------------------------------------------------
+
+
+def describe_changed_file(before: Plan, now: Plan) -> str | None:
+    """Name a file that was added or removed, or has another size, since ``before`` was planned; None if there is none.
+
+    Args:
+        before: a folder's plan or manifest. It may have more data sets than ``now``.
+        now: what would be planned now.
+    """
+    for old, new in _files_side_by_side(before, now):
         if old is None or new is None or old[0] != new[0]:
-            return f"there are other files now ({(new or old)[0]}, for one)"
+            return f"there are other files now ({(new or old or ('',))[0]}, for one)"
         if old[1] != new[1]:
             return f"{old[0]} has changed since ({old[1]} bytes, now {new[1]})"
     return None
 
 
-def retimed(there: dict[str, Any], plan: dict[str, Any]) -> str | None:
-    """The first file whose time is not what a folder's plan or manifest says; all else has not :func:`changed`."""
-    return next((old[0] for old, new in _files(there, plan) if old != new), None)
+def file_with_another_time(before: Plan, now: Plan) -> str | None:
+    """Name a file that was changed at another time than ``before`` says; for plans with equal names and sizes."""
+    return next((old[0] for old, new in _files_side_by_side(before, now) if old and old != new), None)
 
 
-def _files(there: dict[str, Any], plan: dict[str, Any]) -> Iterator[tuple[list | None, list | None]]:
-    """Name, size and time of each file of the planned sets: as they were, and now; None where there is none."""
-    before = {(stored["role"], stored["position"]): stored for stored in there["sets"]}
-    for new in plan["sets"]:  # the recipe may read fewer than there are
-        old = before[new["role"], new["position"]]
-        for kind in ("images", "labels"):
-            yield from itertools.zip_longest(old[kind], new[kind])
+def _files_side_by_side(before: Plan, now: Plan) -> Iterator[tuple[File | None, File | None]]:
+    """Each file of the data sets of ``now``, as it was before and as it is; None where there is none."""
+    sets_before = {(one.role, one.position): one for one in before.sets}
+    for new in now.sets:
+        old = sets_before[new.role, new.position]
+        yield from itertools.zip_longest(old.images, new.images)
+        yield from itertools.zip_longest(old.labels, new.labels)

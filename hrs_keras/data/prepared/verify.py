@@ -2,57 +2,64 @@
 
 import hashlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import tensorflow as tf
 from tqdm import tqdm
 
+from hrs_keras.data.prepared.manifest import Manifest, ShardNote, finished_shards_of
 from hrs_keras.errors import DataError, reason
 from hrs_keras.system import storage
+from hrs_keras.system.threads import map_in_threads
 
-_CHUNK = 2**24
+_CHUNK = 2**24  # bytes that are read at a time
 
 
-def verify_shards(folder: str, manifest: dict[str, Any], jobs: int) -> int:
-    """Read all shards; returns how many there are.
+def verify_shards(folder: str, manifest: Manifest, jobs: int) -> int:
+    """Read all shards, and compare them with the manifest.
 
     Args:
-        jobs: shards that are read at a time.
+        folder: path or URL of the prepared folder.
+        manifest: its manifest.
+        jobs: number of shards that are read at a time.
+
+    Returns:
+        The number of shards.
 
     Raises:
-        DataError: naming those that are missing or damaged.
+        DataError: shards are missing or damaged; it names them.
     """
-    shards = {shard["file"]: shard for stored in manifest["sets"] for shard in stored["shards"]}
-    if bad := damaged(folder, shards, jobs):
+    shards = finished_shards_of(manifest)
+    if damaged := damaged_shards(folder, shards, jobs):
         raise DataError(
-            f"{len(bad)} of the {len(shards)} shards in {folder} are not what was written:\n"
-            + "\n".join(f"  {file} {wrong}" for file, wrong in bad.items())
-            + "\nRemove them and run the same `hrs prepare` without --verify, which makes them anew"
+            f"{len(damaged)} of the {len(shards)} shards in {folder} are not what was written:\n"
+            + "\n".join(f"  {file} {wrong}" for file, wrong in damaged.items())
+            + "\nRemove them and run the same `hrs prepare` without --verify, which writes them again"
         )
     return len(shards)
 
 
-def damaged(folder: str, shards: Mapping[str, Mapping[str, Any]], jobs: int) -> dict[str, str]:
-    """Read shards, ``jobs`` at a time; returns what is wrong with those that are not as noted.
+def damaged_shards(folder: str, notes: Mapping[str, ShardNote], jobs: int) -> dict[str, str]:
+    """Read shards, ``jobs`` at a time, and find those that are not as they were noted.
 
     Args:
-        shards: file -> what is noted of it.
+        folder: path or URL of the prepared folder.
+        notes: file name -> the shard's note.
+        jobs: number of shards that are read at a time.
+
+    Returns:
+        File name -> what is wrong with it, for the damaged ones.
     """
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        checks = pool.map(lambda file: _wrong(storage.join(folder, file), shards[file]), shards)
-        found = list(tqdm(checks, total=len(shards), unit="shard", disable=None if shards else True))
-    finally:
-        pool.shutdown(cancel_futures=True)  # else an interrupt would wait for all that is queued
-    return {file: wrong for file, wrong in zip(shards, found, strict=True) if wrong}
+    paths = [storage.join(folder, file) for file in notes]
+    with map_in_threads(_what_is_wrong, paths, notes.values(), threads=jobs) as checks:
+        found = list(tqdm(checks, total=len(notes), unit="shard", disable=None if notes else True))
+    return {file: wrong for file, wrong in zip(notes, found, strict=True) if wrong}
 
 
-def _wrong(place: str, shard: Mapping[str, Any]) -> str | None:
+def _what_is_wrong(path: str, note: ShardNote) -> str | None:
     """What is wrong with a shard; None if nothing is."""
     digest, size = hashlib.sha256(), 0
     try:
-        with tf.io.gfile.GFile(place, "rb") as file:
+        with tf.io.gfile.GFile(path, "rb") as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
@@ -60,6 +67,6 @@ def _wrong(place: str, shard: Mapping[str, Any]) -> str | None:
         return "is missing"
     except (OSError, tf.errors.OpError) as error:
         return f"cannot be read ({reason(error)})"
-    if size != shard["bytes"]:
-        return f"has {size} bytes, {shard['bytes']} were written"
-    return None if digest.hexdigest() == shard["sha256"] else "has other contents"
+    if size != note.bytes:
+        return f"has {size} bytes, {note.bytes} were written"
+    return None if digest.hexdigest() == note.sha256 else "has other contents"

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from hrs_keras.data.audit import audit
+from hrs_keras.data.audit import usable_samples
 from hrs_keras.errors import CheckpointError, DataError, HRSError
 from hrs_keras.experiments.grid import Cell, settings_digest
 from hrs_keras.experiments.statistics import Measurements
@@ -105,7 +105,7 @@ def _predictions(
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], LabelSpace, list[str]]:
     """Images, labels, what each system predicts, the classes, and the images' titles, as the panel wants them."""
     recipe = next(iter(cells.values())).recipe
-    images, labels, titles = samples(recipe, audit(recipe, roles=["validation"]).sets["validation"], COUNT)
+    images, labels, titles = samples(recipe, usable_samples(recipe, "validation"), COUNT)
     predictions = {title: _predict(run, measured.experiment.checkpoint, images) for title, run in folders.items()}
     return to_uint8(images), labels, predictions, measured.space, titles
 

@@ -1,0 +1,81 @@
+"""What of a recipe decides the contents of a prepared folder, and whether a folder was prepared for a recipe."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hrs_keras.data.prepared.manifest import Plan
+from hrs_keras.data.samples import stored_size
+from hrs_keras.errors import DataError
+from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.reading import leaves
+from hrs_keras.recipe.schema import ROLES, Recipe
+
+_TRAINING = ("source", "target")
+
+
+def conversion(recipe: Recipe, roles: Iterable[str] = ROLES) -> dict[str, Any]:
+    """Everything of a recipe that decides what is stored, as plain data, under the recipe's own keys."""
+    wanted = {role: [_description(dataset) for dataset in recipe.datasets(role)] for role in roles}
+    found: dict[str, Any] = {"classes": list(recipe.data.label_space.classes)}
+    if any(wanted.get(role) for role in _TRAINING):
+        size = stored_size(recipe.data)
+        found["stored_size"] = list(size) if size else "as in the files"
+    return found | wanted
+
+
+def _description(dataset: Dataset) -> dict[str, Any]:
+    # The ids are written out: a named table might differ in another version. Keys are text, as in JSON.
+    ids = {str(raw): name for raw, name in dataset.table().items()}
+    return dataset.model_dump(mode="json", exclude={"subset"}) | {"ids": ids}
+
+
+def mismatches(prepared: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Compare two conversions; returns a line for each key that differs.
+
+    Args:
+        prepared: what a folder was prepared with. It may have more data sets than the recipe reads.
+        wanted: what the recipe wants. Roles without data sets are not compared.
+    """
+    lines = []
+    for key, value in wanted.items():
+        if key in ROLES and not value:
+            continue
+        found = prepared.get(key)
+        what = "data.size (as in the files if data.augment.scale enlarges)" if key == "stored_size" else f"data.{key}"
+        if key not in ROLES:
+            if value != found:
+                lines.append(f"{what}: {found} was prepared, the recipe wants {value}")
+        elif len(value) != len(found or []):
+            lines.append(f"{what}: {_count(found or [])} prepared, the recipe wants {_count(value)}")
+        else:
+            a, b = leaves(found, what), leaves(value, what)
+            lines += [
+                f"{leaf}: {a.get(leaf, '(nothing)')} was prepared, the recipe wants {b.get(leaf, '(nothing)')}"
+                for leaf in {**a, **b}
+                if a.get(leaf) != b.get(leaf)
+            ]
+    return lines
+
+
+def _count(descriptions: Sequence[dict[str, Any]]) -> str:
+    return f"{len(descriptions)} data set{'s'[: len(descriptions) != 1]}"
+
+
+def refuse_mismatches(folder: str, prepared: Plan, wanted: dict[str, Any], most: int = 10) -> None:
+    """Raise a DataError that names the keys in which a folder was prepared otherwise than a recipe wants it.
+
+    Args:
+        folder: its path, for the message.
+        prepared: the folder's plan or manifest.
+        wanted: the recipe's :func:`conversion`.
+        most: number of keys to name.
+    """
+    if lines := mismatches(prepared.conversion, wanted):
+        more = f"\n  ... and {len(lines) - most} more" if len(lines) > most else ""
+        raise DataError(
+            f"{folder} was prepared for another recipe:\n  "
+            + "\n  ".join(lines[:most])
+            + more
+            + "\nPrepare this recipe"
+            " in a folder of its own (`hrs prepare RECIPE --to FOLDER`), or set data.prepared=null to read the files"
+        )
