@@ -123,7 +123,8 @@ class Experiment(Section):
                 if name not in names:
                     raise ValueError(f"{key} names {name!r}, which is no system." + did_you_mean(name, names))
         columns = [cell.name for cell in self.axes[0].cells] if self.axes else []
-        for row in (*self.systems, *self.published_only):
+        rows: list[System | PublishedRow] = [*self.systems, *self.published_only]
+        for row in rows:
             _check_published(row, columns)
         return self
 
@@ -169,7 +170,7 @@ class Experiment(Section):
             packaged.find(file, beside=self.path.parent, subfolder=packaged.EXPERIMENTS)
             for file in (*self.recipe, *system.recipe)
         ]
-        changes = [change for part in (self, system, *chosen) for change in part.set.items()]
+        changes = [change for part in (self.set, system.set, *(cell.set for cell in chosen)) for change in part.items()]
         overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes]
         recipe = load_recipe(files, [*overrides, f"seed={seed}", *self.overrides])
         learned = recipe.method.source_weighting == "learned"

@@ -1,4 +1,9 @@
-"""Processes that train side by side: each with its share of the CPUs, one at most for a run, none left behind."""
+"""Processes that train side by side: each has its share of the CPUs, a run has one at most, and none outlives its call.
+
+What a process prints goes to a file beside its run folder rather than to the terminal, where the lines of several would
+mix. A child's log is more than the package's own logging: TensorFlow and the interpreter write to it too, and the
+traceback of a bug ends there.
+"""
 
 import contextlib
 import os
@@ -17,14 +22,12 @@ from hrs_keras.system.files import lock, write_text, writing
 POLL = 0.1
 """Seconds between two looks at running processes."""
 
-_GRACE = (3.0, 30.0)  # seconds, for a Ctrl-C that reached the processes, too; then for being told to end
-
 
 def cpu_shares(jobs: int) -> list[set[int]]:
-    """Disjoint sets of CPUs, equally many for each job; all of them for each where processes cannot be pinned.
+    """A set of CPUs for each job: disjoint and of equal size; all CPUs for each where processes cannot be pinned.
 
     Raises:
-        HRSError: there are fewer CPUs than jobs, or no job.
+        HRSError: there are fewer CPUs than jobs, or less than one job.
     """
     pinned = hasattr(os, "sched_getaffinity")
     cpus = sorted(os.sched_getaffinity(0)) if pinned else list(range(os.cpu_count() or 1))
@@ -36,17 +39,17 @@ def cpu_shares(jobs: int) -> list[set[int]]:
 
 @dataclass
 class Training:
-    """A running ``hrs train`` of a resolved recipe, which lies beside its run folder as ``NAME.yaml``.
+    """A running ``hrs train`` of a resolved recipe, which is written beside its run folder as ``NAME.yaml``.
 
     Attributes:
         process: the child.
-        cpus: what it was given.
-        log: ``NAME.log``, what it and earlier tries printed.
-        offset: where this try begins in the log, in bytes.
-        begun: by ``time.monotonic``, seconds.
+        cpus: the CPUs it was given.
+        log: ``NAME.log``, with all that it and earlier attempts printed.
+        offset: where this attempt begins in the log, in bytes.
+        begun: when it was started, in seconds of ``time.monotonic``.
     """
 
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     cpus: set[int]
     log: Path
     offset: int
@@ -54,10 +57,10 @@ class Training:
 
     @classmethod
     def start(cls, recipe: Recipe, cpus: set[int]) -> "Training":
-        """Start one.
+        """Start a process that trains with a recipe on the given CPUs.
 
         Raises:
-            HRSError: another process is at this run, or its folder cannot be written.
+            HRSError: another process is at this run, or the folder of the runs cannot be written.
         """
         runs = Path(recipe.runs)
         file, log = runs / f"{recipe.name}.yaml", runs / f"{recipe.name}.log"
@@ -67,7 +70,8 @@ class Training:
         with writing(runs):
             runs.mkdir(parents=True, exist_ok=True)
             with open(log, "ab") as out:
-                # The process inherits the open file, and with it the lock: one that outlived its caller is told apart.
+                # The process inherits the open file and with it the lock, so that one that outlived its caller is
+                # noticed.
                 if not lock(out):
                     raise HRSError(f"another process is at this run (it holds {log}); wait for it, or end it")
                 write_text(file, recipe.to_yaml())
@@ -80,11 +84,11 @@ class Training:
 
     @property
     def minutes(self) -> float:
-        """Since the start."""
+        """How long ago it was started."""
         return (time.monotonic() - self.begun) / 60
 
     def why(self) -> str:
-        """Why it failed: its one message, or else what it printed last."""
+        """Why it failed: its error message, or else the last line it printed; and the log's path."""
         with writing(self.log), open(self.log, "rb") as file:
             file.seek(self.offset)
             lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
@@ -96,7 +100,7 @@ class Training:
 
 @contextlib.contextmanager
 def _pinned(cpus: set[int]) -> Iterator[None]:
-    """A process started inside has these CPUs: it inherits them from the thread that starts it."""
+    """Processes started inside run on these CPUs, which they inherit from the thread that starts them."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -108,20 +112,28 @@ def _pinned(cpus: set[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def end_all(processes: Sequence[subprocess.Popen]) -> None:
-    """Tell what runs to save itself and end; kill what does not, which then loses the steps since its checkpoint."""
+def end_all(processes: Sequence[subprocess.Popen[bytes]], interrupted: float = 3.0, terminated: float = 30.0) -> None:
+    """End processes: they are told to save themselves; those that do not are killed.
+
+    A killed run loses the steps since its last checkpoint.
+
+    Args:
+        processes: those that have ended already are left alone.
+        interrupted: seconds to wait first, as Ctrl-C in a terminal reaches the processes too.
+        terminated: seconds to wait after SIGTERM and before SIGKILL.
+    """
     try:
-        _wait(processes, _GRACE[0])  # Ctrl-C in a terminal has told them already
+        _wait(processes, interrupted)
         for process in processes:
             process.terminate()  # does nothing to one that has ended
-        _wait(processes, _GRACE[1])
+        _wait(processes, terminated)
     finally:
         for process in processes:
             process.kill()
             process.wait()
 
 
-def _wait(processes: Sequence[subprocess.Popen], seconds: float) -> None:
+def _wait(processes: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and any(process.poll() is None for process in processes):
         time.sleep(POLL)

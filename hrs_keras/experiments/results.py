@@ -1,276 +1,207 @@
-"""Results: what is kept of a finished run, one JSON file each, and found again by the run's settings."""
+"""Results: what is kept of a finished run, one JSON file each, found again by the digest of the run's settings."""
 
-import csv
-import json
-import math
-import statistics
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
-from scipy.stats import mannwhitneyu
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hrs_keras.errors import CheckpointError, DataError, HRSError
+from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.experiments.grid import settings_digest
-from hrs_keras.experiments.sections import SelectionCheck
+from hrs_keras.experiments.selection_check import CheckRecord
 from hrs_keras.recipe.reading import parse_recipe
-from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.files import read_json, write_json, writing
 
 
-class _Evaluation(BaseModel):
+class _Part(BaseModel):
+    """A part of a result. Keys that this version does not know are kept as they are.
+
+    The fields stand in the order in which they are written.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Git(_Part):
+    """The checkout that a run was made with: its commit, and whether tracked files were changed."""
+
+    commit: str
+    modified: bool
+
+
+class Stage(_Part):
+    """What some of a run's steps were made with.
+
+    Attributes:
+        cpus: how many the process had; None if that is not known.
+        versions: package -> version; None for a package that was not installed.
+        python, platform: as Python's ``platform`` module tells them.
+        git: None outside of a checkout.
+    """
+
+    cpus: int | None = None
+    versions: dict[str, str | None]
+    python: str | None = None
+    platform: str | None = None
+    git: Git | None = None
+
+
+class Environment(Stage):
+    """What a run's last steps were made with, and in ``earlier`` what those before were, if with something else."""
+
+    earlier: list[Stage] = Field(default_factory=list)
+
+
+class Evaluation(_Part):
+    """A validation of the network after ``step`` steps.
+
+    Attributes:
+        images: how many it was evaluated on.
+        mean_iou: subset of the classes, named by its size -> mean IoU in [0, 1]; None where it is undefined.
+        pixel_accuracy: the share of the labelled pixels that are right.
+        iou: class -> IoU in [0, 1]; None for a class that is in neither labels nor predictions.
+    """
+
     step: int
     images: int
     mean_iou: Annotated[dict[str, float | None], Field(min_length=1)]
+    pixel_accuracy: float | None = None
     iou: dict[str, float | None]
 
 
-class _Environment(BaseModel):
-    versions: dict[str, str | None]
+class Best(_Part):
+    """The best validation's step and mean IoU."""
+
+    step: int
+    miou: float | None = None
 
 
-class _Best(BaseModel):
+class LogRow(_Part):
+    """What a run logged at ``step`` of the steps since the row before: losses, gradient norms, shares selected."""
+
+    __pydantic_extra__: dict[str, float | None] = Field(init=False)
     step: int
 
+    @property
+    def values(self) -> dict[str, float | None]:
+        """What was logged, by name; None for a number that was not finite."""
+        return self.__pydantic_extra__
 
-class _Result(BaseModel):
-    """What tables and curves rely on in a result; it may hold more."""
+
+class RunResult(_Part):
+    """What is kept of a finished run.
+
+    Attributes:
+        name: of the run, and of its folder.
+        digest: of the recipe; see :func:`~hrs_keras.experiments.grid.settings_digest`.
+        recipe: all settings, as the version that made the run had them.
+        class_shares: role -> class -> its share of the labelled pixels of all files (not of the subset alone).
+        parameters: player -> how many trainable weights it has.
+        steps: of training.
+        seconds_per_step, cpu_seconds_per_step: medians over the intervals logged; None if none was timed.
+        evaluations: in the order of the steps; the last is of the last step.
+        log: in the order of the steps, without what says more of the machine than of the run.
+        selection_check: None if the run was collected without one, or selects nothing.
+    """
 
     name: str
-    environment: _Environment
+    digest: str
+    recipe: dict[str, Any]
+    environment: Environment
     class_shares: Annotated[dict[str, dict[str, float]], Field(min_length=1)]
     parameters: dict[str, int]
     steps: int
     seconds_per_step: float | None
     cpu_seconds_per_step: float | None
-    evaluations: Annotated[list[_Evaluation], Field(min_length=1)]
-    best: _Best
-    log: list[dict[str, float | None]]
-    selection_check: list[dict[str, Any]] | None
+    evaluations: Annotated[list[Evaluation], Field(min_length=1)]
+    best: Best
+    log: list[LogRow]
+    selection_check: list[CheckRecord] | None
 
+    @classmethod
+    def parse(cls, found: Mapping[str, Any], where: str, fix: str) -> "RunResult":
+        """Validate what JSON holds.
 
-def _check(result: Any, where: str | Path, mend: str) -> None:
-    try:
-        _Result.model_validate(result)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise CheckpointError(f"{where}: {key}: {first['msg'].lower()}; {mend}") from None
+        Raises:
+            CheckpointError: it is no result: ``WHERE: KEY: WHAT IS WRONG; FIX``.
+        """
+        try:
+            return cls.model_validate(found)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise CheckpointError(f"{where}: {key}: {first['msg'].lower()}; {fix}") from None
 
+    def to_dict(self) -> dict[str, Any]:
+        """The result as its file holds it."""
+        return self.model_dump(exclude_unset=True)
 
-def collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path) -> dict[str, Any]:
-    """All that tables and curves need of a finished run, as plain data.
+    @property
+    def checks(self) -> list[CheckRecord]:
+        """The selection check after each validation, in the order of the steps; empty without a check."""
+        return sorted(self.selection_check or [], key=lambda record: record.step)
 
-    Args:
-        run: its ``result.json`` is there.
-        check: marks to compare the selection with; read where the run selects.
-        data_root: what the marks' file is relative to.
+    def evaluation(self, which: str) -> Evaluation:
+        """The evaluation of the ``"last"`` step or of the ``"best"`` checkpoint.
 
-    Raises:
-        HRSError: the run is not finished or its records are damaged, or the marks do not fit its images.
-    """
-    mend = f"remove {run.path} to make the run again"
-    try:
-        result = _collect(run, check, data_root)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, HRSError):
-            raise
-        raise CheckpointError(f"the records of {run.path} are damaged ({error!r}); {mend}") from None
-    _check(result, f"the records of {run.path} are damaged", mend)
-    return result
-
-
-def _collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path) -> dict[str, Any]:
-    recipe, done = run.recipe(), read_json(run.result_file)
-    if done is None:
-        raise CheckpointError(f"{run.path} has no result.json: the run is not finished")
-    evaluations = _records(run.evaluations)
-    if not evaluations or evaluations[-1]["step"] != recipe.train.steps:
+        Raises:
+            CheckpointError: the result does not hold it.
+        """
+        step = self.best.step if which == "best" else max(found.step for found in self.evaluations)
+        for evaluation in self.evaluations:
+            if evaluation.step == step:
+                return evaluation
         raise CheckpointError(
-            f"{run.evaluations} lacks the evaluation at the last step, {recipe.train.steps}; remove {run.path} to make"
-            " the run again"
+            f"the result {self.name} holds no evaluation of step {step}, its {which} checkpoint; remove its file and"
+            " collect it again from its run folder"
         )
-    log, times = _log(run.log_file)
-    selects = check is not None and recipe.method.source_weighting == "learned"
-    environment = read_json(run.environment_file) or {}
-    for stage in (environment, *environment.get("earlier", [])):
-        stage.pop("command", None)  # says no more than the name does, but where things lay on the machine
-    return {
-        "name": recipe.name,
-        "digest": settings_digest(recipe),
-        "recipe": recipe.to_dict(),
-        "environment": {"cpus": None} | environment,
-        "class_shares": _class_shares(read_json(run.audit_file) or {"datasets": []}),
-        "parameters": done["parameters"],
-        "steps": recipe.train.steps,
-        **times,
-        "evaluations": [{k: v for k, v in e.items() if k not in ("confusion_matrix", "rule")} for e in evaluations],
-        "best": {"step": done["step"], "miou": done["miou"]},
-        "log": log,
-        "selection_check": _compare(run, check, data_root) if selects else None,
-    }
 
 
-def write_result(folder: Path, result: Mapping[str, Any]) -> Path:
+def write_result(folder: Path, result: RunResult) -> Path:
     """Write a result to ``FOLDER/NAME.json``, whole or not at all.
 
     Raises:
         HRSError: it cannot be written.
     """
-    path = folder / f"{result['name']}.json"
+    path = folder / f"{result.name}.json"
     with writing(path):
-        write_json(path, result)
+        write_json(path, result.to_dict())
     return path
 
 
-def read_results(folder: str | Path) -> dict[str, dict[str, Any]]:
-    """Digest -> result, of all ``*.json`` in a folder; nothing if there is no such folder.
+def read_results(folder: str | Path) -> dict[str, RunResult]:
+    """Digest -> result, of all ``*.json`` in a folder; empty if there is no such folder.
 
     Raises:
-        HRSError: a file is damaged, is no result, holds a recipe that does not give its digest, or two are of the
-            same settings.
+        CheckpointError: a file is damaged, is no result, or holds a recipe that does not give its digest; or two files
+            are of the same settings.
     """
     files: dict[str, Path] = {}
     results = {}
     for path in sorted(Path(folder).glob("*.json")):
-        result = read_json(path)
-        digest = result.get("digest") if isinstance(result, dict) else None
-        if not isinstance(digest, str) or "recipe" not in result:
-            raise CheckpointError(f"{path} is no result of a run; results lie in a folder of their own: move it away")
+        found = read_json(path)
+        digest = found.get("digest") if isinstance(found, dict) else None
+        if not isinstance(digest, str) or "recipe" not in found:
+            raise CheckpointError(
+                f"{path} is no result of a run; a folder of results holds nothing else: move the file away"
+            )
         if digest in files:
             raise CheckpointError(f"{files[digest]} and {path} are results of the same settings; remove one of them")
-        _refuse_stale(path, digest, result["recipe"])
-        _check(result, f"{path} is damaged", "move it away, and it is collected or the run made again")
-        files[digest], results[digest] = path, result
+        _refuse_stale(path, digest, found["recipe"])
+        fix = "move it away; the same command then collects or makes the run again"
+        files[digest], results[digest] = path, RunResult.parse(found, f"{path} is damaged", fix)
     return results
 
 
 def _refuse_stale(path: Path, digest: str, recipe: Any) -> None:
-    mend = "move the file away, and the run is made again"
+    """See that a result's recipe still gives its digest: otherwise it is not known which settings made its numbers."""
+    fix = "move the file away; the same command then makes the run again"
     try:
         now = settings_digest(parse_recipe(recipe, f"the recipe in {path}"))
     except HRSError as error:
-        raise CheckpointError(f"{error}\nIt was edited, or made by another version of hrs-keras; {mend}") from None
+        raise CheckpointError(f"{error}\nIt was edited, or made by another version of hrs-keras; {fix}") from None
     if now != digest:
         raise CheckpointError(
             f"{path} says that its digest is {digest}, but its recipe gives {now}: it was edited, or made by another"
-            f" version of hrs-keras; {mend}"
+            f" version of hrs-keras; {fix}"
         )
-
-
-def _class_shares(audited: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Role -> class -> share of the labelled pixels of its data sets (all files, not the subset alone)."""
-    shares = {}
-    for role in dict.fromkeys(dataset["role"] for dataset in audited["datasets"]):
-        counts = [dataset["pixels"] for dataset in audited["datasets"] if dataset["role"] == role]
-        total = sum(sum(pixels.values()) for pixels in counts)
-        shares[role] = {name: sum(pixels[name] for pixels in counts) / max(1, total) for name in counts[0]}
-    return shares
-
-
-def _records(folder: Path) -> list[dict[str, Any]]:
-    """A record a step, in the order of the steps."""
-    return [read_json(path) for path in sorted(folder.glob("step_*.json"))]
-
-
-_TIMES = ("seconds_per_step", "cpu_seconds_per_step")
-_OF_THE_MACHINE = (*_TIMES, "images_per_second", "input_wait", "memory/host", "memory/gpu")
-
-
-def _log(file: Path) -> tuple[list[dict[str, float | None]], dict[str, float | None]]:
-    """The rows of a run's log less learning rates and times, and the medians of the latter."""
-    try:
-        with open(file, newline="", encoding="utf-8") as text:
-            rows = [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(text)]
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{file} is damaged: {error}; remove {file.parent} to make the run again") from None
-    times = {name: [row[name] for row in rows if row.get(name) is not None] for name in _TIMES}
-    kept = [
-        {k: v for k, v in row.items() if k not in _OF_THE_MACHINE and not k.startswith("learning_rate/")}
-        | {"step": int(row["step"])}
-        for row in rows
-    ]
-    return kept, {name: statistics.median(values) if values else None for name, values in times.items()}
-
-
-def _number(text: str) -> float | None:
-    return value if math.isfinite(value := float(text)) else None
-
-
-def read_marks(check: SelectionCheck, data_root: str | Path) -> dict[str, bool]:
-    """Image name without suffix -> whether it is flagged.
-
-    Raises:
-        DataError: the file cannot be read or a line has no id or no mark; names file and line.
-    """
-    path = Path(data_root) / check.marks
-    marks: dict[str, bool] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"selection_check.marks: cannot read {path}: {reason}") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        name, mark = _mark(line, check, f"{path}, line {number}")
-        if name in marks:
-            raise DataError(f"{path}, line {number}: {check.id} {name!r} again; an image has one mark")
-        marks[name] = mark
-    return marks
-
-
-def _mark(line: str, check: SelectionCheck, where: str) -> tuple[str, bool]:
-    try:
-        entry = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{where} is not valid JSON: {error}") from None
-    found = entry if isinstance(entry, dict) else {}
-    for key, kind, what in ((check.id, str, "a text"), (check.flag, bool, "true or false")):
-        if not isinstance(found.get(key), kind):
-            raise DataError(f"{where}: {key!r} wants {what}, found {json.dumps(found.get(key))}")
-    return found[check.id], found[check.flag]
-
-
-def _compare(run: RunFolder, check: SelectionCheck, data_root: str | Path) -> list[dict[str, Any]]:
-    """For each validation how H of flagged and of other images differs."""
-    marks = read_marks(check, data_root)
-    records = _records(run.selection)
-    if not records:
-        raise CheckpointError(
-            f"{run.selection} holds nothing for selection_check; remove {run.path} to run with train.selection_images"
-        )
-    try:
-        return [{"step": record["step"], **_groups(record["images"], marks)} for record in records]
-    except DataError as error:
-        raise DataError(f"selection_check: {Path(data_root) / check.marks}: {error}") from None
-
-
-def _groups(images: Mapping[str, Mapping[str, float]], marks: Mapping[str, bool]) -> dict[str, Any]:
-    flagged, others = [], []
-    stems: dict[str, str] = {}
-    for image, means in images.items():
-        stem = PurePosixPath(image).stem
-        if stem not in marks:
-            raise DataError(f"no line marks {image}; add one with the id {stem!r}")
-        if stem in stems:
-            raise DataError(f"{stems[stem]} and {image} share the id {stem!r}; a mark cannot tell them apart")
-        stems[stem] = image
-        (flagged if marks[stem] else others).append(means)
-    for group, what in ((flagged, "has the flag"), (others, "is without the flag")):
-        if not group:
-            raise DataError(f"of the {len(images)} images that the run recorded none {what}: nothing to compare")
-    levels = {level: _difference(*([m[level] for m in group] for group in (flagged, others))) for level in flagged[0]}
-    return {**levels, "flagged": len(flagged), "others": len(others)}
-
-
-def _difference(flagged: list[float], others: list[float]) -> dict[str, float]:
-    """Means over the images, and the area under the ROC curve of the value for "not flagged"."""
-    # Pairs in which the other image has more, ties counting half. The p value, which nothing reads, is not to be exact.
-    more = mannwhitneyu(others, flagged, method="asymptotic").statistic
-    return {
-        "flagged": statistics.fmean(flagged),
-        "others": statistics.fmean(others),
-        "auc": float(more) / (len(flagged) * len(others)),
-    }

@@ -4,7 +4,7 @@ An *mIoU point* is one per cent of mean IoU: a mean IoU of 0.523 is 52.3 points.
 """
 
 import itertools
-import math
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from hrs_keras.errors import CheckpointError, RecipeError
+from hrs_keras.errors import RecipeError
 from hrs_keras.experiments.grid import Cell, Experiment
+from hrs_keras.experiments.results import Evaluation, RunResult
 from hrs_keras.experiments.sections import System
 from hrs_keras.labels import LabelSpace
 
@@ -21,6 +22,7 @@ POINTS = 100.0
 """mIoU points in a mean IoU of 1."""
 
 CONFIDENCE = 0.95
+"""Of the intervals: how often they hold the true mean."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ class Difference:
     """How far a system is from the baseline.
 
     Attributes:
-        n: seeds that both were run with.
-        mean: mean over these seeds of (system - baseline) at the same seed.
-        low, high: the two-sided 95 % Student-t interval of that mean, n - 1 degrees of freedom; None with one seed.
+        n: how many seeds both were run with.
+        mean: over these seeds, of (system - baseline) at the same seed.
+        low, high: the two-sided 95 % Student-t interval of that mean, with n - 1 degrees of freedom; None with one
+            seed.
     """
 
     n: int
@@ -56,34 +59,39 @@ class Difference:
 
 def summarise(values: Iterable[float]) -> Summary | None:
     """Number, mean and sample standard deviation of values; None if there are none."""
-    values = np.array(list(values), np.float64)
-    if not len(values):
+    found = np.array(list(values), np.float64)
+    if not len(found):
         return None
-    sd = float(values.std(ddof=1)) if len(values) > 1 else None
-    return Summary(len(values), float(values.mean()), sd)
+    sd = float(found.std(ddof=1)) if len(found) > 1 else None
+    return Summary(len(found), float(found.mean()), sd)
 
 
 def paired_difference(system: Mapping[int, float], baseline: Mapping[int, float]) -> Difference | None:
     """The difference of two systems, paired by seed.
 
-    Runs with one seed start from the same segmenter and read each domain's images in the same order: what a lucky seed
-    gives to both cancels out. With d_i the difference at seed i, m their mean, s their sample standard deviation and n
-    their number, the interval is ``m ± t s / sqrt(n)``, t the 97.5 % quantile of Student's t with n - 1 degrees of
-    freedom. It holds for differences that are normally distributed over the seeds; it says nothing of other data
-    sets or settings, and nothing of how many systems were compared.
+    Runs with the same seed start from the same segmenter and read each domain's images in the same order, so that the
+    luck of a seed, which both have, cancels out. The interval is that of the paired t test. It assumes that the
+    differences are normally distributed over the seeds. It says nothing about other data sets or settings, and it is
+    not corrected for the number of systems compared.
 
     Args:
         system, baseline: seed -> value; seeds that only one of them has are left out.
 
     Returns:
-        None without a common seed; without an interval (``low`` and ``high`` None) with one.
+        None without a common seed; with a single one, a difference without an interval.
     """
     common = sorted(system.keys() & baseline.keys())
     found = summarise(system[seed] - baseline[seed] for seed in common)
-    if found is None or found.sd is None:
-        return found and Difference(1, found.mean, None, None)
-    margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, found.n - 1)) * found.sd / math.sqrt(found.n)
-    return Difference(found.n, found.mean, found.mean - margin, found.mean + margin)
+    if found is None:
+        return None
+    if found.n == 1:
+        return Difference(1, found.mean, None, None)
+    with warnings.catch_warnings():
+        # Of differences that are all equal: their interval has no width, which is right.
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        test = stats.ttest_rel([system[seed] for seed in common], [baseline[seed] for seed in common])
+    interval = test.confidence_interval(CONFIDENCE)
+    return Difference(found.n, found.mean, float(interval.low), float(interval.high))
 
 
 @dataclass(frozen=True)
@@ -94,44 +102,37 @@ class Row:
         system: the experiment's system.
         cells: the axes' cell names, in the order of the axes; empty without axes.
         planned: seed -> the experiment's cell.
-        results: seed -> result JSON of the runs that there are.
+        results: seed -> result, of the runs that have one.
     """
 
     system: System
     cells: tuple[str, ...]
     planned: Mapping[int, Cell]
-    results: Mapping[int, dict[str, Any]]
+    results: Mapping[int, RunResult]
 
-    def evaluations(self, which: str) -> dict[int, dict[str, Any]]:
-        """Seed -> the evaluation of the ``"last"`` step or of the ``"best"`` checkpoint."""
-        return {seed: evaluation_of(result, which) for seed, result in self.results.items()}
+    @property
+    def learns_selection(self) -> bool:
+        """Whether weighting networks select the source pixels of the row's runs."""
+        return any(cell.recipe.method.source_weighting == "learned" for cell in self.planned.values())
+
+    def evaluations(self, which: str) -> dict[int, Evaluation]:
+        """Seed -> the evaluation of the ``"last"`` step or of the ``"best"`` checkpoint.
+
+        Raises:
+            CheckpointError: a result does not hold it.
+        """
+        return {seed: result.evaluation(which) for seed, result in self.results.items()}
 
     def means(self, which: str, subset: str) -> dict[int, float]:
         """Seed -> mean IoU over a named subset of the classes, in points; without seeds where it is undefined."""
-        found = {seed: evaluation["mean_iou"].get(subset) for seed, evaluation in self.evaluations(which).items()}
+        found = {seed: evaluation.mean_iou.get(subset) for seed, evaluation in self.evaluations(which).items()}
         return {seed: POINTS * mean for seed, mean in found.items() if mean is not None}
 
     @property
     def count(self) -> str:
-        """How many runs there are: ``3``, ``2 of 3``, or nothing if there are none."""
+        """How many runs have a result, as text: ``3``, ``2 of 3``, or nothing for none."""
         there, planned = len(self.results), len(self.planned)
         return "" if not there else str(there) if there == planned else f"{there} of {planned}"
-
-
-def evaluation_of(result: Mapping[str, Any], which: str) -> dict[str, Any]:
-    """The evaluation of a result's ``"last"`` step or ``"best"`` checkpoint.
-
-    Raises:
-        CheckpointError: the result does not hold it.
-    """
-    step = result["best"]["step"] if which == "best" else max(found["step"] for found in result["evaluations"])
-    for evaluation in result["evaluations"]:
-        if evaluation["step"] == step:
-            return evaluation
-    raise CheckpointError(
-        f"the result {result['name']} holds no evaluation of step {step}, its {which} checkpoint; remove its file and"
-        " collect it again from its run folder"
-    )
 
 
 class Measurements:
@@ -139,7 +140,7 @@ class Measurements:
 
     Args:
         experiment: from ``load_experiment``.
-        results: digest -> result JSON; results that belong to no cell are not looked at.
+        results: digest -> result; those of other experiments are left aside.
 
     Attributes:
         experiment: as given.
@@ -150,7 +151,7 @@ class Measurements:
         RecipeError: the cells differ in their label space, so that one table cannot hold them.
     """
 
-    def __init__(self, experiment: Experiment, results: Mapping[str, dict[str, Any]]):
+    def __init__(self, experiment: Experiment, results: Mapping[str, RunResult]):
         self.experiment = experiment
         planned: dict[tuple[str, tuple[str, ...]], dict[int, Cell]] = {}
         for cell in experiment.cells():
@@ -176,7 +177,7 @@ class Measurements:
         return spaces[0]
 
     def combinations(self, first: int = 0) -> list[tuple[str, ...]]:
-        """Every choice of one cell name an axis, from the axis numbered ``first`` on; ``[()]`` without axes."""
+        """Every choice of one cell name for each axis, from the axis numbered ``first`` on; ``[()]`` without axes."""
         names = ([cell.name for cell in axis.cells] for axis in self.experiment.axes[first:])
         return list(itertools.product(*names))
 
@@ -189,11 +190,12 @@ class Measurements:
 
         None if there is no such system, or no seed that both have.
         """
-        baseline = self.rows.get((other or self.experiment.baseline, row.cells))
-        return baseline and paired_difference(row.means(which, subset), baseline.means(which, subset))
+        name = other or self.experiment.baseline
+        baseline = self.rows.get((name, row.cells)) if name else None
+        return paired_difference(row.means(which, subset), baseline.means(which, subset)) if baseline else None
 
     @property
-    def found(self) -> list[dict[str, Any]]:
+    def found(self) -> list[RunResult]:
         """Every result of the experiment once, in the order of the rows and seeds."""
-        results = {result["digest"]: result for row in self.rows.values() for result in row.results.values()}
+        results = {result.digest: result for row in self.rows.values() for result in row.results.values()}
         return list(results.values())

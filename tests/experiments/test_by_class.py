@@ -5,7 +5,6 @@ from support import made_up
 
 from hrs_keras.experiments.report.by_class import certainty_table, correlations, learned_rows, selection_by_class
 from hrs_keras.experiments.report.tables import main_table
-from hrs_keras.experiments.statistics import Measurements
 
 IOU = {
     "fcn": {"road": 0.9, "sky": 0.5, "car": 0.1},
@@ -36,7 +35,7 @@ def measured(tmp_path):
         if value and cell.system == "ours":
             later = (0.5, 0.2) if cell.seed else (0.7, 0.4)
             value["log"] = log(((1.0, 0.9), (0.5, 0.6, None)), (later, (0.4, 0.1 + 0.2 * cell.seed, 0.8)))
-    return Measurements(experiment, found)
+    return made_up.measurements(experiment, found)
 
 
 def test_only_systems_that_learned_to_select(measured):
@@ -83,4 +82,4 @@ def test_experiments_with_axes_have_no_such_tables(tmp_path):
     found = {
         cell.digest: made_up.result(cell, 0.5, log=[{"step": 600, "selected": 0.5}]) for cell in experiment.cells()
     }
-    assert learned_rows(Measurements(experiment, found)) == []
+    assert learned_rows(made_up.measurements(experiment, found)) == []

@@ -7,7 +7,7 @@ from support.paths import REPOSITORY
 
 from hrs_keras.experiments.grid import load_experiment
 from hrs_keras.experiments.report.report import write_report
-from hrs_keras.experiments.results import read_results
+from hrs_keras.experiments.results import read_results, write_result
 
 PAGES = sorted((REPOSITORY / "docs/results").glob("*.md"))
 
@@ -21,6 +21,13 @@ def test_pages_are_what_their_results_give(page, tmp_path, monkeypatch):
     results = read_results("docs/results/runs")
     written = write_report(experiment, results, tmp_path, runs=tmp_path / "runs")
     assert written.read_text() == page.read_text()
+
+
+def test_results_are_written_as_they_were(tmp_path):
+    for result in read_results(REPOSITORY / "docs/results/runs").values():
+        written = write_result(tmp_path, result)
+        assert written.read_bytes() == (REPOSITORY / "docs/results/runs" / written.name).read_bytes()
+    assert len([*tmp_path.iterdir()]) == 107
 
 
 def test_there_are_pages():

@@ -15,15 +15,16 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 from support import made_up
-from support.made_up import CLASSES, ENVIRONMENT, evaluation, result, results, rows
+from support.made_up import CLASSES, ENVIRONMENT, evaluation, measurements, parsed, result, results, rows
 
 from hrs_keras.errors import HRSError
 from hrs_keras.experiments.grid import load_experiment
-from hrs_keras.experiments.report import curves, details, notes, side_by_side, tables
+from hrs_keras.experiments.report import details, notes, side_by_side, tables
+from hrs_keras.experiments.report.amounts import amounts_figure
+from hrs_keras.experiments.report.curves import check_figure, training_figure
+from hrs_keras.experiments.report.figures import style
 from hrs_keras.experiments.report.report import write_report
-from hrs_keras.experiments.statistics import Measurements
 from hrs_keras.media import panels
-from hrs_keras.media.panels import Panel, Row
 
 AMOUNTS = """
 axes:
@@ -61,7 +62,7 @@ def test_main_table_by_hand(tmp_path):
             last = found[cell.digest]["evaluations"][-1]["mean_iou"]["3"]
             found[cell.digest]["evaluations"][1] = evaluation(300, last + 0.01)
             found[cell.digest]["best"] = {"step": 300, "miou": last + 0.01}
-    assert rows(tables.main_table(Measurements(experiment, found))) == [
+    assert rows(tables.main_table(measurements(experiment, found))) == [
         ["system", "runs", "rank", "mIoU, 3 classes", "difference to FCN", "best checkpoint", "published"],
         # 50, 52, 54: standard deviation 2
         ["FCN", "3", "3", "52.0 ± 2.0", "baseline", "53.0 ± 2.0", "60.5"],
@@ -77,7 +78,7 @@ def test_main_table_by_hand(tmp_path):
 def test_what_has_not_been_run_is_empty(tmp_path):
     experiment = made_up.experiment(tmp_path, "baseline: fcn")
     found = results(experiment, joint={1: 0.5})
-    assert rows(tables.main_table(Measurements(experiment, found))) == [
+    assert rows(tables.main_table(measurements(experiment, found))) == [
         ["system", "runs", "rank", "mIoU, 3 classes", "difference to FCN", "best checkpoint"],
         ["FCN", "", "", "", "", ""],
         ["JOINT", "1 of 3", "1", "50.0", "", "50.0"],
@@ -89,7 +90,7 @@ def test_without_a_baseline_there_are_no_differences_and_the_best_may_be_tabulat
     experiment = made_up.experiment(tmp_path, "checkpoint: best\nseeds: [0]", systems=["fcn"])
     (cell,) = experiment.cells()
     found = result(cell, 0.4, best={"step": 300, "miou": 0.2})
-    measured = Measurements(experiment, {cell.digest: found})
+    measured = measurements(experiment, {cell.digest: found})
     assert rows(tables.main_table(measured)) == [
         ["system", "runs", "rank", "mIoU, 3 classes", "last checkpoint"],
         ["FCN", "1", "1", "20.0", "40.0"],
@@ -99,7 +100,7 @@ def test_without_a_baseline_there_are_no_differences_and_the_best_may_be_tabulat
 def test_equal_means_share_a_rank_and_small_differences_have_no_negative_zero(tmp_path):
     experiment = made_up.experiment(tmp_path, "baseline: fcn\nseeds: [0]")
     found = results(experiment, fcn={0: 0.5}, joint={0: 0.5}, ours={0: 0.4998})
-    table = rows(tables.main_table(Measurements(experiment, found)))
+    table = rows(tables.main_table(measurements(experiment, found)))
     assert [row[2] for row in table[1:]] == ["1", "1", "3"]
     assert [row[4] for row in table[1:]] == ["baseline", "+0.0", "+0.0"]
 
@@ -114,7 +115,7 @@ def test_every_named_mean_is_tabulated(tmp_path):
     cell = experiment.cells()[0]
     found = result(cell, 0.5)
     found["evaluations"][-1]["mean_iou"] = {"19": 0.5, "16": 0.55, "13": None}
-    measured = Measurements(experiment, {cell.digest: found})
+    measured = measurements(experiment, {cell.digest: found})
     table = rows(tables.main_table(measured))
     assert table[0] == ["system", "runs", "rank", "mIoU, 19 classes", "16 classes", "13 classes", "best checkpoint"]
     assert table[1] == ["fcn", "1", "1", "50.0", "55.0", "", "50.0"]
@@ -142,7 +143,7 @@ def test_axis_tables_by_hand(tmp_path):
     experiment, found = amounts(tmp_path, "published_only: [{title: Others, published: {1/2: 70.25}}]\n")
     one = next(digest for digest, value in found.items() if value["name"].startswith("fcn-1_2-s1"))
     del found[one]
-    (heading, table), (differences, second) = tables.axis_tables(Measurements(experiment, found))
+    (heading, table), (differences, second) = tables.axis_tables(measurements(experiment, found))
     assert (heading, differences) == ("mIoU, 3 classes, by labels", "Difference to FCN, by labels")
     assert rows(table) == [
         ["system", "1/8", "1/2", "full"],
@@ -161,7 +162,7 @@ def test_further_axes_are_sections(tmp_path):
     experiment = made_up.experiment(tmp_path, text, systems=["fcn"], fcn="published: {full: 44.0}")
     places = {"small": 0.1, "big": 0.2}
     found = {cell.digest: result(cell, places[cell.cells[1]]) for cell in experiment.cells()}
-    measured = Measurements(experiment, found)
+    measured = measurements(experiment, found)
     small, big = tables.axis_tables(measured)
     assert (small[0], big[0]) == (
         "mIoU, 3 classes, by labels, size: small",
@@ -185,7 +186,7 @@ def test_class_table_by_hand(tmp_path):
     found = {cell.digest: result(cell, 0.5) for cell in (first, second)}
     found[first.digest]["evaluations"][-1] = evaluation(600, 0.5, {"road": 0.9, "sky": 0.2, "car": None})
     found[second.digest]["evaluations"][-1] = evaluation(600, 0.5, {"road": 0.8, "sky": None, "car": None})
-    assert rows(details.class_table(Measurements(experiment, found))) == [
+    assert rows(details.class_table(measurements(experiment, found))) == [
         ["system", "road", "sky", "car"],
         ["FCN", "85.0", "20.0", "-"],
         ["JOINT", "", "", ""],
@@ -202,7 +203,7 @@ def test_cost_table_by_hand(tmp_path):
         if value["name"].startswith("ours"):
             value["parameters"] = {"encoder": 1234567, "weighting/pixel": 89, "generator": 5}
     head = ["system", "seconds a step", "times the baseline"]
-    assert rows(details.cost_table(Measurements(experiment, found))) == [
+    assert rows(details.cost_table(measurements(experiment, found))) == [
         [*head, "encoder", "weighting/pixel", "generator", "all players"],
         ["FCN", "0.500", "1.00", "1,000", "-", "-", "1,000"],
         ["JOINT", "1.00", "2.00", "1,000", "-", "5", "1,005"],
@@ -211,7 +212,7 @@ def test_cost_table_by_hand(tmp_path):
     ]
     for value, seconds in zip(found.values(), (0.8, 0.6, 0.5, 1.5, 2.0, 2.5), strict=True):
         value["cpu_seconds_per_step"] = seconds
-    table = rows(details.cost_table(Measurements(experiment, found)))
+    table = rows(details.cost_table(measurements(experiment, found)))
     assert table[0][3:5] == ["CPU seconds a step", "times the baseline"]
     assert [row[3:5] for row in table[1:]] == [["0.600", "1.00"], ["1.50", "2.50"], ["2.25", "3.75"], ["", ""]]
 
@@ -225,13 +226,13 @@ def test_share_table_by_hand(tmp_path):
     one["log"] = [{"step": step, "selected": share} for step, share in ((50, 0.5), (100, 0.7), (150, 0.2))]
     # Logged at other intervals; in the last no source was read.
     other["log"] = [{"step": 100, "selected": 0.6}, {"step": 150, "selected": 0.3}, {"step": 160, "selected": None}]
-    assert rows(details.share_table(Measurements(experiment, found))) == [
+    assert rows(details.share_table(measurements(experiment, found))) == [
         ["system", "runs", "first steps", "selected %", "last steps", "selected %"],
         # 50 and 60, 20 and 30: sqrt(50)
         ["OURS", "2", "1 to 50, 1 to 100", "55.0 ± 7.1", "101 to 150", "25.0 ± 7.1"],
     ]
     del found[one["digest"]], found[other["digest"]]
-    assert details.share_table(Measurements(experiment, found)) == ""
+    assert details.share_table(measurements(experiment, found)) == ""
 
 
 CHECK = "selection_check: {marks: marks.jsonl, id: name, flag: odd}"
@@ -254,7 +255,7 @@ def checked(folder: Path) -> tuple:
 
 def test_check_table_by_hand(tmp_path):
     experiment, found = checked(tmp_path)
-    measured = Measurements(experiment, found)
+    measured = measurements(experiment, found)
     levels = [title for name in ("H", "H_p", "H_r", "H_i") for title in (f"{name}, flagged / others", f"AUC of {name}")]
     assert rows(details.check_table(measured)) == [
         ["system", "step", "runs", *levels],
@@ -273,7 +274,7 @@ def test_check_table_by_hand(tmp_path):
 def test_results_that_were_made_alike_have_one_note(tmp_path):
     experiment = made_up.experiment(tmp_path)
     found = results(experiment, fcn={0: 0.5, 1: 0.5}, ours={0: 0.5})
-    made = [note for note in notes.main_notes(Measurements(experiment, found)) if "Made with" in note]
+    made = [note for note in notes.main_notes(measurements(experiment, found)) if "Made with" in note]
     versions = "tensorflow 2.21.0, keras 3.15.1, numpy 2.4.6, hrs-keras 1.2"
     assert made == [f"Made with {versions}; 1 CPU; commit 0123456789ab."]
 
@@ -298,7 +299,7 @@ def test_no_results_are_mixed_silently(tmp_path, change):
     found = results(experiment, fcn={0: 0.5, 1: 0.5}, ours={0: 0.5})
     odd = list(found.values())[1]
     odd["environment"] = ENVIRONMENT | change
-    made = [note for note in notes.main_notes(Measurements(experiment, found)) if "Made with" in note]
+    made = [note for note in notes.main_notes(measurements(experiment, found)) if "Made with" in note]
     assert len(made) == 2 and made[0].startswith("**Not all of these results were made alike.**")
     assert made[0].endswith(": 2 runs.") and made[1].endswith(f": 1 run, `{odd['name']}`.")
 
@@ -308,7 +309,7 @@ def test_what_changes_no_number_is_no_difference(tmp_path):
     found = results(experiment, fcn={0: 0.5, 1: 0.5})
     versions = ENVIRONMENT["versions"] | {"pillow": "13"}
     next(iter(found.values()))["environment"] = ENVIRONMENT | {"versions": versions, "platform": "Windows"}
-    assert not any("alike" in note for note in notes.main_notes(Measurements(experiment, found)))
+    assert not any("alike" in note for note in notes.main_notes(measurements(experiment, found)))
 
 
 def test_notes_say_what_a_number_is(tmp_path, monkeypatch):
@@ -317,7 +318,7 @@ def test_notes_say_what_a_number_is(tmp_path, monkeypatch):
     overrides = ["data.root=/some/where", "train.steps=600", "encoder.weights=my file"]
     experiment = load_experiment(tmp_path / "recipes/table.yaml", overrides)
     cell = experiment.cells()[0]
-    number, spread, missing, _, command = notes.main_notes(Measurements(experiment, {cell.digest: result(cell, 0.5)}))
+    number, spread, missing, _, command = notes.main_notes(measurements(experiment, {cell.digest: result(cell, 0.5)}))
     assert "mean IoU in per cent over the 3 classes on 101 validation images" in number
     assert "weights after the last step (600)" in number and "left out of the means" in number
     assert "sample standard deviation" in spread and "two-sided 95 % Student-t interval" in spread
@@ -330,7 +331,7 @@ def test_evaluations_of_different_images_are_told(tmp_path):
     experiment = made_up.experiment(tmp_path)
     found = results(experiment, fcn={0: 0.5, 1: 0.5})
     next(iter(found.values()))["evaluations"][-1]["images"] = 24
-    assert "on 24 or 101 validation images" in notes.main_notes(Measurements(experiment, found))[0]
+    assert "on 24 or 101 validation images" in notes.main_notes(measurements(experiment, found))[0]
 
 
 # ---- files --------------------------------------------------------------------------------------------------------
@@ -338,9 +339,9 @@ def test_evaluations_of_different_images_are_told(tmp_path):
 
 def test_the_same_results_give_the_same_bytes(tmp_path):
     experiment, found = amounts(tmp_path)
-    first = write_report(experiment, found, tmp_path / "one").read_bytes()
+    first = write_report(experiment, parsed(found), tmp_path / "one").read_bytes()
     shuffled = json.loads(json.dumps(dict(reversed(found.items())), sort_keys=True))
-    again = write_report(load_experiment(experiment.path), shuffled, tmp_path / "two").read_bytes()
+    again = write_report(load_experiment(experiment.path), parsed(shuffled), tmp_path / "two").read_bytes()
     assert first == again
     names = ["table-amounts.png", "table-training.png", "table.md"]
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == names
@@ -359,7 +360,7 @@ def test_every_section_is_there(tmp_path):
     experiment, found = checked(tmp_path)
     for value in found.values():
         value["log"] = [{"step": 600, "selected": 0.5, "selected/sky": 0.5, "loss/weighting/pixel": 0.9}]
-    report = write_report(experiment, found, tmp_path / "out").read_text()
+    report = write_report(experiment, parsed(found), tmp_path / "out").read_text()
     headings = re.findall(r"^## (.*)$", report, re.M)
     learned = [heading for heading in headings if heading.startswith("Classes: ")]
     assert learned and headings == [
@@ -386,7 +387,7 @@ def test_the_report_stands_between_its_markers(tmp_path):
     page = tmp_path / "docs" / "results.md"
     page.parent.mkdir()
     page.write_text(PAGE)
-    write_report(experiment, found, tmp_path / "docs/my images", page)
+    write_report(experiment, parsed(found), tmp_path / "docs/my images", page)
     once = page.read_text()
     assert once.startswith(
         "# Results\n\nBefore.\n\n<!-- begin: table -->\n\n### mIoU, 3 classes, by labels\n\n| system"
@@ -395,10 +396,10 @@ def test_the_report_stands_between_its_markers(tmp_path):
     links = re.findall(r"\]\((.*?)\)", once)
     assert links == ["my%20images/table-amounts.png", "my%20images/table-training.png"]
     assert all((page.parent / link.replace("%20", " ")).is_file() for link in links)
-    write_report(experiment, found, tmp_path / "docs/my images", page)
+    write_report(experiment, parsed(found), tmp_path / "docs/my images", page)
     assert page.read_text() == once
     page.write_bytes(PAGE.replace("\n", "\r\n").encode())
-    write_report(experiment, found, tmp_path / "docs/my images", page)
+    write_report(experiment, parsed(found), tmp_path / "docs/my images", page)
     assert page.read_bytes() == once.replace("\n", "\r\n").encode()
 
 
@@ -417,7 +418,7 @@ def test_markers_that_do_not_pair_are_refused_before_anything_is_written(tmp_pat
     page = tmp_path / "page.md"
     page.write_text(text)
     with pytest.raises(HRSError, match=re.escape(found)) as caught:
-        write_report(experiment, measured, tmp_path / "out", page)
+        write_report(experiment, parsed(measured), tmp_path / "out", page)
     assert str(page) in str(caught.value)
     assert page.read_text() == text and not (tmp_path / "out").exists()
 
@@ -425,18 +426,10 @@ def test_markers_that_do_not_pair_are_refused_before_anything_is_written(tmp_pat
 def test_a_page_that_is_not_there_is_told(tmp_path):
     experiment, measured = amounts(tmp_path)
     with pytest.raises(HRSError, match=r"cannot read .*page\.md: No such file"):
-        write_report(experiment, measured, tmp_path / "out", tmp_path / "page.md")
+        write_report(experiment, parsed(measured), tmp_path / "out", tmp_path / "page.md")
 
 
 # ---- curves -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> list:
-    """The figures that are drawn, in place of files."""
-    figures = []
-    monkeypatch.setattr(curves, "_save", lambda figure, path: figures.append(figure))
-    return figures
 
 
 def legend_is_clear(figure) -> bool:
@@ -449,10 +442,9 @@ def legend_is_clear(figure) -> bool:
     return inside and bool(boxes) and not any(box.overlaps(panel) for box in boxes for panel in panels)
 
 
-def test_amounts_are_drawn_at_their_values(tmp_path, drawn):
+def test_amounts_are_drawn_at_their_values(tmp_path):
     experiment, found = amounts(tmp_path)
-    curves.draw_amounts(Measurements(experiment, found), tmp_path / "x.png")
-    (figure,) = drawn
+    figure = amounts_figure(measurements(experiment, found))
     (panel,) = figure.axes
     assert panel.get_xscale() == "log" and panel.get_xlabel() == "labels"
     assert [label.get_text() for label in panel.get_xticklabels()] == ["1/8", "1/2", "full"]
@@ -474,61 +466,59 @@ def test_amounts_are_drawn_at_their_values(tmp_path, drawn):
     assert legend_is_clear(figure)
 
 
-def test_amounts_want_values(tmp_path, drawn):
+def test_amounts_want_values(tmp_path):
     text = AMOUNTS.replace("value: 0.5, ", "")
-    assert curves.draw_amounts(Measurements(made_up.experiment(tmp_path, text), {}), tmp_path / "x.png") is None
-    assert curves.draw_amounts(Measurements(made_up.experiment(tmp_path, AMOUNTS), {}), tmp_path / "x.png") is None
-    assert curves.draw_amounts(Measurements(made_up.experiment(tmp_path), {}), tmp_path / "x.png") is None
-    assert drawn == []
+    assert amounts_figure(measurements(made_up.experiment(tmp_path, text), {})) is None
+    assert amounts_figure(measurements(made_up.experiment(tmp_path, AMOUNTS), {})) is None
+    assert amounts_figure(measurements(made_up.experiment(tmp_path), {})) is None
 
 
-def test_an_amount_of_nothing_has_a_place(tmp_path, drawn):
+def test_an_amount_of_nothing_has_a_place(tmp_path):
     text = "seeds: [0]" + AMOUNTS.replace("value: 0.125", "value: 0")
     experiment = made_up.experiment(tmp_path, text, systems=["fcn"])
     found = {cell.digest: result(cell, 0.5) for cell in experiment.cells()}
-    curves.draw_amounts(Measurements(experiment, found), tmp_path / "x.png")
-    (panel,) = drawn[0].axes
+    (panel,) = amounts_figure(measurements(experiment, found)).axes
     places = panel.transData.transform([(x, 50) for x in (0, 0.5, 1.0)])[:, 0]
     assert places[0] < places[1] < places[2] and np.isfinite(places).all()
 
 
-def test_training_is_drawn_with_its_range(tmp_path, drawn):
+def test_training_is_drawn_with_its_range(tmp_path):
     experiment = made_up.experiment(tmp_path, systems=["fcn", "joint", "ours"])
     found = results(experiment, fcn={0: 0.5, 1: 0.6}, ours={0: 0.7})
-    curves.draw_training(Measurements(experiment, found), tmp_path / "x.png")
-    (panel,) = drawn[0].axes
+    figure = training_figure(measurements(experiment, found))
+    (panel,) = figure.axes
     fcn, ours = panel.lines
     assert (fcn.get_label(), ours.get_label()) == ("FCN", "OURS")
     assert (list(fcn.get_xdata()), list(fcn.get_ydata())) == ([300, 600], pytest.approx([27.5, 55]))
     band = panel.collections[0].get_paths()[0].vertices
     assert {(x, round(y, 6)) for x, y in band} == {(300, 25), (300, 30), (600, 50), (600, 60)}
     assert list(panel.get_xticks()) == [300, 600]
-    assert legend_is_clear(drawn[0])
+    assert legend_is_clear(figure)
 
 
-def test_training_has_a_panel_for_each_cell(tmp_path, drawn):
+def test_training_has_a_panel_for_each_cell(tmp_path):
     experiment, found = amounts(tmp_path)
-    curves.draw_training(Measurements(experiment, found), tmp_path / "x.png")
-    assert [panel.get_title() for panel in drawn[0].axes] == ["1/8", "1/2", "full"]
-    assert [len(panel.lines) for panel in drawn[0].axes] == [1, 1, 2]
-    assert legend_is_clear(drawn[0])
+    figure = training_figure(measurements(experiment, found))
+    assert [panel.get_title() for panel in figure.axes] == ["1/8", "1/2", "full"]
+    assert [len(panel.lines) for panel in figure.axes] == [1, 1, 2]
+    assert legend_is_clear(figure)
 
 
-def test_the_check_is_drawn(tmp_path, drawn):
+def test_the_check_is_drawn(tmp_path):
     experiment, found = checked(tmp_path)
-    curves.draw_check(Measurements(experiment, found), tmp_path / "x.png")
-    means, areas = drawn[0].axes
+    figure = check_figure(measurements(experiment, found))
+    means, areas = figure.axes
     lines = {line.get_label(): line for line in (*means.lines, *areas.lines)}
     assert lines["H, others"].get_ydata() == pytest.approx([0.5, 0.55])
     assert lines["H, flagged"].get_ydata() == pytest.approx([0.25, 0.3])
     assert lines["AUC of H"].get_ydata() == pytest.approx([0.75, 0.8])
     assert "AUC of H_p" not in lines and "AUC of H_i" not in lines
     assert list(lines["H, others"].get_xdata()) == [0, 300]
-    assert legend_is_clear(drawn[0])
+    assert legend_is_clear(figure)
 
 
 def test_systems_are_told_apart_in_greys_and_by_the_colour_blind():
-    styles = [curves._style(number) for number in range(21)]
+    styles = [style(number) for number in range(21)]
     assert len({(style["color"], style["linestyle"]) for style in styles}) == 21
     assert not {"--"} & {style["linestyle"] for style in styles}  # published numbers alone
     # Viénot, Brettel and Mollon's 1999 simulations of a missing red or green receptor, in linear RGB.
@@ -568,32 +558,26 @@ def _result_of(cell) -> dict:
     return result(cell, 0.5, evaluations=[last], best={"step": 8, "miou": 0.5}, steps=8)
 
 
-def test_predictions_are_those_of_the_run(pictured, tmp_path, monkeypatch):
+def test_predictions_are_those_of_the_run(pictured, tmp_path):
     from hrs_keras.predict.model import load_model
 
     experiment, found, runs = pictured
-    seen = {}
-
-    def panel(images, labels, predictions, space, titles):
-        seen.update(images=images, labels=labels, predictions=predictions, titles=titles)
-        return Panel(["image"], [Row([np.zeros((8, 8, 3), np.uint8)], [""])])
-
-    monkeypatch.setattr(side_by_side, "prediction_panel", panel)
-    path, note = side_by_side.draw_side_by_side(Measurements(experiment, found), tmp_path / "x.png", runs)
-    assert path == tmp_path / "x.png" and "the runs with seed 0, last checkpoint" in note
-    assert list(seen["predictions"]) == ["Ours"] and len(seen["titles"]) == 3
+    shown = side_by_side.predict_samples(measurements(experiment, found), runs)
+    assert list(shown.predicted) == ["Ours"] and len(shown.titles) == 3
     # Through the pipeline that `hrs predict` uses.
-    logits = load_model(runs / "tiny", "last").logits(seen["images"].astype("float32")).numpy()
-    agree = (logits.argmax(-1) == seen["predictions"]["Ours"]).mean()
-    assert seen["predictions"]["Ours"].shape == seen["labels"].shape == (3, 32, 64)
+    logits = load_model(runs / "tiny", "last").logits(shown.images.astype("float32")).numpy()
+    agree = (logits.argmax(-1) == shown.predicted["Ours"]).mean()
+    assert shown.predicted["Ours"].shape == shown.labels.shape == (3, 32, 64)
     assert agree > 0.98  # the images were rounded to whole numbers for the picture
+    path, note = side_by_side.draw_side_by_side(measurements(experiment, found), tmp_path / "x.png", runs)
+    assert path == tmp_path / "x.png" and path.is_file() and "the runs with seed 0, last checkpoint" in note
 
 
 def test_a_report_does_without_a_picture_that_cannot_be_drawn(pictured, tmp_path):
     experiment, found, runs = pictured
     shutil.copytree(runs, tmp_path / "runs")
     shutil.rmtree(tmp_path / "runs/tiny/checkpoints")
-    report = write_report(experiment, found, tmp_path / "out", runs=tmp_path / "runs").read_text()
+    report = write_report(experiment, parsed(found), tmp_path / "out", runs=tmp_path / "runs").read_text()
     assert "No predictions side by side: " in section(report, "Predictions")
     assert "holds no checkpoint" in section(report, "Predictions")
     assert not (tmp_path / "out/table-predictions.png").exists()
@@ -618,19 +602,19 @@ def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypat
 
 def test_pictures_outlive_their_run_folders(pictured, tmp_path):
     experiment, found, runs = pictured
-    first = write_report(experiment, found, tmp_path / "out", runs=runs).read_bytes()
+    first = write_report(experiment, parsed(found), tmp_path / "out", runs=runs).read_bytes()
     assert b"![predictions side by side](table-predictions.png)" in first
     with Image.open(tmp_path / "out/table-predictions.png") as picture:
         assert min(picture.size) > 200 and len(np.unique(np.asarray(picture.convert("L")))) > 50
     gone = tmp_path / "gone"
-    again = write_report(experiment, found, tmp_path / "out", runs=gone).read_bytes()
+    again = write_report(experiment, parsed(found), tmp_path / "out", runs=gone).read_bytes()
     assert again == first
     # Of other runs the picture says nothing.
     path = tmp_path / "table.yaml"
     path.write_text(path.read_text().replace("seeds: [0, 1]", "seeds: [1, 0]"))
     other = load_experiment(path)
     name = other.cells()[0].name
-    report = write_report(other, found, tmp_path / "out", runs=gone).read_text()
+    report = write_report(other, parsed(found), tmp_path / "out", runs=gone).read_text()
     assert section(report, "Predictions") == f"\nNo predictions side by side: no folder of a finished run `{name}`.\n"
 
 
@@ -639,7 +623,7 @@ def test_a_folder_of_other_settings_is_not_shown(pictured, tmp_path):
     shutil.copytree(runs / "tiny", tmp_path / "runs/tiny")
     recipe = tmp_path / "runs/tiny/recipe.yaml"
     recipe.write_text(recipe.read_text().replace("steps: 8", "steps: 9"))
-    report = write_report(experiment, found, tmp_path / "out", runs=tmp_path / "runs").read_text()
+    report = write_report(experiment, parsed(found), tmp_path / "out", runs=tmp_path / "runs").read_text()
     assert "No predictions side by side: no folder of a finished run `tiny`." in report
     assert not (tmp_path / "out/table-predictions.png").exists()
 
@@ -647,13 +631,13 @@ def test_a_folder_of_other_settings_is_not_shown(pictured, tmp_path):
 def test_an_unfinished_run_is_not_shown(pictured, tmp_path):
     experiment, found, runs = pictured
     shutil.copytree(runs / "tiny", tmp_path / "runs/tiny", ignore=shutil.ignore_patterns("result.json", "checkpoints"))
-    report = write_report(experiment, found, tmp_path / "out", runs=tmp_path / "runs").read_text()
+    report = write_report(experiment, parsed(found), tmp_path / "out", runs=tmp_path / "runs").read_text()
     assert "No predictions side by side: no folder of a finished run `tiny`." in report
 
 
 def test_without_the_data_there_is_no_picture(pictured, tmp_path):
     experiment, found, runs = pictured
     moved = load_experiment(experiment.path, [f"data.root={tmp_path / 'elsewhere'}"])
-    report = write_report(moved, found, tmp_path / "out", runs=runs).read_text()
+    report = write_report(moved, parsed(found), tmp_path / "out", runs=runs).read_text()
     assert section(report, "Predictions") == "\nNo predictions side by side: the data is not there.\n"
     assert os.fspath(tmp_path) not in report.replace(os.fspath(experiment.path), "")

@@ -13,9 +13,11 @@ import pytest
 from support.tiny import recipe
 
 from hrs_keras.errors import CheckpointError, DataError, RecipeError
+from hrs_keras.experiments.collecting import collect
 from hrs_keras.experiments.grid import settings_digest
-from hrs_keras.experiments.results import collect, read_marks, read_results, write_result
+from hrs_keras.experiments.results import read_results, write_result
 from hrs_keras.experiments.sections import SelectionCheck
+from hrs_keras.experiments.selection_check import read_marks
 from hrs_keras.runs.folder import RunFolder
 
 CHECK = SelectionCheck(marks="game/meta.jsonl", id="name", flag="odd")
@@ -79,7 +81,7 @@ def selecting(run, tmp_path) -> Callable[..., tuple[RunFolder, SelectionCheck, P
 
 
 def test_what_is_kept(run):
-    result = collect(run, None, "data")
+    result = collect(run, None, "data").to_dict()
     kept = {"images": 3, "pixel_accuracy": 0.5}
     assert result == {
         "name": "ours-s0",
@@ -116,13 +118,13 @@ def test_what_is_kept(run):
 
 def test_durations_may_be_missing(run):
     run.log_file.write_text("step,seconds_per_step\n8,nan\n")
-    assert collect(run, None, "data")["seconds_per_step"] is None
+    assert collect(run, None, "data").seconds_per_step is None
     run.log_file.write_text("step,seconds_per_step\n4,1.0\n8,2.0\n")
-    assert collect(run, None, "data")["seconds_per_step"] == 1.5
+    assert collect(run, None, "data").seconds_per_step == 1.5
     environment = json.loads(run.environment_file.read_text())
     del environment["cpus"]
     run.environment_file.write_text(json.dumps(environment))
-    assert collect(run, None, "data")["environment"]["cpus"] is None
+    assert collect(run, None, "data").environment.cpus is None
 
 
 def damage_unfinished(run):
@@ -200,7 +202,7 @@ def test_damaged_runs(run, damage, says):
 
 
 def test_selection_check_by_hand(selecting):
-    first, last = collect(*selecting())["selection_check"]
+    first, last = collect(*selecting()).to_dict()["selection_check"]
     # Odd: b, d, e. H of the others, 0.5 and 0.75, against 0.25, 0.5, 0: one tie (a, d), the other five pairs won.
     assert first == {
         "step": 0,
@@ -217,7 +219,7 @@ def test_auc_is_the_area_under_the_curve(selecting):
     rng = np.random.default_rng(0)
     values = {f"i{n}": (round(float(rng.random()), 1), float(rng.random())) for n in range(60)}  # H has many ties
     odd = {stem: bool(rng.random() < 0.4) for stem in values}
-    record = collect(*selecting(values, odd))["selection_check"][0]
+    record = collect(*selecting(values, odd)).to_dict()["selection_check"][0]
     for column, level in enumerate(("H", "H_p")):
         scores = {stem: means[column] for stem, means in values.items()}
         points = [
@@ -231,15 +233,15 @@ def test_auc_is_the_area_under_the_curve(selecting):
 
 
 def test_all_alike_is_no_relation(selecting):
-    record = collect(*selecting({stem: (0.5, 0.0) for stem in "abc"}))["selection_check"][0]
+    record = collect(*selecting({stem: (0.5, 0.0) for stem in "abc"})).to_dict()["selection_check"][0]
     assert record["H"] == {"flagged": 0.5, "others": 0.5, "auc": 0.5}
 
 
 def test_runs_that_select_nothing_are_not_checked(selecting):
     run, check, root = selecting()
     run.recipe_file.write_text(recipe("train.steps=8", "method.source_weighting=plain").to_yaml())
-    assert collect(run, check, root)["selection_check"] is None
-    assert collect(run, check, root / "nowhere")["selection_check"] is None
+    assert collect(run, check, root).selection_check is None
+    assert collect(run, check, root / "nowhere").selection_check is None
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,7 @@ def test_results_are_found_by_their_settings(run, tmp_path):
     assert path == folder / "ours-s0.json" and [*folder.iterdir()] == [path]
     path.rename(folder / "another name.json")
     (folder / "table.md").write_text("not a result")
-    assert read_results(folder) == {result["digest"]: result}
+    assert read_results(folder) == {result.digest: result}
 
 
 def rewritten(path: Path, change: Callable[[dict], Any]) -> None:

@@ -19,7 +19,6 @@ from support.tiny_run import write_recipe
 
 from hrs_keras.cli.main import main
 from hrs_keras.errors import HRSError
-from hrs_keras.experiments import processes
 from hrs_keras.experiments.grid import load_experiment, load_experiments
 from hrs_keras.experiments.processes import Training, cpu_shares, end_all
 from hrs_keras.experiments.results import read_results
@@ -180,8 +179,7 @@ def test_one_process_a_run(recipe_file, instead):
     assert second.process.wait(60) == 0 and second.log.read_text().endswith("later\n")
 
 
-def test_processes_are_ended(monkeypatch):
-    monkeypatch.setattr(processes, "_GRACE", (0.2, 1.0))
+def test_processes_are_ended():
     code = "import signal, time\nsignal.signal(signal.SIGTERM, {})\nprint('up', flush=True)\ntime.sleep({})"
     variants = [("signal.SIG_IGN", 60), ("lambda *_: exit(75)", 60), ("signal.SIG_IGN", 0)]
     started = [
@@ -191,7 +189,7 @@ def test_processes_are_ended(monkeypatch):
     for process in started:
         with process.stdout as out:
             assert out.readline() == b"up\n"
-    end_all(started)
+    end_all(started, interrupted=0.2, terminated=1.0)
     assert [process.returncode for process in started] == [-signal.SIGKILL, 75, 0]
 
 
@@ -355,19 +353,19 @@ def test_a_whole_experiment(made):
     assert set(results) == {cell.digest for cell in cells}
     for cell in cells:
         result = results[cell.digest]
-        assert (folder / f"results/{cell.name}.json").is_file() and result["name"] == cell.name
-        assert result["environment"]["cpus"] == len(os.sched_getaffinity(0)) // JOBS
-        assert set(result["parameters"]) == {"encoder", *(["weighting/pixel"] if cell.system == "w1" else [])}
-        assert [e["step"] for e in result["evaluations"]] == [0, 4, 8]
-        assert [row["step"] for row in result["log"]] == [2, 4, 6, 8]
+        assert (folder / f"results/{cell.name}.json").is_file() and result.name == cell.name
+        assert result.environment.cpus == len(os.sched_getaffinity(0)) // JOBS
+        assert set(result.parameters) == {"encoder", *(["weighting/pixel"] if cell.system == "w1" else [])}
+        assert [e.step for e in result.evaluations] == [0, 4, 8]
+        assert [row.step for row in result.log] == [2, 4, 6, 8]
         evaluation = json.loads((folder / f"runs/{cell.name}/evaluations/step_0000008.json").read_text())
-        assert result["evaluations"][-1]["mean_iou"] == evaluation["mean_iou"]
+        assert result.evaluations[-1].mean_iou == evaluation["mean_iou"]
         miou = evaluation["mean_iou"]["19"]
         assert sum(line.startswith(f"{cell.name}: mIoU {100 * miou:.2f} %, ") for line in printed) == 1
-        check = result["selection_check"]
-        assert check is None if cell.system == "fcn" else [record["step"] for record in check] == [0, 4, 8]
-        assert check is None or all((record["flagged"], record["others"]) == (2, 2) for record in check)
-    ious = {tuple(results[cell.digest]["evaluations"][-1]["iou"].items()) for cell in cells}
+        check = result.selection_check
+        assert check is None if cell.system == "fcn" else [record.step for record in check] == [0, 4, 8]
+        assert check is None or all((record.flagged, record.others) == (2, 2) for record in check)
+    ious = {tuple(results[cell.digest].evaluations[-1].iou.items()) for cell in cells}
     assert len(ious) == 8  # systems, cells and seeds all make a difference
     assert not (folder / "saved_models").exists()
 
@@ -450,4 +448,4 @@ def test_interrupted_killed_and_failing(made, city, tmp_path):
     whole, resumed = read_results(made[0] / "results"), read_results(tmp_path / "results")
     ((digest, result),) = resumed.items()
     for key in ("evaluations", "best", "selection_check", "parameters"):
-        assert result[key] == whole[digest][key]
+        assert getattr(result, key) == getattr(whole[digest], key)

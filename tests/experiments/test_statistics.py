@@ -54,7 +54,8 @@ def test_interval_is_that_of_scipys_paired_test(n):
 def test_rows_hold_the_runs_that_there_are(tmp_path):
     experiment = made_up.experiment(tmp_path, "baseline: fcn", ours="seeds: [0, 1, 2, 3]")
     found = made_up.results(experiment, fcn={0: 0.5, 1: 0.52, 2: 0.54}, ours={1: 0.55, 3: 0.6})
-    measured = Measurements(experiment, found | {"0" * 12: {"of": "another experiment"}})
+    other = next(iter(found.values())) | {"digest": "0" * 12, "name": "of another experiment"}
+    measured = made_up.measurements(experiment, found | {"0" * 12: other})
     assert list(measured.rows) == [("fcn", ()), ("joint", ()), ("ours", ())]
     fcn, joint, ours = measured.rows.values()
     assert [row.count for row in (fcn, joint, ours)] == ["3", "", "2 of 4"]
@@ -70,10 +71,11 @@ def test_best_and_last_are_different_evaluations(tmp_path):
     (cell,) = experiment.cells()
     result = made_up.result(cell, 0.4, best={"step": 300, "miou": 0.45})
     result["evaluations"][1] = made_up.evaluation(300, 0.45)
-    (row,) = Measurements(experiment, {cell.digest: result}).rows.values()
+    (row,) = made_up.measurements(experiment, {cell.digest: result}).rows.values()
     assert row.means("last", "3") == pytest.approx({0: 40})
     assert row.means("best", "3") == pytest.approx({0: 45})
     result["best"]["step"] = 450
+    (row,) = made_up.measurements(experiment, {cell.digest: result}).rows.values()
     with pytest.raises(CheckpointError, match=rf"{cell.name} holds no evaluation of step 450, its best checkpoint"):
         row.means("best", "3")
 
@@ -82,7 +84,7 @@ def test_an_undefined_mean_is_no_value(tmp_path):
     experiment = made_up.experiment(tmp_path, systems=["fcn"])
     found = made_up.results(experiment, fcn={0: 0.5, 1: 0.52})
     next(iter(found.values()))["evaluations"][-1]["mean_iou"]["3"] = None
-    (row,) = Measurements(experiment, found).rows.values()
+    (row,) = made_up.measurements(experiment, found).rows.values()
     assert row.means("last", "3") == pytest.approx({1: 52})
 
 

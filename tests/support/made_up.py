@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from hrs_keras.experiments.grid import Cell, Experiment, load_experiment
+from hrs_keras.experiments.results import RunResult
+from hrs_keras.experiments.statistics import Measurements
 from support.tiny import BASE
 
 CLASSES = ("road", "sky", "car")
@@ -58,7 +60,7 @@ def evaluation(step: int, miou: float, iou: Mapping[str, float | None] | None = 
 
 
 def result(cell: Cell, last: float, **changes: Any) -> dict[str, Any]:
-    """A run's result: mean IoU 0.01 at step 0, ``last`` at step 600, and halfway half of it."""
+    """A run's result as its file holds it: mean IoU 0.01 at step 0, ``last`` at step 600, and halfway half of it."""
     return {
         "name": cell.name,
         "digest": cell.digest,
@@ -83,6 +85,16 @@ def results(of: Experiment, **miou: Mapping[int, float]) -> dict[str, dict[str, 
     """``results(experiment, fcn={seed: miou})``: digest -> result, for experiments without axes."""
     cells = [cell for cell in of.cells() if cell.seed in miou.get(cell.system, {})]
     return {cell.digest: result(cell, miou[cell.system][cell.seed]) for cell in cells}
+
+
+def parsed(found: Mapping[str, dict[str, Any]]) -> dict[str, RunResult]:
+    """The results as ``read_results`` gives them."""
+    return {digest: RunResult.parse(value, digest, "write a better test") for digest, value in found.items()}
+
+
+def measurements(of: Experiment, found: Mapping[str, dict[str, Any]]) -> Measurements:
+    """An experiment with made-up results."""
+    return Measurements(of, parsed(found))
 
 
 def rows(table: str) -> list[list[str]]:

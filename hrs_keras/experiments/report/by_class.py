@@ -1,28 +1,32 @@
-"""What weighting networks learn and select, class by class, and what that gains: tables as Markdown."""
+"""What the weighting networks learn and select, class by class, and what that gains: tables as Markdown."""
 
 import math
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from scipy import stats
 
-from hrs_keras.experiments.report.details import ABSENT, is_learned
+from hrs_keras.experiments.report.details import ABSENT
 from hrs_keras.experiments.report.tables import markdown
 from hrs_keras.experiments.statistics import POINTS, Measurements, Row
 from hrs_keras.recipe.schema import Level
 
 _LOSS = "loss/weighting/"
+CERTAINTY = (
+    "L_W of Eq. 1 (mean over the seeds) in the first and in the last interval logged: 1 is guessing, 0 is certainty"
+    " which domain a prediction is of."
+)
 
 
 def learned_rows(measured: Measurements) -> list[Row]:
-    """The rows of systems that select by weighting networks, and logged it; experiments with axes have too many."""
-    rows = [] if measured.experiment.axes else measured.rows.values()
-    return [row for row in rows if is_learned(row) and any(result["log"] for result in row.results.values())]
+    """The rows whose selection is learned and was logged; none of an experiment with axes, which has too many."""
+    rows = [] if measured.experiment.axes else list(measured.rows.values())
+    return [row for row in rows if row.learns_selection and any(result.log for result in row.results.values())]
 
 
 def certainty_table(measured: Measurements) -> str:
-    """L_W of each level in the first and in the last interval logged, mean over the seeds; nothing without any."""
+    """L_W (Eq. 1) of each level in the first and last interval logged, mean over the seeds; empty without any."""
     rows = learned_rows(measured)
     levels = list(dict.fromkeys(level for row in rows for level in _levels(row)))
     cells = [[row.system.title, *(_first_and_last(row, _LOSS + level) for level in levels)] for row in rows]
@@ -30,14 +34,14 @@ def certainty_table(measured: Measurements) -> str:
 
 
 def _levels(row: Row) -> list[str]:
-    logs = [result["log"] for result in row.results.values() if result["log"]]
-    return [level for level in get_args(Level) if _LOSS + level in logs[0][0]]
+    first = next(result.log[0] for result in row.results.values() if result.log)
+    return [level for level in get_args(Level) if _LOSS + level in first.values]
 
 
 def _logged(row: Row, key: str, position: int) -> float | None:
-    """Mean over the runs of a value in the first (0) or last (-1) interval logged; None if none has it."""
-    found = [result["log"][position].get(key) for result in row.results.values() if result["log"]]
-    found = [value for value in found if value is not None]
+    """Mean over the runs of a value in the first (0) or last (-1) interval logged; None if no run has it."""
+    logged = [result.log[position].values.get(key) for result in row.results.values() if result.log]
+    found = [value for value in logged if value is not None]
     return float(np.mean(found)) if found else None
 
 
@@ -49,7 +53,7 @@ def _first_and_last(row: Row, key: str) -> str:
 def selection_by_class(measured: Measurements, row: Row) -> str:
     """One system: each class's share of the data, how much of its source pixels is selected, and its gains in IoU."""
     references = _references(measured, row)
-    shares = next(iter(row.results.values()))["class_shares"]
+    shares = next(iter(row.results.values())).class_shares
     rows = []
     for name in measured.space.classes:
         selected = [_logged(row, f"selected/{name}", position) for position in (0, -1)]
@@ -62,16 +66,16 @@ def selection_by_class(measured: Measurements, row: Row) -> str:
 
 def correlations(measured: Measurements, row: Row) -> list[str]:
     """Spearman's rank correlations, over the classes, of the share selected last with what it may follow."""
-    shares = next(iter(row.results.values()))["class_shares"]
+    shares = next(iter(row.results.values())).class_shares
     classes = [name for name in measured.space.classes if shares["source"][name] and shares["target"][name]]
     last = [_logged(row, f"selected/{name}", -1) for name in classes]
-    candidates = {
+    candidates: dict[str, Sequence[float | None]] = {
         "how much more frequent the class is in the target than in the source": [
             math.log(shares["target"][name] / shares["source"][name]) for name in classes
         ],
         "the class's frequency in the source": [shares["source"][name] for name in classes],
     }
-    for title, other in ((system.system.title, system) for system in _references(measured, row).values()):
+    for title, other in _references(measured, row).items():
         candidates[f"the gain in IoU over {title}"] = [_gain(measured, row, other, name) for name in classes]
     return [
         f"with {what}: {rho:+.2f} (p = {p:.2f}, {n} classes)"
@@ -81,8 +85,20 @@ def correlations(measured: Measurements, row: Row) -> list[str]:
     ]
 
 
+def class_note(measured: Measurements, row: Row) -> str:
+    """What the numbers of :func:`selection_by_class` are, and the rank correlations of a system if there are any."""
+    note = (
+        "Shares of the labelled pixels of all files; of the source pixels of a class the mean of H in the first and"
+        " last interval logged; differences in IoU points at the same seeds. All are means over the seeds."
+    )
+    found = "; ".join(correlations(measured, row))
+    return (
+        f"{note} Spearman's rank correlation, over the classes, of the share selected last {found}." if found else note
+    )
+
+
 def _references(measured: Measurements, row: Row) -> dict[str, Row]:
-    """Title -> row of the systems that gains are to: the baseline, and the one that counts all source pixels alike."""
+    """The systems that gains are over, title -> row: the baseline, and the one that counts all source pixels alike."""
     names = dict.fromkeys((measured.experiment.baseline, measured.experiment.mixing))
     rows = [measured.rows.get((name, row.cells)) for name in names if name is not None]
     return {other.system.title: other for other in rows if other is not None and other.results}
@@ -92,16 +108,17 @@ def _gain(measured: Measurements, row: Row, other: Row, name: str) -> float | No
     """Mean, over the seeds that both have, of the difference in a class's IoU, in points."""
     which = measured.experiment.checkpoint
     own, theirs = row.evaluations(which), other.evaluations(which)
-    pairs = [(own[seed]["iou"][name], theirs[seed]["iou"][name]) for seed in own.keys() & theirs.keys()]
+    pairs = [(own[seed].iou[name], theirs[seed].iou[name]) for seed in own.keys() & theirs.keys()]
     found = [a - b for a, b in pairs if a is not None and b is not None]
     return POINTS * float(np.mean(found)) if found else None
 
 
 def _spearman(one: Sequence[float | None], other: Sequence[float | None]) -> tuple[float, float, int]:
+    """Rank correlation, its p value, and the number of pairs in which both are known; 0 pairs where it is undefined."""
     pairs = [(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
     if len(pairs) < 3 or any(len({pair[i] for pair in pairs}) == 1 for i in (0, 1)):
         return math.nan, math.nan, 0  # a constant has no ranks
-    outcome: Any = stats.spearmanr(*zip(*pairs, strict=True))
+    outcome = stats.spearmanr(*zip(*pairs, strict=True))
     return float(outcome.statistic), float(outcome.pvalue), len(pairs)
 
 
@@ -111,14 +128,3 @@ def _percent(share: float | None, digits: int = 0) -> str:
 
 def _signed(points: float | None) -> str:
     return ABSENT if points is None else f"{points:+.1f}"
-
-
-CERTAINTY = (
-    "L_W of Eq. 1 (mean over the seeds) in the first and in the last interval logged: 1 is guessing, 0 is certainty"
-    " which domain a prediction is of."
-)
-BY_CLASS = (
-    "Shares of the labelled pixels of all files; of the source pixels of a class the mean of H in the first and last"
-    " interval logged; differences in IoU points at the same seeds. All are means over the seeds. Spearman's rank"
-    " correlation, over the classes, of the share selected last"
-)

@@ -1,19 +1,21 @@
-"""The tables of an experiment behind its main one, as Markdown: classes, cost, and what was selected.
+"""The tables of an experiment after its main one, as Markdown: classes, cost, and what was selected.
 
-One row a system and cell of the axes. Every function is pure: the same results give the same text.
+There is one row for each system and cell of the axes. Every function is pure: the same results give the same text.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from hrs_keras.experiments.report.tables import markdown, spread
+from hrs_keras.experiments.results import RunResult
+from hrs_keras.experiments.selection_check import MAPS
 from hrs_keras.experiments.statistics import POINTS, Measurements, Row, summarise
 
 ABSENT = "-"
-MAPS = ("H", "H_p", "H_r", "H_i")
-"""The maps whose means a selection check looks at: all levels together, pixel, region, image."""
+CheckNumber = Literal["flagged", "others", "auc"]
+"""A number of a selection check: see :class:`~hrs_keras.experiments.selection_check.MapCheck`."""
 
 
 def _by_system(measured: Measurements) -> Iterable[Row]:
@@ -38,21 +40,21 @@ def class_table(measured: Measurements) -> str:
 def _class_cells(measured: Measurements, row: Row) -> list[str]:
     if not row.results:
         return [""] * len(measured.space.classes)
-    found = [evaluation["iou"] for evaluation in row.evaluations(measured.experiment.checkpoint).values()]
-    defined = [[iou[name] for iou in found if iou[name] is not None] for name in measured.space.classes]
+    found = [evaluation.iou for evaluation in row.evaluations(measured.experiment.checkpoint).values()]
+    defined = [[value for iou in found if (value := iou[name]) is not None] for name in measured.space.classes]
     return [f"{POINTS * np.mean(values):.1f}" if values else ABSENT for values in defined]
 
 
 TIMES = {"seconds_per_step": "seconds a step", "cpu_seconds_per_step": "CPU seconds a step"}
-"""The times in a result -> their columns."""
+"""Attribute of a result -> title of its column."""
 
 
 def cost_table(measured: Measurements) -> str:
-    """Seconds a step, in multiples of the baseline's too, and trainable parameters by player."""
-    # In the order of the systems with most players, whose own order is that of the method.
-    found = sorted((result["parameters"] for result in measured.found), key=len, reverse=True)
+    """Seconds a step, also in multiples of the baseline's, and trainable parameters by player."""
+    # The systems with most players first: the order of their players is that of the method.
+    found = sorted((result.parameters for result in measured.found), key=len, reverse=True)
     players = list(dict.fromkeys(player for parameters in found for player in parameters))
-    times = [key for key in TIMES if any(result.get(key) is not None for result in measured.found)]
+    times = [key for key in TIMES if any(getattr(result, key) is not None for result in measured.found)]
     rows = []
     for row in _by_system(measured):
         cells = [cell for key in times for cell in _time_cells(measured, row, key)]
@@ -73,7 +75,7 @@ def _time_cells(measured: Measurements, row: Row, key: str) -> list[str]:
 
 def _time_of(row: Row, key: str) -> float | None:
     """Median over the runs; None if no run was timed."""
-    timed = [result[key] for result in row.results.values() if result.get(key) is not None]
+    timed = [seconds for result in row.results.values() if (seconds := getattr(result, key)) is not None]
     return float(np.median(timed)) if timed else None
 
 
@@ -84,7 +86,7 @@ def _seconds(value: float | None) -> str:
 def _parameters(row: Row, players: list[str]) -> list[str]:
     if not row.results:
         return [""] * (len(players) + 1)
-    found = next(iter(row.results.values()))["parameters"]
+    found = next(iter(row.results.values())).parameters
     return [*(f"{found[player]:,}" if player in found else ABSENT for player in players), f"{sum(found.values()):,}"]
 
 
@@ -93,36 +95,27 @@ def _parameters(row: Row, players: list[str]) -> list[str]:
 
 def checked_rows(measured: Measurements) -> list[Row]:
     """The rows that have a selection check."""
-    return [row for row in _by_system(measured) if any(map(checks_of, row.results.values()))]
+    return [row for row in _by_system(measured) if any(result.checks for result in row.results.values())]
 
 
-def is_learned(row: Row) -> bool:
-    """Whether the row's source pixels are selected by weighting networks."""
-    return any(cell.recipe.method.source_weighting == "learned" for cell in row.planned.values())
-
-
-def checks_of(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """A result's selection check: one record a validation, in the order of the steps; empty without one."""
-    return sorted(result["selection_check"] or [], key=lambda check: check["step"])
-
-
-def check_values(row: Row, step: int, name: str, number: str) -> list[float]:
-    """``flagged``, ``others`` or ``auc`` of a map after a step, one value a run that has it."""
-    found = [check.get(name) for result in row.results.values() for check in checks_of(result) if check["step"] == step]
-    return [values[number] for values in found if values and values[number] is not None]
+def check_values(row: Row, step: int, name: str, number: CheckNumber) -> list[float]:
+    """A number of a map's check after a step, of each run that has it."""
+    maps = [check.map(name) for result in row.results.values() for check in result.checks if check.step == step]
+    numbers: list[float | None] = [getattr(found, number) for found in maps if found]
+    return [value for value in numbers if value is not None]
 
 
 def check_steps(row: Row) -> list[int]:
     """The steps at which any of the row's runs was checked."""
-    return sorted({check["step"] for result in row.results.values() for check in checks_of(result)})
+    return sorted({check.step for result in row.results.values() for check in result.checks})
 
 
 def check_table(measured: Measurements) -> str:
-    """Step by step: mean of H in flagged images and in others, and the AUC, of each map; nothing without a check."""
+    """Step by step: each map's mean in flagged and in other images, and its AUC; empty without a check."""
     rows = []
     for row in checked_rows(measured):
         for step in check_steps(row):
-            runs = sum(any(check["step"] == step for check in checks_of(result)) for result in row.results.values())
+            runs = sum(any(check.step == step for check in result.checks) for result in row.results.values())
             cells = [cell for name in MAPS for cell in _check_cells(row, step, name)]
             rows.append([*_label(row), str(step), str(runs), *cells])
     head = _head(measured)
@@ -131,7 +124,9 @@ def check_table(measured: Measurements) -> str:
 
 
 def _check_cells(row: Row, step: int, name: str) -> list[str]:
-    flagged, others, auc = (summarise(check_values(row, step, name, number)) for number in ("flagged", "others", "auc"))
+    flagged = summarise(check_values(row, step, name, "flagged"))
+    others = summarise(check_values(row, step, name, "others"))
+    auc = summarise(check_values(row, step, name, "auc"))
     if flagged is None and others is None:
         return [ABSENT, ABSENT]
     means = " / ".join(f"{found.mean:.2f}" if found else ABSENT for found in (flagged, others))
@@ -139,7 +134,7 @@ def _check_cells(row: Row, step: int, name: str) -> list[str]:
 
 
 def share_table(measured: Measurements) -> str:
-    """Selected share of the source pixels in the first and in the last interval logged; nothing if it is always 1."""
+    """Selected share of the source pixels in the first and in the last interval logged; empty if it is always 1."""
     rows = []
     for row in _by_system(measured):
         logs = [log for log in map(_selected, row.results.values()) if log]
@@ -151,18 +146,18 @@ def share_table(measured: Measurements) -> str:
     return markdown([*head, *titles], rows, texts=len(head)) if rows else ""
 
 
-def _selected(result: dict[str, Any]) -> list[tuple[str, float]]:
-    """(``"51 to 100"``, share) for each logged interval in which a source was read."""
-    rows = sorted(result["log"], key=lambda row: row["step"])
-    starts = [1, *(row["step"] + 1 for row in rows)]
+def _selected(result: RunResult) -> list[tuple[str, float]]:
+    """(``"51 to 100"``, share) for each logged interval of steps in which source images were read."""
+    rows = sorted(result.log, key=lambda row: row.step)
+    starts = [1, *(row.step + 1 for row in rows)]
     return [
-        (f"{start} to {row['step']}", row["selected"])
+        (f"{start} to {row.step}", share)
         for start, row in zip(starts, rows, strict=False)
-        if row.get("selected") is not None
+        if (share := row.values.get("selected")) is not None
     ]
 
 
 def _share_cells(found: Sequence[tuple[str, float]]) -> list[str]:
-    # Runs of one cell may have been logged at other intervals: log_every is not part of a cell's identity.
+    # The runs of a cell may have been logged at different intervals: log_every does not count for the digest.
     intervals = list(dict.fromkeys(interval for interval, _ in found))
     return [", ".join(intervals), spread(summarise(POINTS * share for _, share in found))]

@@ -1,22 +1,21 @@
-"""What stands below the tables of an experiment: what a number is, what is missing, and what it was made with."""
+"""The notes below the tables of an experiment: what a number is, what is missing, and what it was made with."""
 
 import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from hrs_keras.evaluation.metrics import ABSENT_RULE
 from hrs_keras.experiments.grid import Experiment
-from hrs_keras.experiments.report.details import checks_of, is_learned
 from hrs_keras.experiments.report.tables import has_published
-from hrs_keras.experiments.statistics import Measurements, evaluation_of
+from hrs_keras.experiments.results import Environment, RunResult, Stage
+from hrs_keras.experiments.statistics import Measurements
 
 PACKAGES = ("tensorflow", "keras", "numpy", "hrs-keras")
-"""Whose versions may change a number."""
+"""The packages whose versions may change a number."""
 
 _BEST = "the validation that was best of all during training, chosen by the very images reported on"
-_PLACES = ("data.root", "data.prepared", "runs", "saved_models")
+_PATHS = ("data.root", "data.prepared", "runs", "saved_models")
 
 
 def main_notes(measured: Measurements) -> list[str]:
@@ -27,10 +26,10 @@ def main_notes(measured: Measurements) -> list[str]:
 
 def _number(measured: Measurements) -> str:
     experiment, found = measured.experiment, measured.found
-    steps = _listed({result["steps"] for result in found})
+    steps = _listed({result.steps for result in found})
     last = "after the last step" + (f" ({steps})" if steps else "")
     weights = f"of {_BEST}" if experiment.checkpoint == "best" else last
-    images = _listed({evaluation_of(result, experiment.checkpoint)["images"] for result in found})
+    images = _listed({result.evaluation(experiment.checkpoint).images for result in found})
     on = f" on {images} validation images" if images else ""
     space = "" if measured.space.name == "own" else f" of {measured.space.name}"
     return (
@@ -66,7 +65,7 @@ def _spread(measured: Measurements) -> str:
 
 
 def _missing(measured: Measurements) -> str:
-    # Systems that are the same in a cell share a run.
+    # Systems with equal recipes in a cell share a run.
     planned = {cell.digest for row in measured.rows.values() for cell in row.planned.values()}
     missing = len(planned) - len(measured.found)
     if not missing:
@@ -75,11 +74,11 @@ def _missing(measured: Measurements) -> str:
     return f"{what}; the command below runs what is missing."
 
 
-def _made_with(found: list[dict[str, Any]]) -> list[str]:
-    """One note if all results were made alike; else one for each way, the commonest first, with the runs' names."""
+def _made_with(found: list[RunResult]) -> list[str]:
+    """One note if all results were made alike; else one for each group, the largest first, with its runs' names."""
     groups: dict[str, list[str]] = {}
     for result in found:
-        groups.setdefault(setting(result["environment"]), []).append(result["name"])
+        groups.setdefault(setting(result.environment), []).append(result.name)
     if len(groups) < 2:
         return [f"Made with {made_with}." for made_with in groups]
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
@@ -95,46 +94,53 @@ def _runs(count: int) -> str:
     return f"{count} run{'s'[: count > 1]}"
 
 
-def setting(environment: dict[str, Any]) -> str:
+def setting(environment: Environment) -> str:
     """What of an environment may change a number or a duration: package versions, CPUs and the commit, in words.
 
-    Of a run that was taken up with another than it was begun with, all of them in their order.
+    For a run that was continued in another environment than it was begun in, all of them in their order.
     """
-    stages = [*environment.get("earlier", []), environment]
-    return ", continued with ".join(dict.fromkeys(_setting({"cpus": environment.get("cpus")} | one) for one in stages))
+    # The number of CPUs is noted once, when a run ends.
+    stages = [*environment.earlier, environment]
+    described = [_setting(stage, environment.cpus if stage.cpus is None else stage.cpus) for stage in stages]
+    return ", continued with ".join(dict.fromkeys(described))
 
 
-def _setting(environment: dict[str, Any]) -> str:
-    versions = [f"{name} {environment['versions'].get(name) or '(unknown)'}" for name in PACKAGES]
-    cpus = environment.get("cpus")
+def _setting(stage: Stage, cpus: int | None) -> str:
+    versions = [f"{name} {stage.versions.get(name) or '(unknown)'}" for name in PACKAGES]
     cores = "an unknown number of CPUs" if cpus is None else f"{cpus} CPU{'s'[: cpus != 1]}"
-    git = environment.get("git")
-    commit = f"commit {git['commit'][:12]}" + (" with changes" if git["modified"] else "") if git else "no known commit"
+    commit = "no known commit"
+    if stage.git:
+        commit = f"commit {stage.git.commit[:12]}" + (" with changes" if stage.git.modified else "")
     return f"{', '.join(versions)}; {cores}; {commit}"
 
 
 def _command(experiment: Experiment) -> str:
-    # Where things lie is every reader's own matter, and must not change the report.
-    overrides = [text for text in experiment.overrides if text.partition("=")[0] not in _PLACES]
+    # Paths differ from reader to reader, and must not change the report.
+    overrides = [text for text in experiment.overrides if text.partition("=")[0] not in _PATHS]
     return f"Made by `{shlex.join(['hrs', 'experiment', _shown(experiment.path), 'data.root=DATA', *overrides])}`."
 
 
 def _shown(path: Path) -> str:
-    """Relative to the working folder where the file lies below it: a report must not depend on whose machine it is."""
+    """Relative to the working folder if the file is below it: a report must not depend on whose machine made it."""
     relative = os.path.relpath(path)
     return Path(path).as_posix() if relative.startswith("..") else Path(relative).as_posix()
 
 
 def check_note(measured: Measurements) -> str:
-    """What the selection check compares, and the learned selections that it does not know."""
+    """What the selection check compares, and which runs that learn a selection have none; empty without a check."""
     check = measured.experiment.selection_check
-    rows = [row for row in measured.rows.values() if is_learned(row)]
-    results = {result["digest"]: result for row in rows for result in row.results.values()}
-    records = [record for result in results.values() for record in checks_of(result)]
-    without = sorted(f"`{result['name']}`" for result in results.values() if not checks_of(result))
+    if check is None:
+        return ""
+    rows = [row for row in measured.rows.values() if row.learns_selection]
+    results = {result.digest: result for row in rows for result in row.results.values()}
+    records = [record for result in results.values() for record in result.checks]
+    without = sorted(f"`{result.name}`" for result in results.values() if not result.checks)
     notes = []
     if records:
-        flagged, others = (_listed({record[name] for record in records}) for name in ("flagged", "others"))
+        flagged, others = (
+            _listed({record.flagged for record in records}),
+            _listed({record.others for record in records}),
+        )
         notes.append(
             f"Mean of the maps over a source image, averaged over the {flagged} images with `{check.flag}` in"
             f" `{check.marks}` (flagged) and over the {others} without (others), and over the runs. AUC: of all pairs"

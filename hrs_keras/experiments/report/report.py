@@ -3,20 +3,24 @@
 import errno
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from hrs_keras.errors import HRSError
+from hrs_keras.errors import HRSError, reason
 from hrs_keras.experiments.grid import Experiment
-from hrs_keras.experiments.report import by_class, curves, details, notes, tables
+from hrs_keras.experiments.report import by_class, details, notes, tables
+from hrs_keras.experiments.report.amounts import amounts_figure
+from hrs_keras.experiments.report.curves import check_figure, training_figure
+from hrs_keras.experiments.report.figures import save
 from hrs_keras.experiments.report.side_by_side import check_pictures, draw_side_by_side
+from hrs_keras.experiments.results import RunResult
 from hrs_keras.experiments.statistics import Measurements
 from hrs_keras.system.files import write_text, writing
 
 
 def check_report(experiment: Experiment, out: Path, into: Path | None) -> None:
-    """See that :func:`write_report` will be possible, as far as that does not depend on results.
+    """Check, before hours of training, whatever :func:`write_report` would refuse that does not depend on results.
 
     Raises:
         HRSError: ``into`` lacks the two lines, ``out`` cannot be written to, the cells' label spaces differ, or the
@@ -33,19 +37,19 @@ def check_report(experiment: Experiment, out: Path, into: Path | None) -> None:
 
 def write_report(
     experiment: Experiment,
-    results: Mapping[str, dict[str, Any]],
+    results: Mapping[str, RunResult],
     out: Path,
     into: Path | None = None,
     runs: Path = Path("runs"),
 ) -> Path:
     """Write ``OUT/STEM.md`` and the pictures ``OUT/STEM-*.png``, STEM being the stem of the experiment's file.
 
-    The same results give the same bytes of Markdown; results that there are not yet leave empty cells.
+    The same results give the same bytes of Markdown; missing results leave empty cells.
 
     Args:
         experiment: from ``load_experiment``.
-        results: digest -> result JSON; the experiment's are picked out.
-        out: the folder to write to; made if it is not there.
+        results: digest -> result; those of other experiments are left aside.
+        out: the folder to write to; it is made if need be.
         into: a Markdown file in which the text between ``<!-- begin: STEM -->`` and ``<!-- end: STEM -->`` is
             replaced by the report without its title.
         runs: the folder with the run folders, for ``experiment.pictures``.
@@ -74,13 +78,15 @@ def write_report(
     return file
 
 
+@dataclass(frozen=True)
 class _Picture:
-    """A picture in the report; where its link leads to depends on the file that it stands in."""
+    """A picture in the report, under a title for readers who cannot see it."""
 
-    def __init__(self, path: Path, title: str):
-        self.path, self.title = path, title
+    path: Path
+    title: str
 
     def link(self, folder: Path) -> str:
+        """The Markdown that shows it in a file of ``folder``."""
         relative = Path(os.path.relpath(self.path, folder)).as_posix()
         return f"![{self.title}]({quote(relative)})"
 
@@ -89,39 +95,47 @@ _Block = str | _Picture
 
 
 def _sections(measured: Measurements, stem: Path, runs: Path) -> Iterable[tuple[str, list[_Block]]]:
-    """(heading, blocks) in the order of the report; what has nothing to show is left out. Draws the pictures."""
+    """(heading, blocks) in the order of the report, without sections that would be empty. Draws the pictures."""
 
     def path(what: str) -> Path:
         return stem.with_name(f"{stem.name}-{what}.png")
 
     experiment = measured.experiment
     main = tables.axis_tables(measured) if experiment.axes else [("", tables.main_table(measured))]
-    yield from ((heading, [table]) for heading, table in main[:-1])
+    for heading, table in main[:-1]:
+        yield heading, [table]
     heading, table = main[-1]
     yield heading, [table, _bullets(notes.main_notes(measured))]
-    if amounts := curves.draw_amounts(measured, path("amounts")):
-        yield f"Against {experiment.axes[0].title}", [_Picture(amounts, "mIoU against the first axis"), notes.AMOUNTS]
+    if figure := amounts_figure(measured):
+        picture = _Picture(save(figure, path("amounts")), "mIoU against the first axis")
+        yield f"Against {experiment.axes[0].title}", [picture, notes.AMOUNTS]
     if not measured.found:
         return
     yield "IoU of each class", [details.class_table(measured), notes.CLASSES]
-    if training := curves.draw_training(measured, path("training")):
-        yield "Through training", [_Picture(training, "mIoU through training"), notes.TRAINING]
+    if figure := training_figure(measured):
+        picture = _Picture(save(figure, path("training")), "mIoU through training")
+        yield "Through training", [picture, notes.TRAINING]
     if share := details.share_table(measured):
         yield "Source pixels selected", [share, notes.SHARE]
-    if experiment.selection_check and (note := notes.check_note(measured)):
-        check, drawn = details.check_table(measured), curves.draw_check(measured, path("selection"))
-        blocks = [check, note, drawn and _Picture(drawn, "selection check through training")]
-        yield "Selection check", [block for block in blocks if block]
+    if note := notes.check_note(measured):
+        yield "Selection check", list(_check_blocks(measured, note, path("selection")))
     if certainty := by_class.certainty_table(measured):
         yield "What the weighting networks learn", [certainty, by_class.CERTAINTY]
     for row in by_class.learned_rows(measured):
-        found = "; ".join(by_class.correlations(measured, row))
-        note = f"{by_class.BY_CLASS} {found}." if found else f"{by_class.BY_CLASS.rpartition('. ')[0]}."
-        yield f"Classes: {row.system.title}", [by_class.selection_by_class(measured, row), note]
+        table = by_class.selection_by_class(measured, row)
+        yield f"Classes: {row.system.title}", [table, by_class.class_note(measured, row)]
     yield "Cost", [details.cost_table(measured), notes.cost_note(measured)]
-    picture, note = draw_side_by_side(measured, path("predictions"), runs)
+    drawn, note = draw_side_by_side(measured, path("predictions"), runs)
     if note:
-        yield "Predictions", [*([_Picture(picture, "predictions side by side")] if picture else []), note]
+        yield "Predictions", [*([_Picture(drawn, "predictions side by side")] if drawn else []), note]
+
+
+def _check_blocks(measured: Measurements, note: str, path: Path) -> Iterable[_Block]:
+    if table := details.check_table(measured):
+        yield table
+    yield note
+    if figure := check_figure(measured):
+        yield _Picture(save(figure, path), "selection check through training")
 
 
 def _bullets(sentences: list[str]) -> str:
@@ -137,16 +151,16 @@ def _body(sections: list[tuple[str, list[_Block]]], level: int, folder: Path) ->
 
 
 def _around(file: Path, stem: str) -> tuple[str, str]:
-    """The text up to and with the first marker, and that from the second on.
+    """The text up to the end of the first marker, and the text from the beginning of the second.
 
     Raises:
         HRSError: the file cannot be read, or the markers are not there once each and in order.
     """
     begin, end = f"<!-- begin: {stem} -->", f"<!-- end: {stem} -->"
     try:
-        text = file.read_bytes().decode()  # its line ends as they are
+        text = file.read_bytes().decode()  # not read_text, which would change the line ends
     except (OSError, UnicodeDecodeError) as error:
-        raise HRSError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+        raise HRSError(f"cannot read {file}: {reason(error)}") from None
     found = [text.count(begin), text.count(end)]
     if found != [1, 1] or text.index(begin) > text.index(end):
         order = ", in the wrong order" if found == [1, 1] else ""

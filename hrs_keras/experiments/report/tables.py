@@ -3,8 +3,9 @@
 Every function is pure: the same results give the same text.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from scipy.stats import rankdata
 from tabulate import tabulate
 
 from hrs_keras.experiments.grid import Experiment
@@ -20,7 +21,7 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 
 
 
 def _plain(text: str) -> str:
-    """One line in which no character ends the cell."""
+    """The text of a cell on one line, with ``|``, which would end the cell, escaped."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -32,10 +33,15 @@ def spread(found: Summary | None, digits: int = 1) -> str:
 
 
 def signed(found: Difference | None, runs: int) -> str:
-    """``+1.2 [-0.3, 2.7]``; without an interval for one pair; the number of pairs where it is not that of the runs."""
+    """``+1.2 [-0.3, 2.7]``, or ``+1.2`` for a single pair; nothing without a pair.
+
+    The number of pairs is added where it is not ``runs``, the number of the system's runs.
+    """
     if found is None:
         return ""
-    interval = "" if found.low is None else f" [{_rounded(found.low):.1f}, {_rounded(found.high):.1f}]"
+    interval = ""
+    if found.low is not None and found.high is not None:
+        interval = f" [{_rounded(found.low):.1f}, {_rounded(found.high):.1f}]"
     pairs = "" if found.n == runs else f" ({found.n} {'pair' if found.n == 1 else 'pairs'})"
     return f"{_rounded(found.mean):+.1f}{interval}{pairs}"
 
@@ -45,7 +51,7 @@ def _rounded(value: float) -> float:
 
 
 def printed(number: float | None) -> str:
-    """A published number as it was printed."""
+    """A published number with the digits it was published with; nothing for None."""
     return "" if number is None else str(number)
 
 
@@ -53,39 +59,39 @@ def printed(number: float | None) -> str:
 
 
 def main_table(measured: Measurements) -> str:
-    """One row a system, for an experiment without axes."""
+    """One row for each system, for an experiment without axes."""
     experiment = measured.experiment
-    which, other = (experiment.checkpoint, "best" if experiment.checkpoint == "last" else "last")
+    which, other = experiment.checkpoint, "best" if experiment.checkpoint == "last" else "last"
     whole, *parts = measured.space.subsets
-    rank = _ranks(measured, which, whole)
-    columns: dict[str, Callable[[Row], str]] = {
-        "system": lambda row: row.system.title,
-        "runs": lambda row: row.count,
-        "rank": lambda row: rank.get(row.system.name, ""),
-        f"mIoU, {whole} classes": lambda row: spread(summarise(row.means(which, whole).values())),
-    }
-    for part in parts:
-        columns[f"{part} classes"] = lambda row, part=part: spread(summarise(row.means(which, part).values()))
-    for name in dict.fromkeys(filter(None, (experiment.baseline, experiment.mixing))):
-        columns[f"difference to {_title(measured, name)}"] = lambda row, name=name: _difference(
-            measured, row, whole, name
-        )
-    columns[f"{other} checkpoint"] = lambda row: spread(summarise(row.means(other, whole).values()))
-    rows = [[column(row) for column in columns.values()] for row in measured.rows.values()]
+    compared = list(dict.fromkeys(name for name in (experiment.baseline, experiment.mixing) if name))
+    header = ["system", "runs", "rank", f"mIoU, {whole} classes", *(f"{part} classes" for part in parts)]
+    header += [*(f"difference to {_title(measured, name)}" for name in compared), f"{other} checkpoint"]
+    ranks = _ranks(measured, which, whole)
+    rows = []
+    for row in measured.rows.values():
+        cells = [row.system.title, row.count, ranks.get(row.system.name, "")]
+        cells += [_mean(row, which, subset) for subset in (whole, *parts)]
+        cells += [_difference(measured, row, whole, name) for name in compared]
+        rows.append([*cells, _mean(row, other, whole)])
     if has_published(experiment):
-        numbers = [system.published for system in experiment.systems]
-        rows = [[*row, printed(number)] for row, number in zip(rows, numbers, strict=True)]
-        empty = [""] * (len(columns) - 1)
+        header.append("published")
+        for cells, system in zip(rows, experiment.systems, strict=True):
+            cells.append(printed(system.published))
+        empty = [""] * (len(header) - 2)
         rows += [[extra.title, *empty, printed(extra.published)] for extra in experiment.published_only]
-        return markdown([*columns, "published"], rows)
-    return markdown(list(columns), rows)
+    return markdown(header, rows)
 
 
 def _ranks(measured: Measurements, which: str, subset: str) -> dict[str, str]:
-    """System name -> its place by mean mIoU, 1 the best; equal means share a place."""
+    """System name -> its rank by mean mIoU, 1 for the best; systems with equal means share a rank."""
     found = {row.system.name: summarise(row.means(which, subset).values()) for row in measured.rows.values()}
     means = {name: summary.mean for name, summary in found.items() if summary}
-    return {name: str(1 + sum(other > mean for other in means.values())) for name, mean in means.items()}
+    ranks = rankdata([-mean for mean in means.values()], method="min")
+    return {name: str(int(rank)) for name, rank in zip(means, ranks, strict=True)}
+
+
+def _mean(row: Row, which: str, subset: str) -> str:
+    return spread(summarise(row.means(which, subset).values()))
 
 
 def _difference(measured: Measurements, row: Row, subset: str, other: str) -> str:
@@ -99,7 +105,7 @@ def _title(measured: Measurements, name: str) -> str:
 
 
 def has_published(experiment: Experiment) -> bool:
-    """Whether there is any published number to stand beside the measured ones."""
+    """Whether the experiment's file gives any published number."""
     return bool(experiment.published_only) or any(system.published is not None for system in experiment.systems)
 
 
@@ -109,8 +115,8 @@ def has_published(experiment: Experiment) -> bool:
 def axis_tables(measured: Measurements) -> list[tuple[str, str]]:
     """For an experiment with axes: (heading, table) for each cell of the further axes and each kind of number.
 
-    The first axis' cells are the columns. Published numbers stand below their system's, in the section of the further
-    axes' last cells: that is where ``full`` stands.
+    The first axis' cells are the columns. Published numbers are below those of their system, in the section of the
+    further axes' last cells.
     """
     experiment, sections = measured.experiment, measured.combinations(first=1)
     whole = next(iter(measured.space.subsets))
@@ -124,7 +130,7 @@ def axis_tables(measured: Measurements) -> list[tuple[str, str]]:
             tables.append((f"mIoU, {subset} classes, {where}", table))
         if experiment.baseline:
             title = f"Difference to {_title(measured, experiment.baseline)}, {where}"
-            tables.append((title, _axis_differences(measured, section)))
+            tables.append((title, _axis_differences(measured, section, experiment.baseline)))
     return tables
 
 
@@ -153,15 +159,11 @@ def _published_row(title: str, published: Mapping[str, float], columns: list[str
     return [f"{title}, published", *(printed(published.get(name)) for name in columns)]
 
 
-def _axis_differences(measured: Measurements, section: tuple[str, ...]) -> str:
+def _axis_differences(measured: Measurements, section: tuple[str, ...], baseline: str) -> str:
     columns, whole = _columns(measured), next(iter(measured.space.subsets))
-    baseline = measured.experiment.baseline
-    rows = [
-        [
-            system.title,
-            *(_difference(measured, measured.rows[system.name, (name, *section)], whole, baseline) for name in columns),
-        ]
-        for system in measured.experiment.systems
-        if system.name != baseline
-    ]
+    rows = []
+    for system in measured.experiment.systems:
+        if system.name != baseline:
+            found = [measured.rows[system.name, (name, *section)] for name in columns]
+            rows.append([system.title, *(_difference(measured, row, whole, baseline) for row in found)])
     return markdown(["system", *columns], rows)
