@@ -40,8 +40,8 @@ def check_pictures(measured: Measurements) -> None:
     data = [cell.recipe.data for cell in chosen_cells(measured).values()]
     if any((other.size, other.validation) != (data[0].size, data[0].validation) for other in data[1:]):
         raise HRSError(
-            f"{measured.experiment.path}: pictures: the systems differ in data.size or data.validation; list only systems"
-            " that see the same images"
+            f"{measured.experiment.path}: pictures: the systems differ in data.size or data.validation; list only"
+            " systems that see the same images"
         )
 
 
