@@ -47,11 +47,11 @@ _NO_OUTCOME = {
 
 
 def settings_digest(recipe: Recipe) -> str:
-    """12 hexadecimal digits that stand for all settings which decide a run's numbers, its seed included.
+    """12 hexadecimal digits that identify the settings which decide a run's numbers, its seed included.
 
-    Left out is what only says where things lie, how often the run reports, and what pictures it draws; and what has
-    the schema's own default: a key that a later version adds has one that means what was done before it, so that
-    results outlive it.
+    Two kinds of settings do not count: those that only say where files are, how often the run reports, and which
+    pictures it draws; and those that have the schema's default. The second is why results stay valid when a later
+    version adds a key: its default means what was done before there was the key.
     """
     tree = recipe.model_dump(mode="json", exclude_defaults=True)
     for section, keys in _NO_OUTCOME.items():
@@ -66,10 +66,10 @@ class Cell:
 
     Attributes:
         system: its name.
-        cells: the name of one cell of each axis, in the axes' order.
+        cells: the name of one cell of each axis, in the order of the axes.
         seed: as in the recipe.
-        recipe: fully resolved, under the cell's name.
-        digest: what its result is found by; see :func:`settings_digest`.
+        recipe: fully resolved, with the cell's name.
+        digest: its result is found by it; see :func:`settings_digest`.
         name: of the run folder.
     """
 
@@ -87,12 +87,16 @@ class Experiment(Section):
     Attributes:
         recipe: files that are merged in their order; looked for beside the experiment, else among the packaged ones.
         set: ``{dotted.key: value}`` for all runs.
-        checkpoint: whose numbers are tabulated.
-        baseline: the system that differences are to.
-        mixing: the system that counts all source pixels alike: what selection gains by class is to it, too.
-        reference: what ``published`` numbers are from.
-        axes: each multiplies the grid; the first becomes the table's columns, each cell of the others a section.
+        seeds: each system and cell of the axes is run with every one of them.
+        checkpoint: which one's numbers are in the tables: that of the last step, or the best by validation mIoU.
+        baseline: the system that the others are compared with.
+        mixing: a system that counts all source pixels alike; gains by class are given over it too.
+        reference: the source of the ``published`` numbers.
+        systems: the rows of the tables.
+        axes: each multiplies the grid. The first becomes the tables' columns, each cell of the others a section.
         pictures: systems whose predictions are shown side by side.
+        selection_check: marks of source images that the learned selections are compared with.
+        published_only: rows of published numbers without runs.
     """
 
     title: str
@@ -135,14 +139,14 @@ class Experiment(Section):
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """``"dotted.key=value"`` that came after all that the file sets."""
+        """``"dotted.key=value"`` changes that override what the file sets."""
         return self._overrides
 
     def cells(self) -> list[Cell]:
-        """Every run: system by system, for each the axes' cells, for each of these the seeds.
+        """Every run: by system, then by the axes' cells, then by seed.
 
         Raises:
-            RecipeError: a recipe cannot be resolved; names the experiment's file and the system.
+            RecipeError: a recipe cannot be resolved; names the experiment's file, the system and the cells.
         """
         if self._cells is None:
             self._cells = [
@@ -184,7 +188,7 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
 
     Args:
         path: a YAML file, or the name of a packaged experiment, such as ``"camvid_table1"``.
-        overrides: ``"dotted.key=value"`` for all its recipes, after all that the file sets.
+        overrides: ``"dotted.key=value"`` for all its recipes; they override what the file sets.
 
     Raises:
         RecipeError: naming the file or override, the key, what was found and the nearest valid key.
@@ -208,7 +212,8 @@ def load_experiments(paths: Sequence[str | Path], overrides: Sequence[str] = ())
     """Read several experiments that are run together, and resolve their recipes.
 
     Raises:
-        RecipeError: see :func:`load_experiment` and :meth:`Experiment.cells`; or there is none, or two have one name.
+        RecipeError: for an experiment, see :func:`load_experiment` and :meth:`Experiment.cells`; or no path is given,
+            or two files have the same stem.
     """
     if not paths:
         raise RecipeError("no experiment is named; give a YAML file, such as recipes/experiments/camvid_table1.yaml")

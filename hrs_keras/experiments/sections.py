@@ -1,15 +1,18 @@
-"""The parts of an experiment file, each with what it must satisfy."""
+"""The sections of an experiment file, and what each value must satisfy."""
 
 import json
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from hrs_keras.recipe.types import Number, Section, Seed
 
 GIVEN = {"seed": "seeds are given by the key `seeds`", "name": "runs are named by system, cell, seed and settings"}
-"""The recipe's keys that experiments give themselves, and how."""
+"""Keys of a recipe that an experiment may not set, because it sets them itself -> how it does."""
+
+
+_Value = TypeVar("_Value")
 
 
 def _changes(given: Any) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def _published(given: Any) -> Any:
     raise ValueError(f"wants a mean IoU in per cent, or with axes {{cell name: mean IoU}}, found {given!r}")
 
 
-def _distinct(values: list) -> list:
+def _distinct(values: list[_Value]) -> list[_Value]:
     for position, value in enumerate(values):
         if value in values[:position]:
             raise ValueError(f"has {value!r} twice")
@@ -55,7 +58,7 @@ Published = Annotated[Any, PlainValidator(_published)]
 
 
 def left_out() -> Any:
-    """The default of a list that has items where it is written: none."""
+    """The default of a list that may be left out, but has to have items where it is given."""
     return Field(default_factory=list, validate_default=False)
 
 
@@ -63,10 +66,10 @@ class System(Section):
     """A row of the table.
 
     Attributes:
-        name: what runs, ``baseline``, ``pictures`` and ``--only`` call it.
-        title: what the table calls it; the name where none is given.
-        recipe: files, relative to the experiment's, that are merged over the experiment's recipe.
-        set: ``{dotted.key: value}``, as overrides on the command line.
+        name: used in names of runs, and in ``baseline``, ``mixing``, ``pictures`` and ``--only``.
+        title: used in tables and curves; the name by default.
+        recipe: files that are merged over the experiment's recipe; they are looked for like the experiment's.
+        set: ``{dotted.key: value}``, like overrides on the command line.
         published: mean IoU in per cent; with axes ``{cell name: mean IoU}`` for cells of the first.
         seeds: instead of the experiment's.
     """
@@ -85,7 +88,13 @@ class System(Section):
 
 
 class AxisCell(Section):
-    """A position on an axis; curves draw it at ``value``."""
+    """One setting of an axis.
+
+    Attributes:
+        name: used in tables and in names of runs.
+        value: where curves draw it, such as the amount of data.
+        set: ``{dotted.key: value}``, like overrides on the command line.
+    """
 
     name: Name
     value: Annotated[float, Field(allow_inf_nan=False), Number] | None = None
@@ -93,7 +102,7 @@ class AxisCell(Section):
 
 
 class Axis(Section):
-    """Settings that every system is run with in turn."""
+    """Settings that every system is run with, one after another."""
 
     title: str
     cells: Annotated[list[AxisCell], Filled]
@@ -105,12 +114,12 @@ class Axis(Section):
 
 
 class SelectionCheck(Section):
-    """Marks of source images, to be compared with what is selected of them.
+    """Marks of source images; how much is selected of the flagged ones is compared with the others.
 
     Attributes:
-        marks: file of JSON lines, relative to ``data.root``.
-        id: the key that holds an image's file name without suffix.
-        flag: the key that is true for the flagged images and false for the others.
+        marks: a file of JSON lines, one for each image; relative to ``data.root``.
+        id: the key of a line that holds the image's file name without suffix.
+        flag: the key of a line that is true for flagged images and false for the others.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -128,10 +137,14 @@ class PublishedRow(Section):
 
 
 def distinct_names(what: str, parts: Iterable[System | AxisCell]) -> list[str]:
-    """The parts' names.
+    """The names of systems or of an axis' cells.
+
+    Args:
+        what: the key of the list, for the message.
+        parts: its items.
 
     Raises:
-        ValueError: two names or two titles are the same.
+        ValueError: two names, or two titles of systems, are the same.
     """
     try:
         _distinct([part.title for part in parts if isinstance(part, System)])  # the tables and curves call them that

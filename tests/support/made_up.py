@@ -1,5 +1,6 @@
 """Experiments over three classes, and made-up results for their runs."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,15 @@ SYSTEMS = {
     "ours": "set: {method.gan: false}",
     "gan": "set: {}",
 }
+AMOUNTS = """
+axes:
+  - title: labels
+    cells:
+      - {name: 1/8, value: 0.125, set: {data.target.0.subset: 0.125}}
+      - {name: 1/2, value: 0.5, set: {data.target.0.subset: 0.5}}
+      - {name: full, value: 1.0}
+"""
+CHECK = "selection_check: {marks: marks.jsonl, id: name, flag: odd}"
 ENVIRONMENT = {
     "versions": {"hrs-keras": "1.2", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6", "pillow": "12.0"},
     "python": "3.11.7",
@@ -87,6 +97,36 @@ def results(of: Experiment, **miou: Mapping[int, float]) -> dict[str, dict[str, 
     return {cell.digest: result(cell, miou[cell.system][cell.seed]) for cell in cells}
 
 
+def amounts(folder: Path, more: str = "") -> tuple[Experiment, dict[str, dict[str, Any]]]:
+    """An experiment with one axis, and results: FCN 40, 44 / 50, 54 / 60, 64; joint 2 and 4 points more at full."""
+    text = f"seeds: [0, 1]\nbaseline: fcn\n{more}{AMOUNTS}"
+    published = "published: {1/8: 33.3, full: 44.0}"
+    made = experiment(folder, text, systems=["fcn", "joint"], fcn=published)
+    places = {"1/8": 0.4, "1/2": 0.5, "full": 0.6}
+    found = {}
+    for cell in made.cells():
+        if cell.system == "fcn":
+            found[cell.digest] = result(cell, places[cell.cells[0]] + 0.04 * cell.seed)
+        elif cell.cells[0] == "full":
+            found[cell.digest] = result(cell, (0.62, 0.68)[cell.seed])
+    return made, found
+
+
+def check(step: int, shift: float) -> dict[str, Any]:
+    """A made-up record of the selection check, without the region and image level."""
+    numbers = {"flagged": 0.25 + shift, "others": 0.5 + shift, "auc": 0.75 + shift}
+    return {"step": step, "H": numbers, "H_p": numbers | {"auc": None}, "flagged": 3, "others": 5}
+
+
+def checked(folder: Path) -> tuple[Experiment, dict[str, dict[str, Any]]]:
+    """An experiment with two checked runs and one that was collected without."""
+    made = experiment(folder, CHECK, systems=["joint", "ours"])
+    found = results(made, joint={0: 0.5}, ours={0: 0.5, 1: 0.5, 2: 0.5})
+    for value, shift in zip(list(found.values())[1:3], (0.0, 0.1), strict=True):
+        value["selection_check"] = [check(300, shift), check(0, 0.0)]
+    return made, found
+
+
 def parsed(found: Mapping[str, dict[str, Any]]) -> dict[str, RunResult]:
     """The results as ``read_results`` gives them."""
     return {digest: RunResult.parse(value, digest, "write a better test") for digest, value in found.items()}
@@ -102,3 +142,8 @@ def rows(table: str) -> list[list[str]]:
     lines = [line for line in table.splitlines() if line.startswith("|")]
     found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
     return [found[0], *found[2:]]
+
+
+def section(report: str, heading: str) -> str:
+    """The text below a heading of a report."""
+    return re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", report, re.M | re.S)[1]

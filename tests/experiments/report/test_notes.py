@@ -1,0 +1,71 @@
+"""The notes below the tables."""
+
+import pytest
+from support import made_up
+from support.made_up import ENVIRONMENT, measurements, result, results
+
+from hrs_keras.experiments.grid import load_experiment
+from hrs_keras.experiments.report import notes
+
+
+def test_results_that_were_made_alike_have_one_note(tmp_path):
+    experiment = made_up.experiment(tmp_path)
+    found = results(experiment, fcn={0: 0.5, 1: 0.5}, ours={0: 0.5})
+    made = [note for note in notes.main_notes(measurements(experiment, found)) if "Made with" in note]
+    versions = "tensorflow 2.21.0, keras 3.15.1, numpy 2.4.6, hrs-keras 1.2"
+    assert made == [f"Made with {versions}; 1 CPU; commit 0123456789ab."]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            {"versions": ENVIRONMENT["versions"] | {name: "9"}}
+            for name in ("tensorflow", "keras", "numpy", "hrs-keras")
+        ),
+        {"cpus": 2},
+        {"cpus": None},
+        {"git": {"commit": "f" * 40, "modified": False}},
+        {"git": {"commit": "0123456789abcdef", "modified": True}},
+        {"git": None},
+        {"earlier": [ENVIRONMENT | {"git": None}]},
+    ],
+)
+def test_no_results_are_mixed_silently(tmp_path, change):
+    experiment = made_up.experiment(tmp_path)
+    found = results(experiment, fcn={0: 0.5, 1: 0.5}, ours={0: 0.5})
+    odd = list(found.values())[1]
+    odd["environment"] = ENVIRONMENT | change
+    made = [note for note in notes.main_notes(measurements(experiment, found)) if "Made with" in note]
+    assert len(made) == 2 and made[0].startswith("**Not all of these results were made alike.**")
+    assert made[0].endswith(": 2 runs.") and made[1].endswith(f": 1 run, `{odd['name']}`.")
+
+
+def test_what_changes_no_number_is_no_difference(tmp_path):
+    experiment = made_up.experiment(tmp_path)
+    found = results(experiment, fcn={0: 0.5, 1: 0.5})
+    versions = ENVIRONMENT["versions"] | {"pillow": "13"}
+    next(iter(found.values()))["environment"] = ENVIRONMENT | {"versions": versions, "platform": "Windows"}
+    assert not any("alike" in note for note in notes.main_notes(measurements(experiment, found)))
+
+
+def test_notes_say_what_a_number_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made_up.experiment(tmp_path / "recipes", "baseline: fcn", systems=["fcn", "joint"])
+    overrides = ["data.root=/some/where", "train.steps=600", "encoder.weights=my file"]
+    experiment = load_experiment(tmp_path / "recipes/table.yaml", overrides)
+    cell = experiment.cells()[0]
+    number, spread, missing, _, command = notes.main_notes(measurements(experiment, {cell.digest: result(cell, 0.5)}))
+    assert "mean IoU in per cent over the 3 classes on 101 validation images" in number
+    assert "weights after the last step (600)" in number and "left out of the means" in number
+    assert "sample standard deviation" in spread and "two-sided 95 % Student-t interval" in spread
+    assert missing == "5 of 6 runs are missing; the command below runs what is missing."
+    shown = "hrs experiment recipes/table.yaml data.root=DATA train.steps=600 'encoder.weights=my file'"
+    assert command == f"Made by `{shown}`."
+
+
+def test_evaluations_of_different_images_are_told(tmp_path):
+    experiment = made_up.experiment(tmp_path)
+    found = results(experiment, fcn={0: 0.5, 1: 0.5})
+    next(iter(found.values()))["evaluations"][-1]["images"] = 24
+    assert "on 24 or 101 validation images" in notes.main_notes(measurements(experiment, found))[0]
