@@ -15,9 +15,9 @@ import tensorflow as tf
 from measuring import CLASSES, add_network_options
 from step import recipe_of
 
+from hrs_keras.export.format import load_format
 from hrs_keras.export.portable import export_portable
 from hrs_keras.export.record import Origin
-from hrs_keras.export.runtimes import FORMATS
 from hrs_keras.export.saved_model import export_saved_model
 from hrs_keras.models import build_segmenter
 from hrs_keras.recipe.schema import Recipe
@@ -72,11 +72,11 @@ def measure(folder: Path, height: int, width: int, fc: int, channels: int) -> di
             "mib": size_on_disk(saved),
         },
     }
-    for name in FORMATS:
+    for name in ("onnx", "openvino", "litert"):
         file = export_portable(segmenter, origin, folder / name, name)
         agreement = json.loads(file.with_suffix(".json").read_text())["agreement"]
         difference = f"{agreement['largest_difference']:.1e} of {agreement['largest_logit']:.1f}"
-        held[FORMATS[name].runtime] = {"mib": size_on_disk(file.parent), "difference": difference}
+        held[load_format(name).runtime] = {"mib": size_on_disk(file.parent), "difference": difference}
     return held
 
 

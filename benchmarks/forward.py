@@ -44,9 +44,10 @@ def saved_model(images: np.ndarray, options: argparse.Namespace) -> Call:
 
 def portable(images: np.ndarray, options: argparse.Namespace) -> Call:
     """An exported file in its runtime."""
-    from hrs_keras.export.runtimes import FORMATS, open_model
+    from hrs_keras.export.format import load_format
+    from hrs_keras.export.runtimes import open_model
 
-    kind = FORMATS[options.system.removesuffix("-fast")]
+    kind = load_format(options.system.removesuffix("-fast"))
     file = options.folder / kind.name / "1" / f"network{kind.suffix}"
     run = open_model(file, threads=options.threads, exact=not options.system.endswith("-fast"))
     return lambda: run(images)

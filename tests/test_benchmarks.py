@@ -8,14 +8,11 @@ import re
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from packaging.version import Version
+from support.formats import BUILT_IN, WRITABLE
 from support.paths import REPOSITORY
-
-from hrs_keras.export.portable import LEAST_KERAS, OPENVINO_ENDS
 
 BENCHMARKS = REPOSITORY / "benchmarks"
 
@@ -103,8 +100,7 @@ def test_inference_report_takes_ratios_within_a_round(benchmark):
     assert "| SavedModel, logits | 1.5 | 70 | 0.3 |  |" in text and "| LiteRT |  |  |  | 1e-6 of 8.0 |" in text
 
 
-@pytest.mark.skipif(Version(keras.__version__) < Version(LEAST_KERAS), reason=f"wants Keras {LEAST_KERAS}")
-@pytest.mark.skipif(sys.version_info >= OPENVINO_ENDS, reason="OpenVINO's converter fails on this Python")
+@pytest.mark.skipif(len(WRITABLE) < len(BUILT_IN), reason="a format cannot be written by this Keras or Python")
 def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path):
     held = benchmark("exports").measure(tmp_path, height=64, width=96, fc=8, channels=4)
     layers, before = [], 3  # kernel, channels in and out, stride of the output

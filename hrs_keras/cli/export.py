@@ -5,7 +5,6 @@ from typing import Any
 
 from hrs_keras.cli.words import add_checkpoint, max_pixels
 from hrs_keras.errors import HRSError
-from hrs_keras.export.runtimes import FORMATS
 
 HELP = "Write a run's segmenter as a SavedModel, or for another runtime."
 
@@ -13,7 +12,9 @@ HELP = "Write a run's segmenter as a SavedModel, or for another runtime."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("run_folder", metavar="run", help="a run folder")
-    parser.add_argument("--format", choices=("saved_model", *FORMATS), default="saved_model")
+    # No choices: looking for the formats of other packages takes time that --help should not take.
+    formats = "saved_model, onnx, openvino, litert, or one that an installed package adds; default: saved_model"
+    parser.add_argument("--format", default="saved_model", help=formats)
     parser.add_argument("--version", type=int, help="default: one more than the highest there is")
     parser.add_argument(
         "--max-pixels", type=int, help="larger images are refused when the SavedModel is served; default: 2**24"

@@ -1,11 +1,9 @@
-"""From a trained segmenter to the file formats of other runtimes: ONNX, OpenVINO and LiteRT.
+"""From a trained segmenter to files for other runtimes, in any of the export formats.
 
-They hold the network alone, from an image's pixels to logits. Decoding files, resizing, and answers at the image's own
-size are the SavedModel's (:mod:`hrs_keras.export.saved_model`); docs/formats.md has what each can and cannot do.
+These files hold the network alone, from an image's pixels to logits. Only the SavedModel decodes image files, resizes
+them and answers at their own size (:mod:`hrs_keras.export.saved_model`). docs/formats.md says what each format can do.
 """
 
-import sys
-import warnings
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,29 +11,19 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from packaging.version import Version
 
-from hrs_keras.errors import HRSError, did_you_mean
+from hrs_keras.errors import HRSError
+from hrs_keras.export.format import ExportFormat, load_format
 from hrs_keras.export.record import Origin
-from hrs_keras.export.runtimes import FORMATS, Format, open_model
+from hrs_keras.export.runtimes import open_model
 from hrs_keras.export.saved_model import weights_digest
 from hrs_keras.export.signatures import network_logits
 from hrs_keras.export.versions import write_version
 from hrs_keras.models import build_segmenter
 from hrs_keras.system.files import write_json
 
-LEAST_KERAS = "3.15"
-"""Keras 3.12, the last for Python 3.10, has no LiteRT export, and an OpenVINO export that today's OpenVINO breaks."""
-
-
-OPENVINO_ENDS = (3, 13)
-"""Where OpenVINO's converter (2026.4) stops: it wants ``exec`` to change local names."""
-
-
 LARGEST_DIFFERENCE = 1e-3
 """Of logits, as a share of the largest: float32 sums in another order differ by 1e-6 to 1e-5, bfloat16 by 1e-2."""
-
 
 LEAST_EQUAL = 0.999
 """Share of pixels that must get the same class."""
@@ -43,12 +31,12 @@ LEAST_EQUAL = 0.999
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far a runtime's answers are from Keras' on the same images.
+    """How far a runtime's answers are from those of Keras on the same images.
 
     Attributes:
-        images: how many.
-        largest_difference: of any two logits.
-        largest_logit: by absolute value, of Keras'.
+        images: how many images were compared.
+        largest_difference: the largest difference of two logits.
+        largest_logit: the largest absolute value of a logit of Keras.
         equal: share of pixels that get the same class, in [0, 1].
     """
 
@@ -74,24 +62,28 @@ def export_portable(
     compared with Keras before it appears.
 
     Args:
-        format: ``"onnx"``, ``"openvino"`` or ``"litert"``.
+        segmenter: E+S.
+        origin: what it was made from; the recipe's name is NAME.
+        folder: of the versions; made if need be.
+        format: the name of an export format, such as ``"onnx"``, ``"openvino"`` or ``"litert"``.
         version: None for one more than the highest there is.
 
     Returns:
         The file.
 
     Raises:
-        HRSError: no such format, what it needs is not installed or does not work with this Keras or Python, the runtime
-            answers otherwise than Keras, the version exists, or the folder cannot be written.
+        HRSError: there is no such format, what it needs is not installed or does not work with this Keras or Python,
+            the runtime does not answer as Keras does, the version exists, or the folder cannot be written.
     """
-    kind = require_writable(format)
+    kind = load_format(format)
+    kind.require_writable()
     recipe = origin.recipe
     segmenter = _in_float32(segmenter, origin)
     model = pixel_model(segmenter, recipe.data.size if kind.fixed_size else None)
     file = f"{recipe.name}{kind.suffix}"
 
     def write(partial: Path) -> None:
-        _convert(model, kind, partial / file)
+        kind.convert(model, partial / file)
         agreement = check_portable(partial / file, model, _check_images(recipe.data.size))
         record = _record(origin, kind) | {"weights": weights_digest(segmenter), "agreement": asdict(agreement)}
         write_json(partial / f"{recipe.name}.json", record | _signature(model))
@@ -103,6 +95,7 @@ def check_portable(path: Path, model: keras.Model, images: np.ndarray) -> Agreem
     """Compare an exported file, in its runtime, with the Keras model it was made from.
 
     Args:
+        path: the file.
         model: from :func:`pixel_model`.
         images: [B, H, W, 3] float32 in [0, 255].
 
@@ -138,52 +131,13 @@ def pixel_model(segmenter: keras.Model, size: tuple[int, int] | None) -> keras.M
     return keras.Model(images, {"logits": network_logits(segmenter, images)})
 
 
-def require_writable(name: str) -> Format:
-    """The format of a name, once it is clear that all is there to write it."""
-    if name not in FORMATS:
-        raise HRSError(f"no format {name!r}.{did_you_mean(name, FORMATS)}")
-    if Version(keras.__version__) < Version(LEAST_KERAS):
-        raise HRSError(
-            f"the format {name} is written by Keras {LEAST_KERAS} or newer, which needs Python 3.11, found Keras"
-            f" {keras.__version__}; export where there is one: a run folder can be copied"
-        )
-    FORMATS[name].require()
-    if name == "openvino" and sys.version_info >= OPENVINO_ENDS:
-        raise HRSError(
-            f"OpenVINO's converter does not work on Python {'.'.join(map(str, OPENVINO_ENDS))} and newer; export on an"
-            " older one (a run folder can be copied), or to onnx, which OpenVINO reads as well"
-        )
-    return FORMATS[name]
-
-
 def _in_float32(segmenter: keras.Model, origin: Origin) -> keras.Model:
-    """The same weights, which are float32 under every precision policy, in a network that computes with them so."""
+    """The same network, computing in float32. Its weights are float32 under every precision policy."""
     if segmenter.compute_dtype == "float32":
         return segmenter
     network = build_segmenter(origin.recipe.model_copy(update={"precision": "float32"}))
     network.set_weights(segmenter.get_weights())
     return network
-
-
-def _convert(model: keras.Model, kind: Format, path: Path) -> None:
-    signature = [tf.TensorSpec(model.input_shape, tf.float32, name="images")]
-    with warnings.catch_warnings():
-        # Keras (3.15) asks NumPy for a name that it has no more, to put it there for tf2onnx.
-        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-        model.export(str(path), format=kind.name, input_signature=signature, verbose=False)
-    if kind.name == "onnx":
-        _name_dimensions(path)
-
-
-def _name_dimensions(path: Path) -> None:
-    """Call what is free of an ONNX model's sizes by the same names in input and output; tf2onnx numbers them."""
-    import onnx
-
-    model = onnx.load(path)
-    for tensor in (*model.graph.input, *model.graph.output):
-        for name, dimension in zip(("batch", "height", "width"), tensor.type.tensor_type.shape.dim, strict=False):
-            dimension.dim_param = name
-    onnx.save(model, path)
 
 
 def _check_images(size: tuple[int, int]) -> np.ndarray:
@@ -193,7 +147,7 @@ def _check_images(size: tuple[int, int]) -> np.ndarray:
     return np.stack([noise, np.stack([rows, columns, 255 - (rows + columns) / 2], -1)]).astype(np.float32)
 
 
-def _record(origin: Origin, kind: Format) -> dict[str, Any]:
+def _record(origin: Origin, kind: ExportFormat) -> dict[str, Any]:
     record = origin.record()
     versions = {name: metadata.version(name) for name in kind.packages.values()}
     return record | {"format": kind.name, "versions": record["versions"] | versions}

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import keras
 
-from hrs_keras.export.portable import export_portable, require_writable
+from hrs_keras.export.format import load_format
+from hrs_keras.export.portable import export_portable
 from hrs_keras.export.record import Origin
 from hrs_keras.export.saved_model import export_saved_model
 from hrs_keras.export.signatures import MAX_PIXELS
@@ -55,7 +56,7 @@ def export_run_portable(
     Raises:
         HRSError: see :func:`export_portable` and :func:`hrs_keras.runs.loading.load_segmenter`.
     """
-    require_writable(format)  # before the wait for the weights
+    load_format(format).require_writable()  # before the wait for the weights
     segmenter, origin = load_origin(RunFolder(Path(run_dir)), which)
     folder = Path(out) if out else Path(origin.recipe.saved_models) / f"{origin.recipe.name}-{format}"
     return export_portable(segmenter, origin, folder, format, version)

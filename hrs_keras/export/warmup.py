@@ -1,6 +1,7 @@
 """Requests that TensorFlow Serving runs after loading a model, before it answers anybody."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,15 +15,15 @@ def write_warmup(folder: Path, model: str, size: tuple[int, int]) -> None:
     The file is a TFRecord of ``tensorflow.serving.PredictionLog``, as TensorFlow Serving reads it.
 
     Args:
-        folder: a version's ``assets.extra``.
-        model: name that it is served by.
-        size: (H, W).
+        folder: the version's ``assets.extra``.
+        model: the name that it is served under.
+        size: (H, W), the training size.
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2  # imports grpc, which nothing else needs
 
     image = np.full((*size, 3), 127, np.uint8)
     encoded = tf.io.encode_jpeg(image).numpy()
-    inputs = {
+    inputs: dict[str, dict[str, Any]] = {
         "serving_default": {"image_bytes": [encoded]},
         "png": {"image_bytes": [encoded]},
         "arrays": {"images": image[np.newaxis]},

@@ -1,7 +1,8 @@
 """Reading images of any size, upright and checked, ahead of their use."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -16,17 +17,26 @@ from hrs_keras.media.exif import orientation, upright
 from hrs_keras.system.threads import read_ahead
 
 # Not Image.open for these: it has a limit on pixels of its own, and calls the JPEG files of many cameras MPO.
-_READERS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
-
+_READERS: dict[bytes, Callable[[BinaryIO], Image.Image]] = {
+    b"\x89PNG\r\n\x1a\n": PngImageFile,
+    b"\xff\xd8\xff": JpegImageFile,
+}
 
 _READING_THREADS = 4
 
 
 def read_image(path: Path, max_pixels: int) -> np.ndarray:
-    """Read a PNG or JPEG file: [h, w, 3] uint8, decoded as training does, turned upright as its EXIF data say.
+    """Read a PNG or JPEG file, decoded as in training and turned upright as its EXIF data say.
+
+    Args:
+        path: the file.
+        max_pixels: a file whose header announces more pixels is not decoded.
+
+    Returns:
+        [h, w, 3] uint8, RGB.
 
     Raises:
-        DataError: it is neither, is broken, or has more than ``max_pixels`` pixels, which its header tells.
+        DataError: the file is neither PNG nor JPEG, is broken, or has too many pixels; the message names the file.
     """
     import tensorflow as tf
 
@@ -42,10 +52,10 @@ def read_image(path: Path, max_pixels: int) -> np.ndarray:
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
-    """Refuse what is too large to be read.
+    """Refuse an image or a video that is too large to be read.
 
     Raises:
-        DataError: with the sizes, for the caller to say of which file.
+        DataError: it has more than ``max_pixels`` pixels; the message has the sizes, and the caller adds the file.
     """
     if width * height > max_pixels:
         raise DataError(
@@ -61,7 +71,7 @@ def _check_header(path: Path, max_pixels: int) -> int:
             start = file.read(8)
             reader = next((reader for magic, reader in _READERS.items() if start.startswith(magic)), None)
             if reader is None:
-                raise DataError(_other_format(path) if start else "is empty")
+                raise DataError(_other_file_type(path) if start else "is empty")
             file.seek(0)
             header = _opened(reader, file)
             check_pixels(*header.size, max_pixels)
@@ -70,7 +80,7 @@ def _check_header(path: Path, max_pixels: int) -> int:
         raise DataError(f"cannot be read ({error.strerror})") from None
 
 
-def _opened(reader: type[Image.Image], file: BinaryIO) -> Image.Image:
+def _opened(reader: Callable[[BinaryIO], Image.Image], file: BinaryIO) -> Image.Image:
     try:
         return reader(file)
     # Pillow has no common base for what it raises on a broken file: OSError, SyntaxError, struct.error, ...
@@ -78,7 +88,7 @@ def _opened(reader: type[Image.Image], file: BinaryIO) -> Image.Image:
         raise DataError(f"cannot be decoded ({error})") from None
 
 
-def _other_format(path: Path) -> str:
+def _other_file_type(path: Path) -> str:
     try:
         with Image.open(path) as image:
             return f"is a {image.format} file; convert it to PNG or JPEG"
@@ -86,8 +96,20 @@ def _other_format(path: Path) -> str:
         return "is neither a PNG nor a JPEG file"
 
 
-def read_images(files: Sequence[Path], max_pixels: int, ahead: int):
-    """A context with the files' images, in order: pairs of a path and :func:`read_image`'s array, or its DataError."""
+def read_images(
+    files: Sequence[Path], max_pixels: int, ahead: int
+) -> AbstractContextManager[Iterator[tuple[Path, np.ndarray | DataError]]]:
+    """Read images in other threads, and iterate over them in order.
+
+    Args:
+        files: PNG and JPEG files.
+        max_pixels: images that have more are not read.
+        ahead: how many images are held at one time at most, beside those that the caller holds.
+
+    Returns:
+        A context with an iterator of pairs: a path, and what :func:`read_image` returns for it or the DataError that it
+        raises.
+    """
 
     def attempt(file: Path) -> tuple[Path, np.ndarray | DataError]:
         try:

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import repeat, takewhile
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,10 @@ def open_video(path: Path, max_pixels: int) -> Iterator["Video"]:
 class Video:
     """The first video stream of an open file.
 
+    Args:
+        path: for messages.
+        container: what PyAV opened.
+
     Attributes:
         coded_size: (width, height) as stored, before frames are turned upright.
         time_base: the unit of the frames' times, in seconds.
@@ -64,7 +69,7 @@ class Video:
         frames: how many there should be; None if the file does not say.
     """
 
-    def __init__(self, path: Path, container):
+    def __init__(self, path: Path, container: Any):
         self._path, self._container, self._stream = path, container, container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self.coded_size = (self._stream.width, self._stream.height)
@@ -77,9 +82,12 @@ class Video:
 
     @contextmanager
     def read(self, ahead: int) -> Iterator[Iterator[tuple[int, np.ndarray | DataError]]]:
-        """Pairs of a time (in ``time_base`` from the first frame on, rising) and an upright frame [h, w, 3] uint8.
+        """Decode the frames in another thread, ``ahead`` at a time.
 
-        A file that breaks off gives what came before the break, and then a DataError in the place of a frame.
+        Returns:
+            A context with an iterator of pairs: a time, rising from 0, in ``time_base``; an upright frame, [h, w, 3]
+            uint8. Of a file that breaks off, the frames before the break come first, and then a DataError in place of
+            a frame.
         """
         frames = self._frames()
         with read_ahead(repeat(partial(next, frames, None)), ahead, threads=1) as results:
@@ -141,7 +149,7 @@ class VideoWriter:
     An odd height or width gets one row or column more, a copy of the last: yuv420p has even sizes only.
 
     Args:
-        path: the file.
+        path: the MP4 file.
         size: (h, w) of the pictures.
         time_base: the unit of their times, in seconds.
         rate: frames a second on average, if known.

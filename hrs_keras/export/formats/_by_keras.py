@@ -1,0 +1,41 @@
+"""What the formats have in common that are written by ``keras.Model.export``."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from hrs_keras.errors import HRSError
+
+LEAST_KERAS = "3.15"
+"""Keras 3.12, the last for Python 3.10, has no LiteRT export, and an OpenVINO export that today's OpenVINO breaks."""
+
+
+def require_keras(format: str) -> None:
+    """Check that this Keras can write the format.
+
+    Raises:
+        HRSError: it is too old.
+    """
+    import keras
+    from packaging.version import Version
+
+    if Version(keras.__version__) < Version(LEAST_KERAS):
+        raise HRSError(
+            f"the format {format} is written by Keras {LEAST_KERAS} or newer, which needs Python 3.11, found Keras"
+            f" {keras.__version__}; export where there is one: a run folder can be copied"
+        )
+
+
+def export(model: Any, path: Path, format: str) -> None:
+    """Write a model; see :meth:`hrs_keras.export.format.ExportFormat.convert`.
+
+    Args:
+        format: how Keras calls it.
+    """
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec(model.input_shape, tf.float32, name="images")]
+    with warnings.catch_warnings():
+        # Keras (3.15) asks NumPy for a name that it has no more, to put it there for tf2onnx.
+        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+        model.export(str(path), format=format, input_signature=signature, verbose=False)

@@ -1,0 +1,50 @@
+"""ONNX: read by ONNX Runtime, TensorRT, OpenVINO and others."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hrs_keras.export.format import ExportFormat, Run
+from hrs_keras.export.formats import _by_keras
+
+
+class Onnx(ExportFormat):
+    """Written by tf2onnx, run by ONNX Runtime."""
+
+    name = "onnx"
+    suffix = ".onnx"
+    runtime = "ONNX Runtime"
+    packages: ClassVar = {"onnx": "onnx", "tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
+    install = "pip install 'hrs-keras[onnx]'"
+
+    def require_writable(self) -> None:
+        """See the base class; needs a recent Keras too."""
+        _by_keras.require_keras(self.name)
+        self.require_packages()
+
+    def convert(self, model: Any, path: Path) -> None:
+        """See the base class."""
+        _by_keras.export(model, path, "onnx")
+        _name_dimensions(path)
+
+    def load(self, path: Path, threads: int | None, exact: bool) -> Run:
+        """See the base class; computes in float32 in any case."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return lambda images: session.run(["logits"], {"images": images})[0]
+
+
+def _name_dimensions(path: Path) -> None:
+    """Give the free dimensions the same names in input and output; tf2onnx numbers them."""
+    import onnx
+
+    model = onnx.load(path)
+    for tensor in (*model.graph.input, *model.graph.output):
+        for name, dimension in zip(("batch", "height", "width"), tensor.type.tensor_type.shape.dim, strict=False):
+            dimension.dim_param = name
+    onnx.save(model, path)
+
+
+PLUGIN = Onnx()
