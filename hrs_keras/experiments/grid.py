@@ -28,7 +28,9 @@ from hrs_keras.experiments.sections import (
     left_out,
 )
 from hrs_keras.recipe import packaged
-from hrs_keras.recipe.reading import explain, load_recipe, read_mapping
+from hrs_keras.recipe.explaining import explain
+from hrs_keras.recipe.old_forms import digested_encoder
+from hrs_keras.recipe.reading import load_recipe, read_mapping
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.recipe.types import Section
 
@@ -53,7 +55,7 @@ def settings_digest(recipe: Recipe) -> str:
     pictures it draws; and those that have the schema's default. The second is why results stay valid when a later
     version adds a key: its default means what was done before there was the key.
     """
-    tree = recipe.model_dump(mode="json", exclude_defaults=True)
+    tree = recipe.model_dump(mode="json", exclude_defaults=True) | {"encoder": digested_encoder(recipe.encoder)}
     for section, keys in _NO_OUTCOME.items():
         for key in keys:
             (tree[section] if section else tree).pop(key, None)

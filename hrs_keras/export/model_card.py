@@ -75,7 +75,8 @@ Made with {versions}{revision}.
 def _encoder(recipe: Recipe) -> str:
     encoder = recipe.encoder
     start = f"ImageNet weights ({encoder.weights})" if encoder.weights else "random weights"
-    return f"{encoder.family} (width {encoder.width:g}), from {start}"
+    settings = encoder.model_dump(exclude={"family", "weights"}).items()
+    return f"{encoder.family} ({', '.join(f'{name} {value}' for name, value in settings)}), from {start}"
 
 
 def _datasets(recipe: Recipe) -> str:

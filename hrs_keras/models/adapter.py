@@ -1,5 +1,7 @@
 """PixelDA's generator (Bousmalis et al. 2017, Fig. 2): from a synthetic image and noise to an adapted image."""
 
+from typing import Any
+
 import keras
 
 
@@ -37,7 +39,7 @@ def adapter(size: tuple[int, int], noise: int = 10, channels: int = 64, blocks: 
     return keras.Model({"image": image, "noise": numbers}, adapted, name="adapter")
 
 
-def _conv(channels: int, name: str, **kwargs) -> keras.layers.Layer:
+def _conv(channels: int, name: str, **kwargs: Any) -> keras.layers.Layer:
     return keras.layers.Conv2D(channels, 3, padding="same", kernel_initializer="he_normal", name=name, **kwargs)
 
 

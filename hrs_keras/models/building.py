@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import keras
 
-from hrs_keras.models import encoders
+from hrs_keras.errors import RecipeError
 from hrs_keras.models.adapter import adapter
 from hrs_keras.models.discriminator import discriminator
 from hrs_keras.models.fcn8s import fcn8s
 from hrs_keras.models.generator import generator
 from hrs_keras.models.global_state import precision_policy, seeded
 from hrs_keras.models.weighting import weighting_network
-from hrs_keras.recipe.schema import Encoder, Recipe
+from hrs_keras.recipe.encoder import FEATURES, Encoder
+from hrs_keras.recipe.schema import Recipe
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def build_segmenter(recipe: Recipe, *, pretrained: bool = False) -> keras.Model:
     with precision_policy(recipe):
         encoder = _build_encoder(recipe.encoder)
         if pretrained and recipe.encoder.weights is not None:
-            encoders.load_vgg16_classifier(encoder, recipe.encoder.weights)
+            recipe.encoder.load_weights(encoder)
         return fcn8s(encoder, len(recipe.data.label_space.classes))
 
 
@@ -89,8 +90,7 @@ def _build_generator(recipe: Recipe, segmenter: keras.Model) -> keras.Model | No
         return adapter(recipe.data.size, settings.noise, settings.channels, settings.blocks)
     if not method.gan:
         return None
-    stride = encoders.DEEPEST_STRIDE[recipe.encoder.family]
-    return generator(segmenter.output["features"].shape[-1], stride, method.generator_channels)
+    return generator(segmenter.output["features"].shape[-1], recipe.encoder.deepest_stride, method.generator_channels)
 
 
 def _build_discriminator(recipe: Recipe) -> keras.Model | None:
@@ -98,7 +98,12 @@ def _build_discriminator(recipe: Recipe) -> keras.Model | None:
     return discriminator(method.discriminator_channels) if method.gan or method.trainer == "pixelda" else None
 
 
-def _build_encoder(spec: Encoder) -> keras.Model:
-    if spec.family == "vgg16":
-        return encoders.vgg16(spec.width, spec.fc, spec.dropout, spec.preprocessing)
-    return encoders.resnet(spec.width, tuple(spec.blocks), spec.preprocessing)
+def _build_encoder(encoder: Encoder) -> keras.Model:
+    network = encoder.build()
+    outputs = network.output if isinstance(network.output, dict) else {}
+    if missing := [name for name in FEATURES if name not in outputs]:
+        raise RecipeError(
+            f"encoder.family: {type(encoder).__name__}.build() of the family {encoder.family!r} gives the outputs"
+            f" {sorted(outputs)}; it must also give {', '.join(missing)}"
+        )
+    return network

@@ -1,25 +1,30 @@
 """FCN8s: the segmentation network E+S (Section 3.3; Long et al. 2015)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("hrs_keras")
 class BilinearUpSampling(keras.layers.Layer):
-    """Enlarges maps ``factor`` times; unlike Keras's ``UpSampling2D`` (3.15) also where their size is not known yet."""
+    """Enlarges maps ``factor`` times; unlike Keras' ``UpSampling2D`` (3.15) also where their size is not known.
 
-    def __init__(self, factor: int, **kwargs):
+    Args:
+        factor: by which both sides grow."""
+
+    def __init__(self, factor: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.factor = factor
 
-    def call(self, maps):
+    def call(self, maps: tf.Tensor) -> tf.Tensor:
         """[B, h, w, C] -> [B, factor * h, factor * w, C]."""
         size = maps.shape[1:3]
         size = size if size.is_fully_defined() else tf.shape(maps)[1:3]
         return tf.cast(tf.image.resize(maps, [side * self.factor for side in (size[0], size[1])]), maps.dtype)
 
-    def get_config(self):
-        """The constructor's arguments."""
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, for saving."""
         return super().get_config() | {"factor": self.factor}
 
 
@@ -29,7 +34,7 @@ def fcn8s(encoder: keras.Model, num_classes: int) -> keras.Model:
     The 1x1 score heads belong to E; S is the up-sampling and adding, and has no variables.
 
     Args:
-        encoder: from ``hrs_keras.models.encoders``.
+        encoder: from :meth:`hrs_keras.recipe.encoder.Encoder.build`.
         num_classes: C.
 
     Returns:

@@ -1,6 +1,7 @@
 """Generator G (Section 3.3): from the encoder's deepest features back to the image."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -37,5 +38,5 @@ def generator(in_channels: int, stride: int = 16, channels: Sequence[int] = (256
     return keras.Model(features, image, name="generator")
 
 
-def _conv(channels: int, name: str, kind: type = keras.layers.Conv2D, **kwargs) -> keras.layers.Layer:
+def _conv(channels: int, name: str, kind: type = keras.layers.Conv2D, **kwargs: Any) -> keras.layers.Layer:
     return kind(channels, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=name, **kwargs)

@@ -1,30 +1,31 @@
 """Reading recipes: a YAML file becomes one typed, validated tree (``hrs_keras.recipe.schema``).
 
 ``extends: other.yaml`` takes another recipe as the starting point: a file beside the recipe, or else a packaged recipe
-(``hrs_keras.recipe.packaged``); mappings are merged key by
-key, anything else is replaced. Further files given beside a recipe, its parts, are merged over it in their order;
-``a.b=value`` on the command line replaces one value last.
+(``hrs_keras.recipe.packaged``). Mappings are merged key by key, anything else is replaced; but where ``encoder.family``
+changes, the former family's settings that the new one does not have are dropped. Further files given beside a recipe,
+its parts, are merged over it in their order; ``a.b=value`` on the command line replaces one value last.
 """
 
 import re
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from hrs_keras.errors import RecipeError, did_you_mean
-from hrs_keras.recipe import packaged
+from hrs_keras.errors import RecipeError
+from hrs_keras.recipe import old_forms, packaged
+from hrs_keras.recipe.encoder import Encoder
+from hrs_keras.recipe.explaining import explain
 from hrs_keras.recipe.schema import Recipe
-from hrs_keras.recipe.types import Section
 
 
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 reads 1e-4 as a string and lets a key's second value win; recipes want a number and an error."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
@@ -83,13 +84,13 @@ def load_recipe(paths: str | Path | Sequence[str | Path], overrides: Sequence[st
     for override in overrides:
         _override(tree, override)
     _refuse_other_files(tree, files)
-    return parse_recipe(tree, " with ".join(map(str, files)))
+    return _validated(tree, " with ".join(map(str, files)))
 
 
 def _with_parts(recipe: Path, *parts: Path) -> dict[str, Any]:
     tree = {"name": recipe.stem} | _read(recipe, seen=())
     for path in parts:
-        part = read_mapping(path)
+        part = old_forms.upgrade(read_mapping(path))
         if "extends" in part:
             raise RecipeError(
                 f"{path} is given beside {recipe} and extends {part['extends']!r}; a part changes what it names and"
@@ -114,20 +115,24 @@ def _refuse_other_files(tree: dict[str, Any], files: Sequence[Path]) -> None:
 
 
 def parse_recipe(tree: dict[str, Any], origin: str = "recipe") -> Recipe:
-    """Validate a recipe given as plain data.
+    """Validate a recipe given as plain data, as :meth:`Recipe.to_dict` gives it, now or in an earlier version.
 
     Raises:
         RecipeError: one line for each thing wrong.
     """
+    return _validated(old_forms.upgrade(tree), origin)
+
+
+def _validated(tree: Any, origin: str) -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        raise RecipeError(f"{origin} is not a valid recipe:\n{explain(error, Recipe)}") from None
+        raise RecipeError(f"{origin} is not a valid recipe:\n{explain(error, Recipe, tree)}") from None
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
     """``key: a -> b`` for every leaf in which two recipes differ."""
-    a, b = leaves(one.to_dict()), leaves(other.to_dict())
+    a, b = (leaves(recipe.model_dump(mode="json")) for recipe in (one, other))
     return [f"{k}: {a.get(k, '(absent)')} -> {b.get(k, '(absent)')}" for k in {**a, **b} if a.get(k) != b.get(k)]
 
 
@@ -140,7 +145,7 @@ def leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    tree = read_mapping(path, by=f" (extended by {seen[-1]})" if seen else "")
+    tree = old_forms.upgrade(read_mapping(path, by=f" (extended by {seen[-1]})" if seen else ""))
     resolved = path.resolve()
     if resolved in seen:
         circle = [*seen[seen.index(resolved) :], resolved]
@@ -187,10 +192,34 @@ def read_mapping(path: Path, what: str = "a recipe", by: str = "") -> dict[str, 
     return tree
 
 
-def _merge(base: Any, change: Any) -> Any:
+def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's tree with the values of another file put over it."""
+    merged: dict[str, Any] = _merge_any(base, change)
+    former, encoder = base.get("encoder"), merged.get("encoder")
+    if isinstance(former, dict) and isinstance(encoder, dict):
+        merged["encoder"] = _of_one_family(encoder, former.get("family"), own=change.get("encoder") or ())
+    return merged
+
+
+def _merge_any(base: Any, change: Any) -> Any:
     if isinstance(base, dict) and isinstance(change, dict):
-        return base | {key: _merge(base.get(key), value) for key, value in change.items()}
+        return base | {key: _merge_any(base.get(key), value) for key, value in change.items()}
     return change
+
+
+def _of_one_family(encoder: dict[str, Any], former: Any, own: Collection[str] = ()) -> dict[str, Any]:
+    """An encoder whose family has just changed, without the former family's settings that the new one does not have.
+
+    Args:
+        encoder: with the new family.
+        former: the former family's name.
+        own: keys that came with the new family; they stay, so that one which is not valid is refused.
+    """
+    old, new = Encoder.variant({"family": former}), Encoder.variant(encoder)
+    if Encoder in (old, new):
+        return encoder
+    left = old.model_fields.keys() - new.model_fields.keys() - set(own)
+    return {key: value for key, value in encoder.items() if key not in left}
 
 
 def _override(tree: dict[str, Any], text: str) -> None:
@@ -204,7 +233,10 @@ def _override(tree: dict[str, Any], text: str) -> None:
         if isinstance(node, dict) and node.get(part) is None:
             node[part] = {}
         node = node[_index(node, part, text)]
+    former = node.get(last) if isinstance(node, dict) else None
     node[_index(node, last, text)] = parsed
+    if [*parents, last] == ["encoder", "family"]:
+        tree["encoder"] = _of_one_family(node, former)
 
 
 def _index(node: Any, part: str, text: str) -> Any:
@@ -216,38 +248,3 @@ def _index(node: Any, part: str, text: str) -> Any:
             return number
         raise RecipeError(f"override {text!r}: {part!r} is no position in a list of {len(node)} items (0 is the first)")
     raise RecipeError(f"override {text!r}: {part!r} lies below a plain value ({node!r})")
-
-
-def explain(error: ValidationError, schema: type[Section]) -> str:
-    """One line for each problem that pydantic found in a file of this schema, in the file's terms."""
-    return "\n".join(f"  {_explain(problem, schema)}" for problem in error.errors())
-
-
-def _explain(problem: dict[str, Any], schema: type[Section]) -> str:
-    *parents, last = problem["loc"] or (schema.__name__.lower(),)
-    where = ".".join(map(str, (*parents, last)))
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{where}: unknown key." + did_you_mean(str(last), _keys_at(schema, parents))
-        case "missing" if isinstance(last, int):
-            return f"{where}: missing; the list has too few items."
-        case "missing":
-            return f"{where}: missing. {'Extend recipes/base.yaml or give' if schema is Recipe else 'Give it'} a value."
-        case "too_short":
-            return f"{where}: is a list of {len(problem['input'])}, wants at least {problem['ctx']['min_length']}"
-        case "value_error":
-            return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
-        case "model_type":
-            return f"{where}: wants a mapping of keys to values, found {reprlib.repr(problem['input'])}"
-        case _:
-            return f"{where}: {problem['msg']} (found {reprlib.repr(problem['input'])})"
-
-
-def _keys_at(section: Any, path: Sequence[str | int]) -> list[str]:
-    """The valid keys at ``path`` below a section, found by walking the schema."""
-    for part in path:
-        if isinstance(part, int):
-            continue  # a list's items share one schema
-        annotation = section.model_fields[part].annotation
-        section = get_args(annotation)[0] if get_origin(annotation) else annotation
-    return list(section.model_fields)

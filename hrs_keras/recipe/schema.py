@@ -7,41 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import yaml
-from pydantic import Field, StrictBool, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, StrictBool, field_validator, model_validator
 
 from hrs_keras.recipe.data import Data, Dataset
-from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section, Seed
+from hrs_keras.recipe.encoder import Encoder
+from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder
+from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section, Seed, Share
 
 ROLES = ("source", "target", "validation")
 Level = Literal["pixel", "region", "image"]
-Share = Annotated[float, Field(ge=0, lt=1), Number]
-
-
-class Encoder(Section):
-    """The convolutional part of the segmentation network."""
-
-    family: Literal["vgg16", "resnet"]
-    width: Positive
-    fc: PositiveInt
-    dropout: Share
-    blocks: Annotated[list[Annotated[PositiveInt, Field(ge=2)]], Field(min_length=4, max_length=4)]
-    weights: str | None
-    preprocessing: Literal["caffe", "unit"]
-
-    @model_validator(mode="after")
-    def _weights_fit(self) -> "Encoder":
-        if self.weights is None:
-            return self
-        if self.family != "vgg16":
-            raise ValueError(f"weights={self.weights!r}: pretrained weights are read for vgg16 only; set weights: null")
-        if self.width != 1 or self.fc != 4096:
-            raise ValueError(
-                f"weights={self.weights!r} needs the full network (width 1, fc 4096), found width {self.width:g} and"
-                f" fc {self.fc}; set weights: null to train from scratch"
-            )
-        if self.preprocessing != "caffe":
-            raise ValueError(f"weights={self.weights!r} were trained on caffe-style input: set preprocessing: caffe")
-        return self
 
 
 class PixelDA(Section):
@@ -167,7 +141,7 @@ class Recipe(Section):
     runs: str
     saved_models: str
     data: Data
-    encoder: Encoder
+    encoder: SerializeAsAny[Encoder]  # of its family's class
     method: Method
     train: Train
 
@@ -216,7 +190,7 @@ class Recipe(Section):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data (str, int, float, bool, None, list, dict), as YAML and JSON take it."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json") | {"encoder": stored_encoder(self.encoder)}
 
     def to_yaml(self) -> str:
         """The resolved recipe as YAML text that :func:`load_recipe` reads back to an equal recipe."""
@@ -224,4 +198,5 @@ class Recipe(Section):
 
     def digest(self) -> str:
         """12 hexadecimal digits that stand for the resolved recipe."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        tree = self.to_dict() | {"encoder": digested_encoder(self.encoder)}
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]

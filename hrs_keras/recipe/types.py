@@ -31,6 +31,9 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Number]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Number]
 
 
+Share = Annotated[float, Field(ge=0, lt=1), Number]
+
+
 # Twice a seed must still fit into the 32 bits that TensorFlow's stateless random numbers are keyed by.
 Seed = Index
 
@@ -39,3 +42,12 @@ class Section(BaseModel):
     """A mapping of a recipe: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    @classmethod
+    def variant(cls, given: Any) -> "type[Section]":
+        """The class whose keys are valid in a section; one that depends on what is given overrides this.
+
+        Args:
+            given: the section as plain data, not validated yet.
+        """
+        return cls

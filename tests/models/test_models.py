@@ -11,11 +11,16 @@ import tensorflow as tf
 from support import tiny
 
 from hrs_keras.errors import CheckpointError
-from hrs_keras.models import build_networks, build_segmenter, encoders, precision_policy, seeded
+from hrs_keras.models import build_networks, build_segmenter, precision_policy, seeded
 from hrs_keras.models.discriminator import discriminator
+from hrs_keras.models.encoders.resnet import ResNet
+from hrs_keras.models.encoders.vgg16 import VGG16
 from hrs_keras.models.fcn8s import fcn8s
 from hrs_keras.models.generator import generator
+from hrs_keras.models.layers import CaffePreprocessing
 from hrs_keras.models.weighting import weighting_network
+from hrs_keras.recipe.encoder import Encoder
+from hrs_keras.recipe.plugins import ENCODERS
 
 H, W, C = 64, 128, 11
 FULL_VGG = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]  # convolutions a block and their channels
@@ -30,11 +35,11 @@ def probabilities(images=2):
 
 
 def vgg_segmenter():
-    return fcn8s(encoders.vgg16(0.0625, 32, 0.5, "caffe"), C)
+    return fcn8s(VGG16(family="vgg16", width=0.0625, fc=32, preprocessing="caffe").build(), C)
 
 
 def resnet_segmenter():
-    return fcn8s(encoders.resnet(), C)
+    return fcn8s(ResNet(family="resnet").build(), C)
 
 
 FAMILIES = {
@@ -117,7 +122,7 @@ def test_segmenter_names_the_size_to_use(name, size, advice):
 
 
 def test_resnet_can_be_narrowed_from_its_second_stage_on():
-    features = encoders.resnet(0.125).output
+    features = ResNet(family="resnet", width=0.125).build().output
     assert [features[name].shape[-1] for name in ("stride8", "stride16", "stride32", "deepest")] == [16, 32, 64, 64]
 
 
@@ -134,7 +139,7 @@ def test_parameters_of_fcn8s_on_vgg16():
     assert count == 14_714_688  # VGG16 without its top, as published
     count += conv(7, 512, 4096) + conv(1, 4096, 4096)
     count += conv(1, 4096, 19) + conv(1, 512, 19) + conv(1, 256, 19)
-    model = fcn8s(encoders.vgg16(), 19)
+    model = fcn8s(VGG16(family="vgg16", preprocessing="caffe").build(), 19)
     assert model.count_params() == count
     assert sum(math.prod(v.shape) for v in model.trainable_variables) == count
     shape = model.compute_output_shape((1, 512, 1024, 3))
@@ -207,9 +212,18 @@ def test_weighting_network_resizes_its_last_convolution(level, activation):
 def test_caffe_preprocessing():
     image = np.array([-1, 0, 1], "float32").reshape(1, 1, 1, 3)  # red 0, green 127.5, blue 255
     expected = keras.applications.vgg16.preprocess_input((image + 1) * 127.5)
-    result = encoders.CaffePreprocessing()(image).numpy()
+    result = CaffePreprocessing()(image).numpy()
     np.testing.assert_allclose(result, expected, rtol=1e-6)
     np.testing.assert_allclose(np.ravel(result), [255 - 103.939, 127.5 - 116.779, 0 - 123.68], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_every_family_gives_the_features_that_it_promises(name):
+    encoder = ENCODERS.load_class(name, Encoder).model_validate({"family": name})
+    shapes = {key: shape[1:3] for key, shape in encoder.build().compute_output_shape((1, 64, 128, 3)).items()}
+    assert shapes == {f"stride{s}": (64 // s, 128 // s) for s in (8, 16, 32)} | {
+        "deepest": (64 // encoder.deepest_stride, 128 // encoder.deepest_stride)
+    }
 
 
 @pytest.mark.parametrize("family", ["vgg16", "resnet"])
@@ -285,8 +299,9 @@ def test_imagenet_classifier_becomes_fc6_and_fc7(tmp_path):
     expected = wanted(keras.applications.vgg16.preprocess_input((image + 1) * 127.5))
     expected = [value.numpy() for value in expected]
     del classifier, wanted
-    encoder = encoders.vgg16()
-    encoders.load_vgg16_classifier(encoder, path)
+    settings = VGG16(family="vgg16", weights=path, preprocessing="caffe")
+    encoder = settings.build()
+    settings.load_weights(encoder)
     found = keras.Model(encoder.inputs[0], [encoder.get_layer(name).output for name in ("fc6", "fc7")])(image)
     for value, reference in zip(found, expected, strict=True):
         assert value.shape == (1, 7, 7, 4096)
@@ -316,8 +331,9 @@ def broken_weights(tmp_path, monkeypatch):
 @pytest.mark.parametrize("case", ["offline", "missing", "corrupt", "wrong architecture", "folder"])
 def test_weights_that_cannot_be_loaded(broken_weights, case):
     weights = broken_weights[case]
+    settings = VGG16(family="vgg16", weights=weights, preprocessing="caffe")
     with pytest.raises(CheckpointError) as caught:
-        encoders.load_vgg16_classifier(None, weights)  # fails before it touches the encoder
+        settings.load_weights(None)  # fails before it touches the network
     message = str(caught.value)
     assert ("cannot download the ImageNet weights" if weights == "imagenet" else weights) in message
     assert "encoder.weights: null" in message

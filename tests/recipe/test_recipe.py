@@ -30,12 +30,14 @@ def test_base_is_no_recipe_of_its_own():
 
 
 def test_base_has_every_key_of_the_schema_and_no_other():
+    base = yaml.safe_load(BASE.read_text())
+
     def keys(section: type[Section], prefix: str = "") -> set[str]:
         found = set()
         for name, field in section.model_fields.items():
             kind = field.annotation
             nested = get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, Section)
-            found |= keys(kind, f"{prefix}{name}.") if nested else {prefix + name}
+            found |= keys(kind.variant(base.get(name)), f"{prefix}{name}.") if nested else {prefix + name}
         return found
 
     def leaves(tree: dict, prefix: str = "") -> set[str]:
@@ -45,7 +47,7 @@ def test_base_has_every_key_of_the_schema_and_no_other():
             for key in (leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [prefix + name])
         }
 
-    assert leaves(yaml.safe_load(BASE.read_text())) | {"name"} == keys(Recipe)
+    assert leaves(base) | {"name"} == keys(Recipe)
 
 
 # ---- extends and merge -----------------------------------------------------------------------------------------

@@ -1,0 +1,46 @@
+"""Recipes in the form in which earlier versions stored them, and digests that were taken of that form.
+
+Until families of encoders had classes of their own, every recipe's ``encoder`` had the same seven keys, and a family
+did not read those that are not its own (a ResNet ``fc`` and ``dropout``, VGG16 ``blocks``). Run folders, exports and
+results hold such recipes; all that is known of that form is here.
+"""
+
+from typing import Any
+
+from hrs_keras.recipe.encoder import UNREAD, Encoder
+
+_KEYS = {"family", "width", "fc", "dropout", "blocks", "weights", "preprocessing"}
+_FAMILIES = ("vgg16", "resnet")
+# What recipes/base.yaml gave to the keys that a family does not read.
+_DEFAULTS = {"fc": 4096, "dropout": 0.5, "blocks": [2, 2, 2, 2]}
+
+
+def upgrade(tree: Any) -> Any:
+    """A recipe as plain data, in today's form: the encoder's keys that its family does not have are set apart.
+
+    Args:
+        tree: the whole content of one file. One that is not in the old form is returned as it is.
+    """
+    encoder = tree.get("encoder") if isinstance(tree, dict) else None
+    # All seven keys in one file: as stored recipes have them. A recipe that somebody writes names what differs.
+    if not isinstance(encoder, dict) or set(encoder) != _KEYS or encoder["family"] not in _FAMILIES:
+        return tree
+    valid = Encoder.variant(encoder).model_fields
+    read = {key: value for key, value in encoder.items() if key in valid}
+    return tree | {"encoder": read | {UNREAD: {key: encoder[key] for key in encoder if key not in valid}}}
+
+
+def stored_encoder(encoder: Encoder) -> dict[str, Any]:
+    """An encoder's settings as plain data, as they are stored: in the old form again, if that is what was read."""
+    return digested_encoder(encoder) if encoder.unread else encoder.model_dump(mode="json")
+
+
+def digested_encoder(encoder: Encoder) -> dict[str, Any]:
+    """An encoder's settings as plain data, as digests of recipes are taken of them.
+
+    The families that the old form knew have all of its keys, so that stored digests still stand for the same settings.
+    Of others only what differs from the family's defaults counts: a setting that a later version adds changes nothing.
+    """
+    if encoder.family in _FAMILIES:
+        return _DEFAULTS | encoder.unread | encoder.model_dump(mode="json")
+    return encoder.model_dump(mode="json", exclude_defaults=True)
