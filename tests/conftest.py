@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers, and the commands that they start, share the CPUs: more threads would only wait for one another.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -20,6 +24,13 @@ from support.tiny_run import write_recipe
 from hrs_keras.cli import logs
 from hrs_keras.errors import RecipeError
 from hrs_keras.recipe.reading import load_recipe
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What reads genuine data is marked so."""
+    for item in items:
+        if "real_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("data")
 
 
 @pytest.fixture(autouse=True)
@@ -121,28 +132,51 @@ def refusal(camvid_recipe: Callable) -> Callable[..., str]:
     return read
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """``once(name, make)``: a folder that one worker of pytest-xdist has ``make`` fill and that all read."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def build(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with open(shared / f"{name}.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed to fill it
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return build
+
+
 # ---- a tiny run over the toy city ------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def city(once: Callable) -> Path:
     """A toy city of 4 + 4 synthetic and 4 + 3 real images of 64x128 pixels."""
     from hrs_keras.toy_city import ToyCity, generate
 
-    return generate(tmp_path_factory.mktemp("city") / "toy", ToyCity((64, 128), gtav=4, synthia=4, train=4, val=3))
+    spec = ToyCity((64, 128), gtav=4, synthia=4, train=4, val=3)
+    return once("city", lambda folder: generate(folder / "toy", spec)) / "toy"
 
 
 @pytest.fixture(scope="session")
-def finished(city: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(city: Path, once: Callable) -> Path:
     """The run folder of an uninterrupted ``hrs train``. Only to be read."""
-    folder = tmp_path_factory.mktemp("finished")
-    recipe = write_recipe(folder, city)
-    process = start("-m", "hrs_keras.cli", "train", recipe, cache=folder / "cache")
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    (folder / "out.txt").write_text(out)
-    (folder / "err.txt").write_text(err)
-    return folder / "runs/tiny"
+
+    def make(folder: Path) -> None:
+        recipe = write_recipe(folder, city)
+        process = start("-m", "hrs_keras.cli", "train", recipe, cache=folder / "cache")
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == 0, err
+        (folder / "out.txt").write_text(out)
+        (folder / "err.txt").write_text(err)
+
+    return once("finished", make) / "runs/tiny"
 
 
 @pytest.fixture

@@ -100,6 +100,7 @@ def test_inference_report_takes_ratios_within_a_round(benchmark):
     assert "| SavedModel, logits | 1.5 | 70 | 0.3 |  |" in text and "| LiteRT |  |  |  | 1e-6 of 8.0 |" in text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(WRITABLE) < len(BUILT_IN), reason="a format cannot be written by this Keras or Python")
 def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path):
     held = benchmark("exports").measure(tmp_path, height=64, width=96, fc=8, channels=4)
@@ -189,6 +190,7 @@ def test_scaling_report(benchmark):
     assert re.search(r"^\| step time, .*\| 1\.14 \| 1\.00 to 1\.25 \|$", text, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_step_of_two_virtual_devices_is_timed():
     shape = ["--height=32", "--width=64", "--fc=8", "--steps=1", "--batch=2", "--system=joint"]
     command = [sys.executable, BENCHMARKS / "step.py", *shape, "--devices=cpu:2", "--cores=1"]

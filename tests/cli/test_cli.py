@@ -131,6 +131,7 @@ def first_image(folder):
     return first(folder / "figures/predictions")
 
 
+@pytest.mark.slow
 def test_not_finite_ends_with_code_2(recipe_file, capsys):
     overrides = ["train.learning_rate.encoder=1e30", "train.checkpoint_every=8", "train.validate_every=8"]
     assert "not finite" in refused(capsys, "train", recipe_file, *overrides)

@@ -341,6 +341,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_whole_experiment(made):
     folder, printed = made
     cells = load_experiment(folder / "toy.yaml").cells()
@@ -370,6 +371,7 @@ def test_a_whole_experiment(made):
     assert not (folder / "saved_models").exists()
 
 
+@pytest.mark.slow
 def test_nothing_is_run_twice(made):
     folder, _ = made
     before = contents(folder / "runs") | contents(folder / "results")
@@ -378,6 +380,7 @@ def test_nothing_is_run_twice(made):
     assert contents(folder / "runs") | contents(folder / "results") == before
 
 
+@pytest.mark.slow
 def test_lost_results_are_collected_again(made, tmp_path, monkeypatch, instead, capsys):
     instead("raise SystemExit('was started')")
     folder, _ = made
@@ -420,6 +423,7 @@ def is_locked(log: Path) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_interrupted_killed_and_failing(made, city, tmp_path):
     lost = systems("fcn")[0] | {"name": "lost", "set": {"data.root": str(tmp_path / "nowhere")}}
     file = write_experiment(tmp_path, city, "cut", [lost, *systems("w1")], seeds=[0])

@@ -151,6 +151,7 @@ def test_onnx_sizes_have_names(exported):
     onnx.checker.check_model(model, full_check=True)
 
 
+@pytest.mark.slow
 @formats
 def test_residual_encoder_trained_in_bfloat16(tmp_path, format):
     recipe = tiny.recipe("name=res", "precision=mixed_bfloat16", "encoder.family=resnet")
@@ -189,6 +190,7 @@ def segmenter(recipe):
     return build_segmenter(recipe)
 
 
+@pytest.mark.slow
 def test_another_networks_answers_are_refused(recipe, segmenter, tmp_path, monkeypatch):
     other, onnx = pixel_model(build_segmenter(recipe), None), load_format("onnx")
     convert = onnx.convert
@@ -249,6 +251,7 @@ def test_unknown_formats(tmp_path):
         open_model(Path("model.pb"))
 
 
+@pytest.mark.slow
 def test_versions_of_a_run(copied):
     versions = copied.parents[1] / "saved_models/tiny-onnx"
     assert export_run_portable(copied, "onnx", which="last") == versions / "1/tiny.onnx"

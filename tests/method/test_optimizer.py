@@ -154,6 +154,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_add_their_gradients_up_and_stay_equal():
     # Logical devices can only be set before TensorFlow starts: hence a process of its own.
     result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=TESTS, capture_output=True, text=True)

@@ -157,6 +157,7 @@ def test_every_player_follows_the_gradient_of_its_own_objective_alone():
             np.testing.assert_allclose(change, gradient, 0, tolerance, err_msg=f"{player.name}: {variable.path}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["adversarial", "task", "content"])
 def test_the_weights_are_the_generators_alone(key):
     one, other = (observe(build(f"method.pixelda.{key}={value}"), batch_of()).moved for value in (0, 50))
@@ -190,6 +191,7 @@ def test_label_noise_softens_the_discriminators_labels_alone():
     assert float(noisy["loss/discriminator"]) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_same_seed_same_steps():
     runs = []
     for seed in (0, 0, 1):
@@ -198,6 +200,7 @@ def test_same_seed_same_steps():
     assert runs[0] == runs[1] != runs[2]
 
 
+@pytest.mark.slow
 def test_noise_is_a_function_of_seed_and_step():
     trainer = build()
     first = trainer.noise(500).numpy()
@@ -221,6 +224,7 @@ def test_noise_is_not_the_label_noise():
     assert abs(np.corrcoef(noise.ravel(), label_noise.ravel())[0, 1]) < 0.15
 
 
+@pytest.mark.slow
 def test_alternating_players_answer_to_the_weights_the_others_have_just_got():
     """Equal to three shared steps on one batch, in each of which one player alone moves."""
     alternating, stepwise, shared = build("train.schedule=alternating"), build(), build()
@@ -243,6 +247,7 @@ def test_alternating_players_answer_to_the_weights_the_others_have_just_got():
         assert np.allclose(end, simultaneous, rtol=1e-6, atol=1e-8) == (player.name == "encoder")  # the first to move
 
 
+@pytest.mark.slow
 def test_fit_trains_every_player():
     trainer = build("train.steps=100", *(f"train.learning_rate.{name}=1e-3" for name in PLAYERS))
     before = [v.numpy() for p in trainer.players for v in p.network.trainable_variables]
@@ -314,6 +319,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one_with_the_whole_batch():
     # Logical devices can only be set before TensorFlow starts: hence a process of its own.
     result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=TESTS, capture_output=True, text=True)
@@ -377,6 +383,7 @@ def weights(run: Path) -> dict[str, np.ndarray]:
     return {name: reader.get_tensor(name) for name in names}
 
 
+@pytest.mark.slow
 def test_a_run_draws_its_pictures_and_resumes(recipe_file, monkeypatch):
     """Killed after step 3, whose checkpoint is there, it ends with the weights of a run that was not."""
     settings = [*PIXELDA, *SMALL, "train.steps=4", "train.validate_every=2"]

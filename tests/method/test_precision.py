@@ -29,6 +29,7 @@ def curve(recipe_file, precision, policy):
     return np.array([float(log["loss/target"]) for log in logs])
 
 
+@pytest.mark.slow
 def test_half_precision_learns_as_float32_does(recipe_file, policy):
     """The last ten steps' mean loss is within 10 % of float32's, which has fallen by more than a quarter."""
     exact = curve(recipe_file, "float32", policy)

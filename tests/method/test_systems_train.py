@@ -7,13 +7,19 @@ from support.one_step import begin
 from support.paths import REPOSITORY
 
 SYSTEMS = sorted(path.stem for path in (REPOSITORY / "recipes/systems").glob("*.yaml"))
+SMALL = ("method.pixelda.channels=4", "method.pixelda.blocks=1")
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_losses_fall(recipe_file, system):
-    trainer, batches = begin(
-        recipe_file, system, "train.steps=50", "method.pixelda.channels=4", "method.pixelda.blocks=1"
+def systems(*quick: str):
+    """All systems, of which those that are not ``quick`` are slow."""
+    return pytest.mark.parametrize(
+        "system", [pytest.param(name, marks=[] if name in quick else pytest.mark.slow) for name in SYSTEMS]
     )
+
+
+@systems("fcn", "ours_w1")
+def test_losses_fall(recipe_file, system):
+    trainer, batches = begin(recipe_file, system, "train.steps=50", *SMALL)
     steps = 0
     for phase in batches:
         step = tf.function(trainer.train_step)
@@ -27,11 +33,11 @@ def test_losses_fall(recipe_file, system):
     assert steps == int(trainer.step) == 50
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@systems("fcn")
 def test_a_seed_repeats_and_another_does_not(recipe_file, system):
     outcome = []
     for seed in (3, 3, 4):
-        trainer, batches = begin(recipe_file, system, "train.steps=4", f"seed={seed}")
+        trainer, batches = begin(recipe_file, system, "train.steps=4", f"seed={seed}", *SMALL)
         for phase in batches:
             for batch in phase.take(1):
                 trainer.train_step(batch)

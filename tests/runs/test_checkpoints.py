@@ -36,6 +36,7 @@ def kill_when(process, moment, limit: float = 120) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(finished, city, tmp_path):
     recipe, run = write_recipe(tmp_path, city), tmp_path / "runs/tiny"
     seeded = random.Random(0)
@@ -275,6 +276,7 @@ def test_a_damaged_best_checkpoint_is_replaced(joint, tmp_path, capsys):
     assert checkpoints.best() == {"step": 6, "miou": 0.1}
 
 
+@pytest.mark.slow
 def test_terminated_and_resumed_equals_uninterrupted(finished, city, tmp_path):
     recipe, run = write_recipe(tmp_path, city), tmp_path / "runs/tiny"
     command = ("-m", "hrs_keras.cli", "train", recipe)
@@ -297,6 +299,7 @@ def test_terminated_and_resumed_equals_uninterrupted(finished, city, tmp_path):
     assert [name for name in ours if ours[name] != theirs[name]] == []
 
 
+@pytest.mark.slow
 def test_checkpoints_by_the_clock(recipe_file):
     recipe = load_recipe(
         recipe_file,

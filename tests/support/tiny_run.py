@@ -31,6 +31,7 @@ SETTINGS = {
         "log_every": 2,
         "validate_every": 4,
         "checkpoint_every": 3,
+        "pictures": 1,
     },
 }
 

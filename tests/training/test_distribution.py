@@ -118,6 +118,7 @@ def test_devices_are_chosen_before_tensorflow_begins():
         distribute(tiny.recipe("train.batch_size=2"), "cpu:2")
 
 
+@pytest.mark.slow
 def test_two_devices_train_a_whole_run(city, tmp_path):
     recipe = write_recipe(tmp_path, city)
     words = ("-m", "hrs_keras.cli", "train", recipe, "--devices")

@@ -55,11 +55,18 @@ def same_as(finished, run) -> None:
 @pytest.mark.parametrize(
     ("validation", "step", "said"),
     [
-        (1, 0, "while the weights of step 0, which are saved, were validated"),
-        (2, 4, r"after step 4: saved .*step-4"),
-        (3, STEPS, rf"after step {STEPS}: saved .*step-{STEPS}"),
+        pytest.param(
+            *(1, 0, "while the weights of step 0, which are saved, were validated"),
+            id="before the first step",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(2, 4, r"after step 4: saved .*step-4", id="between steps"),
+        pytest.param(
+            *(3, STEPS, rf"after step {STEPS}: saved .*step-{STEPS}"),
+            id="after the last step",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["before the first step", "between steps", "after the last step"],
 )
 def test_during_a_validation(finished, recipe_file, told_in, monkeypatch, validation, step, said):
     """It is broken off, the step is saved, and the run that goes on makes up for it."""
@@ -74,6 +81,7 @@ def test_during_a_validation(finished, recipe_file, told_in, monkeypatch, valida
     same_as(finished, run.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "call"), [("audit", 1), ("evaluate", 1)], ids=["audit", "last evaluation"])
 def test_before_and_after_the_steps(recipe_file, monkeypatch, name, call):
     recipe = load_recipe(recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false"])
@@ -108,6 +116,7 @@ def test_an_error_of_another_kind_stays_one(recipe_file, monkeypatch):
         train(recipe, export=False)
 
 
+@pytest.mark.slow
 def test_told_to_end_while_the_last_step_is_saved(recipe_file, monkeypatch):
     recipe = load_recipe(recipe_file, ["name=last", "train.steps=2", "method.gan=false"])
     save = training.Checkpoints.save_now

@@ -84,8 +84,15 @@ def test_a_finished_run_is_left_alone(copied, capsys):
 
 @pytest.mark.parametrize(
     ("changes", "steps"),
-    [([], 1), (["method.pretrain=0.5", "method.source_weighting=plain", "method.gan=false"], 2)],
-    ids=["", "two phases"],
+    [
+        pytest.param([], 1, id="one phase"),
+        pytest.param(
+            ["method.pretrain=0.5", "method.source_weighting=plain", "method.gan=false"],
+            2,
+            id="two phases",
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_nothing_is_traced_again(recipe_file, monkeypatch, changes, steps):
     """A step is traced once for each kind of batch, whatever is logged, validated and saved between the steps."""
@@ -118,6 +125,7 @@ cp -r runs kept
 """Room for the first checkpoint (2 MiB) and the best, but not for the next: then there is."""
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full(finished, recipe_file):
     command = [sys.executable, "-m", "hrs_keras.cli", "train", str(recipe_file)]
     folder = recipe_file.parent
@@ -135,6 +143,7 @@ def test_a_disk_that_is_full(finished, recipe_file):
     assert all(np.array_equal(ours[name], other[name]) for name in other)
 
 
+@pytest.mark.slow
 def test_seeds(recipe_file):
     runs = {}
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -247,6 +256,7 @@ def test_not_finite(recipe_file):
     assert not (recipe.run_dir / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_not_finite_loss_of_one_player(recipe_file, monkeypatch):
     from hrs_keras.method import losses
 
@@ -258,6 +268,7 @@ def test_not_finite_loss_of_one_player(recipe_file, monkeypatch):
     assert not list((recipe.run_dir / "checkpoints").glob("*/step*"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_message(recipe_file, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
@@ -278,6 +289,7 @@ def test_validation_without_a_label(make_recipe, write_set, tmp_path):
         train(recipe)
 
 
+@pytest.mark.slow
 def test_interrupted(recipe_file, tmp_path):
     process = start("-m", "hrs_keras.cli", "train", recipe_file, "train.steps=100000", cache=tmp_path / "cache")
     try:
@@ -321,6 +333,7 @@ def test_the_settings_are_those_of_a_recipe(recipe_file):
     assert load_recipe(recipe_file).train.steps == SETTINGS["train"]["steps"]
 
 
+@pytest.mark.slow
 def test_fine_tuning_changes_domains_in_one_run_and_resumes_across_the_switch(recipe_file, monkeypatch):
     """Steps 1 to 3 read the source alone, 4 to 6 the target alone; an end on either side of it changes nothing."""
     phases = ["method.source_weighting=plain", "method.gan=false", "method.pretrain=0.5", "train.steps=6"]
@@ -368,6 +381,7 @@ def untimed(log: Path) -> list[dict]:
         return [{k: v for k, v in row.items() if k not in MACHINE} for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_profile(recipe_file, capsys):
     recipe = load_recipe(recipe_file, [*SHORT, "train.steps=3"])
     train(recipe, export=False, profile=range(2, 4))

@@ -15,6 +15,8 @@ from support.checkpoints import logged, tensors
 from support.processes import free_port, outcome, start
 from support.tiny_run import write_recipe
 
+pytestmark = pytest.mark.slow
+
 STEPS = ("train.steps=60", "train.validate_every=30", "train.checkpoint_every=5", "train.keep_checkpoints=2")
 # More of them: HRS_TEST_KILLS=10 pytest tests/test_workers.py
 KILLS = int(os.environ.get("HRS_TEST_KILLS", "3"))
