@@ -285,6 +285,7 @@ def test_a_segmenter_computes_in_the_recipes_precision_whatever_the_policy():
     assert segmenter.get_layer("score8").compute_dtype == "bfloat16"
 
 
+@pytest.mark.slow
 def test_imagenet_classifier_becomes_fc6_and_fc7(tmp_path):
     """At the centre of a 224 x 224 image fc6's 7 x 7 window is what the classifier flattens."""
     keras.utils.set_random_seed(0)

@@ -87,6 +87,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_killed(city, city_recipe, tmp_path):
     """A real process, in the middle of a shard."""
     file, folder = write_recipe(tmp_path, city), tmp_path / "out"

@@ -22,6 +22,7 @@ def test_training_cannot_tell(city_recipe, prepared):
     assert_same_data(city_recipe(*changes), from_folder(city_recipe(*changes), prepared))
 
 
+@pytest.mark.slow
 def test_a_run_ends_the_same(city_recipe, prepared, tmp_path):
     short = ["train.steps=3", "train.validate_every=3", "train.checkpoint_every=3", "train.log_every=1"]
     places_ = [f"runs={tmp_path}/runs", f"saved_models={tmp_path}/models"]
