@@ -74,7 +74,7 @@ def build_networks(recipe: Recipe) -> Networks:
 
 def _build_weighting(recipe: Recipe) -> dict[str, keras.Model]:
     method, num_classes = recipe.method, len(recipe.data.label_space.classes)
-    if method.source_weighting != "learned":
+    if not method.selects:
         return {}
     channels = num_classes if method.channels == "per_class" else 1
     return {

@@ -50,6 +50,16 @@ class Method(Section):
     discriminator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
     pixelda: PixelDA
 
+    @property
+    def selects(self) -> bool:
+        """Whether weighting networks are trained, by whose maps the source pixels are selected."""
+        return self.source_weighting == "learned"
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether source images are read at all."""
+        return self.source_weighting != "none"
+
     @field_validator("levels")
     @classmethod
     def _distinct(cls, levels: list[str]) -> list[str]:
@@ -59,8 +69,11 @@ class Method(Section):
 
     @model_validator(mode="after")
     def _gan_needs_source(self) -> "Method":
-        if self.gan and self.source_weighting == "none":
-            raise ValueError("gan: true aligns two domains, but source_weighting: none reads the target alone")
+        if self.gan and not self.reads_source:
+            raise ValueError(
+                f"gan: true aligns two domains, but source_weighting: {self.source_weighting} reads the target alone;"
+                " set one of them differently"
+            )
         return self
 
     @model_validator(mode="after")
@@ -156,7 +169,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _source_present(self) -> "Recipe":
-        if self.method.source_weighting != "none" and not self.data.source:
+        if self.method.reads_source and not self.data.source:
             raise ValueError(
                 f"method.source_weighting: {self.method.source_weighting} needs at least one data set in data.source"
             )
@@ -180,13 +193,13 @@ class Recipe(Section):
         if self.method.pretrain:
             switch = min(max(1, round(self.method.pretrain * steps)), steps - 1)
             return [Phase(("source",), 0, switch), Phase(("target",), switch, steps)]
-        domains = ("target",) if self.method.source_weighting == "none" else ("source", "target")
+        domains = ("source", "target") if self.method.reads_source else ("target",)
         return [Phase(domains, 0, steps)]
 
     def datasets(self, role: str) -> list[Dataset]:
         """The data sets of source, target or validation that the run reads."""
-        unread = role == "source" and self.method.source_weighting == "none"
-        return [] if unread else getattr(self.data, role)
+        sets: list[Dataset] = getattr(self.data, role)
+        return [] if role == "source" and not self.method.reads_source else sets
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data (str, int, float, bool, None, list, dict), as YAML and JSON take it."""

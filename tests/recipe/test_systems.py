@@ -75,3 +75,21 @@ def test_the_command_in_the_header_works(system, monkeypatch):
     monkeypatch.chdir(RECIPES.parent)
     recipe = read_recipe(parse(["train", *words]))
     assert (recipe.name, recipe.data.root) == (f"gtav_city-{system}", "/path/to/data")
+
+
+@pytest.mark.parametrize(
+    ("source_weighting", "reads_source", "selects"),
+    [
+        ("none", False, False),
+        ("plain", True, False),
+        ("mask", True, False),
+        ("focal", True, False),
+        ("learned", True, True),
+    ],
+)
+def test_whether_a_system_reads_the_source_and_selects(source_weighting, reads_source, selects):
+    recipe = load_recipe(
+        BASE.with_name("toy_city.yaml"), [f"method.source_weighting={source_weighting}", "method.gan=false"]
+    )
+    assert (recipe.method.reads_source, recipe.method.selects) == (reads_source, selects)
+    assert len(recipe.datasets("source")) == (2 if reads_source else 0)
