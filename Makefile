@@ -1,6 +1,7 @@
 # make demo   generates the toy city and runs the main job on it, from audit to SavedModel
 # make lint   runs the linters: ruff, the order of the packages (import-linter), types (mypy)
 # make test   runs the tests that are not marked slow;  make test-all  runs all
+# make docs   makes the pages in docs/ and the API reference, into docs/_build/html
 # make bench  measures a training step against its parts, and against PyTorch where PEER names it
 # make bench-inference   measures predictions in Keras and in every export format, PEER as above
 # make bench-input ROOT=FOLDER   measures the input pipeline on Cityscapes' files, and PyTorch's where PEER_PYTHON names it
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-all lint bench bench-inference bench-input bench-scaling serve-check clean
+.PHONY: demo test test-all lint docs bench bench-inference bench-input bench-scaling serve-check clean
 
 demo: $(INSTALLED)
 	$(BIN)/hrs toy-city data/toy_city
@@ -31,6 +32,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/compare.py $(if $(PEER),--peer '$(PEER)')
@@ -54,5 +58,9 @@ $(INSTALLED): setup.py setup.cfg pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@
 
+$(VENV)/.docs: $(INSTALLED)
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build docs/_build docs/api/generated *.egg-info

@@ -12,7 +12,7 @@ LOGGER = "hrs_keras"
 
 
 class Terminal(logging.Handler):
-    """Prints records to standard output: the plain message, behind ``warning: `` or ``error: `` if it is one.
+    """Prints records to standard output: the plain message; before a warning or an error, which of them it is.
 
     ``print`` looks standard output up for each record, so that redirecting it takes effect; and an error of writing,
     such as a closed pipe, is raised as it would be by ``print``.

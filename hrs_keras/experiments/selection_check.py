@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import mannwhitneyu
+from scipy import stats
 
 from hrs_keras.errors import CheckpointError, DataError, reason
 from hrs_keras.experiments.sections import SelectionCheck
@@ -140,7 +140,7 @@ def _record(step: int, images: Mapping[str, Mapping[str, float]], marks: Mapping
 def _compare(flagged: list[float], others: list[float]) -> MapCheck:
     # U counts the pairs in which the other image has the larger mean, ties as half. Its p value is not used, so it
     # need not be exact.
-    more = mannwhitneyu(others, flagged, method="asymptotic").statistic
+    more = stats.mannwhitneyu(others, flagged, method="asymptotic").statistic
     return MapCheck(
         flagged=statistics.fmean(flagged),
         others=statistics.fmean(others),

@@ -59,10 +59,10 @@ class Encoder(Section):
         """The network with fresh weights, which Python's ``random`` decides.
 
         Returns:
-            A functional model from ``image`` [B, H, W, 3] float32 in [-1, 1], H and W multiples of 32, to a dictionary:
-            ``stride8`` [B, H/8, W/8, *], ``stride16`` [B, H/16, W/16, *] and ``stride32`` [B, H/32, W/32, *], which
-            FCN8s scores, and ``deepest`` [B, H/s, W/s, *] with s = ``deepest_stride``: the last convolutional features,
-            from which the generator rebuilds the image.
+            A functional model from ``image`` [B, H, W, 3] float32 in [-1, 1], H and W multiples of 32, to a dictionary
+            of features, each with its own number C of channels: ``stride8`` [B, H/8, W/8, C], ``stride16``
+            [B, H/16, W/16, C] and ``stride32`` [B, H/32, W/32, C], which FCN8s scores, and ``deepest`` [B, H/s, W/s, C]
+            with s = ``deepest_stride``: the last convolutional features, from which the generator rebuilds the image.
         """
         raise NotImplementedError(f"{type(self).__name__} does not build a network")
 
