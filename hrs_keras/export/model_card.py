@@ -1,4 +1,4 @@
-"""The model card: what somebody who is handed an export needs to know of it."""
+"""The model card: what people need to know about an export that they are given."""
 
 from typing import Any
 
@@ -32,13 +32,13 @@ def model_card(record: dict[str, Any], recipe: Recipe) -> str:
     """Markdown for an export's ``assets.extra/README.md``.
 
     Args:
-        record: the export's ``hrs.json``.
-        recipe: of the run.
+        record: what the export's ``hrs.json`` holds.
+        recipe: the run's recipe.
     """
     space, (height, width) = record["label_space"], record["size"]
     git = record["git"]
     revision = f", revision {git['commit'][:12]}{' with changes' if git['modified'] else ''}" if git else ""
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version)
+    package_versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version)
     return f"""# {record["name"]}
 
 Semantic segmentation of street scenes: a class for each pixel of a photograph. FCN8s on {_encoder(recipe)}.
@@ -68,7 +68,7 @@ gets one of the classes below, whatever it shows, and `confidence` can be high o
 
 {_classes(space)}
 
-Made with {versions}{revision}.
+Made with {package_versions}{revision}.
 """
 
 

@@ -64,7 +64,7 @@ def export_portable(
     Args:
         segmenter: E+S.
         origin: what it was made from; the recipe's name is NAME.
-        folder: of the versions; made if need be.
+        folder: the folder of the versions; it is made if need be.
         format: the name of an export format, such as ``"onnx"``, ``"openvino"`` or ``"litert"``.
         version: None for one more than the highest there is.
 
@@ -149,8 +149,8 @@ def _check_images(size: tuple[int, int]) -> np.ndarray:
 
 def _record(origin: Origin, kind: ExportFormat) -> dict[str, Any]:
     record = origin.record()
-    versions = {name: metadata.version(name) for name in kind.packages.values()}
-    return record | {"format": kind.name, "versions": record["versions"] | versions}
+    package_versions = {name: metadata.version(name) for name in kind.packages.values()}
+    return record | {"format": kind.name, "versions": record["versions"] | package_versions}
 
 
 def _signature(model: keras.Model) -> dict[str, Any]:

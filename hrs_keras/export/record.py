@@ -1,4 +1,4 @@
-"""What an export says of itself."""
+"""What an export tells about itself."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,21 +9,21 @@ from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system.environment import environment
 from hrs_keras.system.files import read_json
 
-# TensorFlow Serving leaves this folder of a version to its users.
 EXTRA = "assets.extra"
-
+"""The folder in a version that TensorFlow Serving leaves to its users."""
 
 RECORD = Path(EXTRA) / "hrs.json"
+"""The file in a version with what it tells about itself."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What an export was made from; travels inside it.
+    """What an export was made from; it is stored in the export.
 
     Attributes:
-        recipe: of the run.
-        step: the checkpoint's.
-        metrics: its evaluation as plain data, or None if there is none.
+        recipe: the run's recipe.
+        step: the step of the checkpoint.
+        metrics: the evaluation of that step as plain data; None if there is none.
     """
 
     recipe: Recipe
@@ -31,7 +31,7 @@ class Origin:
     metrics: dict[str, Any] | None = None
 
     def record(self) -> dict[str, Any]:
-        """Plain data for the JSON file beside the weights."""
+        """Plain data for the JSON file beside the weights; ``versions`` are those of Python's packages."""
         recipe, made = self.recipe, environment()
         return {
             "name": recipe.name,
@@ -46,10 +46,13 @@ class Origin:
 
 
 def read_record(version: Path) -> dict[str, Any]:
-    """What an export says of itself (``assets.extra/hrs.json``).
+    """Read what an export tells about itself (``assets.extra/hrs.json``).
+
+    Args:
+        version: the export's folder.
 
     Raises:
-        CheckpointError: it is no export of this package, or of a release before it said its classes.
+        CheckpointError: it is no export of this package, or one of an early release, which did not store its classes.
     """
     record = read_json(version / RECORD)
     if record is None or "label_space" not in record:

@@ -16,6 +16,7 @@ from hrs_keras.system.files import read_json
 
 
 def exports_folder(recipe: Recipe) -> Path:
+    """The folder of a recipe's SavedModels, one subfolder a version."""
     return Path(recipe.saved_models) / recipe.name
 
 
@@ -25,7 +26,8 @@ def export_run(
     """Export a run's weights as a SavedModel; returns its folder ``SAVED_MODELS/NAME/VERSION``.
 
     Args:
-        which: ``"best"`` or ``"last"``.
+        run_dir: the run folder.
+        which: ``"best"`` or ``"last"``, the checkpoint.
         version: None for one more than the highest there is.
         max_pixels: larger images are refused when the model is served.
 
@@ -37,9 +39,13 @@ def export_run(
 
 
 def load_origin(run: RunFolder, which: str = "best") -> tuple[keras.Model, Origin]:
-    """E+S of a run and what an export of it says of its making; raises as :func:`load_segmenter` does."""
+    """Load E+S of a run, and what an export of it tells about its making.
+
+    Raises:
+        CheckpointError: see :func:`hrs_keras.runs.loading.load_segmenter`.
+    """
     segmenter, step = load_segmenter(run, which)
-    # An evaluation of the "last" step may be missing.
+    # There may be no evaluation of the "last" step: then this gives None.
     return segmenter, Origin(run.recipe(), step, read_json(run.evaluation_file(step)))
 
 
@@ -49,9 +55,15 @@ def export_run_portable(
     """Export a run's weights to another runtime's format; see :func:`export_portable`.
 
     Args:
-        which: ``"best"`` or ``"last"``.
+        run_dir: the run folder.
+        format: the name of an export format, such as ``"onnx"``.
+        which: ``"best"`` or ``"last"``, the checkpoint.
+        version: None for one more than the highest there is.
         out: the folder of the versions. By default ``SAVED_MODELS/NAME-FORMAT``, beside the SavedModels of
-            ``SAVED_MODELS/NAME``: a model server that watches a folder is to find one kind of model in it.
+            ``SAVED_MODELS/NAME``: a model server that watches a folder must find one kind of model in it.
+
+    Returns:
+        The exported file.
 
     Raises:
         HRSError: see :func:`export_portable` and :func:`hrs_keras.runs.loading.load_segmenter`.

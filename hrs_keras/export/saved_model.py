@@ -11,7 +11,7 @@ from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.export.model_card import model_card
 from hrs_keras.export.record import EXTRA, RECORD, Origin, read_record
 from hrs_keras.export.signatures import MAX_PIXELS, Signatures
-from hrs_keras.export.versions import versions, write_version
+from hrs_keras.export.versions import model_versions, write_version
 from hrs_keras.export.warmup import write_warmup
 from hrs_keras.system.files import write_json
 
@@ -27,15 +27,21 @@ def export_saved_model(
     """Write E+S to ``folder/VERSION/``, the layout TensorFlow Serving watches.
 
     The signatures are those of :class:`hrs_keras.export.signatures.Signatures`. ``assets.extra/`` holds ``hrs.json``
-    (classes, palette, size, metrics, versions), ``recipe.yaml``, a model card and the requests TensorFlow Serving warms
+    (classes, palette, size, metrics, package versions), ``recipe.yaml``, a model card and the requests TensorFlow Serving warms
     up with.
 
     Args:
+        segmenter: E+S.
+        origin: what it was made from.
+        folder: the folder of the versions; it is made if need be.
         version: None for one more than the highest there is.
         max_pixels: larger images are refused when the model is served.
 
+    Returns:
+        The version's folder.
+
     Raises:
-        HRSError: the version exists or is no positive number, ``max_pixels`` is out of its range, or the folder cannot
+        HRSError: the version exists, its number is not positive, ``max_pixels`` is out of its range, or the folder cannot
             be written.
     """
     if not 1 <= max_pixels < 2**31:
@@ -56,12 +62,12 @@ def _write(segmenter: keras.Model, origin: Origin, max_pixels: int, path: Path) 
 
 
 def find_export(segmenter: keras.Model, folder: Path) -> Path | None:
-    """The newest version in ``folder`` that holds these very weights; None if there is none."""
+    """The newest version in ``folder`` with exactly these weights; None if there is none."""
     digest = weights_digest(segmenter)
-    for _, path in sorted(versions(folder).items(), reverse=True):
+    for _, path in sorted(model_versions(folder).items(), reverse=True):
         try:
             found = read_record(path)["weights"]
-        except (CheckpointError, KeyError):  # of another kind, or damaged: not these weights
+        except (CheckpointError, KeyError):  # it is no SavedModel, or it is damaged: these are not its weights
             continue
         if found == digest:
             return path
@@ -70,7 +76,7 @@ def find_export(segmenter: keras.Model, folder: Path) -> Path | None:
 
 def newest_version(folder: Path) -> Path | None:
     """The highest-numbered SavedModel in ``folder``; None if there is none."""
-    saved = [(number, path) for number, path in versions(folder).items() if (path / "saved_model.pb").is_file()]
+    saved = [(number, path) for number, path in model_versions(folder).items() if (path / "saved_model.pb").is_file()]
     return max(saved, default=(0, None))[1]
 
 

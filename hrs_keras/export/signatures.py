@@ -1,7 +1,8 @@
-"""What an exported model answers: the graphs behind the SavedModel's signatures.
+"""The graphs behind the signatures of an exported SavedModel.
 
-Images are decoded, resized to the training size, predicted and scaled back inside. Whatever a client sends, the answer
-is defined or an ``InvalidArgumentError`` that says what is wrong; an image's size is checked before memory is spent.
+They decode images, resize them to the training size, predict, and scale the answer back. To whatever a client sends,
+they give a defined answer or an ``InvalidArgumentError`` that says what is wrong. An image's size is checked before
+memory is spent on it.
 """
 
 from collections.abc import Callable

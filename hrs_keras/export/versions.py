@@ -1,4 +1,8 @@
-"""Folders of numbered versions, as model servers watch them: a version appears whole or not at all."""
+"""Folders of numbered versions, as model servers watch them: a version appears whole or not at all.
+
+A *version* of a model is one export of it, with a number; model servers use the same word. The versions of installed
+packages are called package versions.
+"""
 
 import errno
 from collections.abc import Callable
@@ -8,8 +12,8 @@ from hrs_keras.errors import HRSError
 from hrs_keras.system.files import folder_to_publish, publish, writing
 
 
-def versions(folder: Path) -> dict[int, Path]:
-    """Number -> what is called by it; 02 is called by none."""
+def model_versions(folder: Path) -> dict[int, Path]:
+    """Number -> the version's folder. Names such as ``02`` or ``notes`` are no versions."""
     entries = folder.iterdir() if folder.is_dir() else ()
     return {
         int(entry.name): entry for entry in entries if entry.name.isdecimal() and str(int(entry.name)) == entry.name
@@ -17,24 +21,24 @@ def versions(folder: Path) -> dict[int, Path]:
 
 
 def write_version(folder: Path, version: int | None, write: Callable[[Path], object]) -> Path:
-    """Make a version; after an exception nothing is left of it.
+    """Write a version; after an exception nothing is left of it.
 
     Args:
-        folder: that of the versions; made if there is none.
-        version: None for one more than the highest there is when ``write`` is done.
-        write: fills an empty folder.
+        folder: the folder of the versions; it is made if need be.
+        version: its number; None for one more than the highest there is when ``write`` has finished.
+        write: is given an empty folder and fills it.
 
     Returns:
         The version's folder.
 
     Raises:
-        HRSError: the version exists or is no positive number, or the folder cannot be written.
+        HRSError: the version exists, its number is not positive, or the folder cannot be written.
     """
     if version is not None and version < 1:
-        raise HRSError(f"version {version}: versions are whole numbers from 1")
-    if version in versions(folder):
+        raise HRSError(f"version {version}: must be a whole number from 1")
+    if version in model_versions(folder):
         raise _taken(folder / str(version))
-    # A server may be watching: the version appears by a rename, from a name that is none.
+    # A server may be watching: the version is written under a name that is no number, and appears by a rename.
     with writing(folder), folder_to_publish(folder) as partial:
         write(partial)
         return _publish(partial, version)
@@ -42,14 +46,14 @@ def write_version(folder: Path, version: int | None, write: Callable[[Path], obj
 
 def _publish(partial: Path, version: int | None) -> Path:
     while True:
-        final = partial.with_name(str(version or max(versions(partial.parent), default=0) + 1))
+        final = partial.with_name(str(version or max(model_versions(partial.parent), default=0) + 1))
         try:
             publish(partial, final)
             return final
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
-            if version:  # else another export was faster: the next number
+            if version:  # without a number of its own, it takes the next: another export was faster
                 raise _taken(final) from None
 
 

@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving runs after loading a model, before it answers anybody."""
+"""Requests that TensorFlow Serving runs after it has loaded a model, before it answers clients."""
 
 from pathlib import Path
 from typing import Any

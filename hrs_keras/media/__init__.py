@@ -1,1 +1,1 @@
-"""Images and videos that come in, and pictures that go out."""
+"""Images and videos that are read, and pictures, label maps and films that are written."""

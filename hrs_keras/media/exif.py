@@ -17,16 +17,16 @@ _TURNS = {
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn [h, w, ...] as it is stored to how EXIF's ``orientation`` shows it; other values than 2 to 8 do not."""
+    """Turn stored pixels [h, w, ...] upright, as EXIF's ``orientation`` 2 to 8 says; other values change nothing."""
     transposed, down, across = _TURNS.get(orientation, (False, 1, 1))
     pixels = pixels.swapaxes(0, 1) if transposed else pixels
     return np.ascontiguousarray(pixels[::down, ::across])
 
 
 def orientation(header: Image.Image) -> int:
-    """EXIF's orientation of an opened file, 1 (upright) if it makes no sense; decodes no pixels."""
+    """EXIF's orientation of an opened file, 1 (upright) if it cannot be read; decodes no pixels."""
     try:
         # Not PngImageFile's own getexif, which decodes the pixels in search of EXIF data behind them.
         return Image.Image.getexif(header).get(Base.Orientation, 1)
-    except Exception:  # Pillow has no common base; in browsers too, such data turn nothing
+    except Exception:  # Pillow has no common base for its errors; browsers too ignore such data
         return 1

@@ -6,16 +6,12 @@ from PIL import Image
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 
 SELECTED_COLOUR = np.array([255, 40, 40])
-
-
 IGNORED_COLOUR = (0, 0, 0)
-
-
 OVERLAY_OPACITY = 0.5
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """[..., 3] float in [-1, 1] -> uint8 in [0, 255]."""
+    """Turn the network's inputs into pixels: [..., 3] float in [-1, 1] -> uint8 in [0, 255]."""
     return np.clip((np.asarray(image) + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -33,5 +29,6 @@ def blend(image: np.ndarray, colour: np.ndarray, share: np.ndarray | float) -> n
 
 
 def overlay(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Image and class colours, both [h, w, 3] uint8, half and half; Pillow's blend is many times quicker than ours."""
+    """Image and class colours half and half, all [h, w, 3] uint8."""
+    # Many times quicker than blend() above.
     return np.asarray(Image.blend(Image.fromarray(image), Image.fromarray(colour), OVERLAY_OPACITY))

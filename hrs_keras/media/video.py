@@ -1,4 +1,4 @@
-"""Videos through PyAV: a file's frames in, pictures at the same times out."""
+"""Videos, by PyAV: frames are read from a file, and pictures are written at the same times."""
 
 import importlib
 from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""Predictions for images and videos."""
+"""Predictions for files: images and videos in, label maps out."""

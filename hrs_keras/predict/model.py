@@ -17,12 +17,12 @@ from hrs_keras.runs.loading import load_segmenter
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a run and an export both are to whoever wants predictions.
+    """A run or an export, in the form that predictions are made with.
 
     Attributes:
-        name: the recipe's.
-        size: (H, W) it was trained at.
-        space: the classes it predicts.
+        name: the recipe's name.
+        size: (H, W), the training size.
+        space: the classes that it predicts.
         logits: images [B, H, W, 3] float32 in [0, 255], H and W multiples of 32 -> logits [B, H, W, C] float32.
     """
 
@@ -36,10 +36,11 @@ def load_model(path: str | Path, which: str = "best") -> TrainedModel:
     """Load a run folder, a SavedModel, or the newest version of a folder of SavedModels.
 
     Args:
+        path: the folder.
         which: ``"best"`` or ``"last"`` checkpoint of a run.
 
     Raises:
-        CheckpointError: it is none of these, holds no checkpoint yet, or is no export of this package.
+        CheckpointError: the folder is none of these, holds no checkpoint yet, or is no export of this package.
     """
     path = Path(path)
     if RunFolder(path).recipe_file.is_file():

@@ -12,10 +12,9 @@ import tensorflow as tf
 
 from hrs_keras.predict.model import TrainedModel
 
-STRIDE = 32  # of the networks: what heights and widths must be multiples of
+STRIDE = 32  # heights and widths of what the networks are given must be multiples of it
 
-
-MAX_OVERLAP, MAX_SCALE = 0.9, 8  # beyond them are slips of the keyboard, which would run for days
+MAX_OVERLAP, MAX_SCALE = 0.9, 8  # larger numbers are typing errors, which would run for days
 
 
 @dataclass(frozen=True)
@@ -23,11 +22,11 @@ class View:
     """How an image of any size is shown to a network that was trained at one.
 
     Attributes:
-        mode: ``"resize"``: to the training size, as in training and evaluation; ``"pad"``: as it is, filled up to
-            multiples of 32; ``"sliding"``: in overlapping windows of the training size.
+        mode: ``"resize"``: resized to the training size, as in training and evaluation; ``"pad"``: at its own size,
+            padded to multiples of 32; ``"sliding"``: at its own size, in overlapping windows of the training size.
         overlap: share of a window that its neighbour covers too, in [0, 0.9].
-        scales: the image is looked at enlarged by each of these factors, in (0, 8]; logits are averaged.
-        flip: the mirrored image is looked at as well.
+        scales: the image is shown once for each of these factors, scaled by it, in (0, 8]; logits are averaged.
+        flip: the mirrored image is shown as well; logits are averaged.
 
     Raises:
         ValueError: an attribute is out of its range.

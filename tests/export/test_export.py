@@ -13,7 +13,6 @@ from support.processes import start
 from hrs_keras.data.decode import resize_image
 from hrs_keras.errors import HRSError
 from hrs_keras.evaluation.evaluator import class_ids
-from hrs_keras.export import saved_model as export
 from hrs_keras.export.record import Origin
 from hrs_keras.export.run import export_run
 from hrs_keras.export.saved_model import export_saved_model, find_export, newest_version
@@ -127,7 +126,7 @@ def test_versions(network, origin, tmp_path):
     with pytest.raises(HRSError, match="7 exists"):
         export_saved_model(network, origin, folder, 7)
     for wrong in (0, -1):
-        with pytest.raises(HRSError, match="whole numbers from 1"):
+        with pytest.raises(HRSError, match="must be a whole number from 1"):
             export_saved_model(network, origin, folder, wrong)
     with pytest.raises(HRSError, match="max_pixels 0"):
         export_saved_model(network, origin, folder, max_pixels=0)
@@ -137,11 +136,11 @@ def test_versions(network, origin, tmp_path):
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_leaves_nothing(network, origin, tmp_path, monkeypatch, failure):
-    def half(segmenter, origin, max_pixels, path):
-        (path / "saved_model.pb").write_text("half")
+    def half(module, path, signatures):
+        (Path(path) / "saved_model.pb").write_text("half")
         raise failure
 
-    monkeypatch.setattr(export, "_write", half)
+    monkeypatch.setattr(tf.saved_model, "save", half)
     with pytest.raises(HRSError if isinstance(failure, OSError) else KeyboardInterrupt, match=r"No space|^$"):
         export_saved_model(network, origin, tmp_path)
     assert list(tmp_path.iterdir()) == []

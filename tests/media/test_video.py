@@ -38,17 +38,17 @@ def index_of(image):
     return round((float(image.mean()) - 40) / 4)
 
 
-def record(path, count=40, size=SIZE, times=None, rate=25, sound=0.0):
+def record(path, count=40, times=None, rate=25, sound=0.0):
     """Write a video of numbered pictures."""
     codec, encoding, muxing = CONTAINERS[path.suffix[1:]]
     with av.open(str(path), "w", options=muxing) as container:
         stream = container.add_stream(codec, rate=rate, options={} if times else encoding)
-        stream.height, stream.width, stream.pix_fmt, stream.bit_rate = *size, "yuv420p", 2_000_000
+        stream.height, stream.width, stream.pix_fmt, stream.bit_rate = *SIZE, "yuv420p", 2_000_000
         noise = container.add_stream("aac", rate=8000) if sound else None
         if times:
             stream.codec_context.time_base = Fraction(1, 1000)
         for i in range(count):
-            frame = av.VideoFrame.from_ndarray(picture(i, size), format="rgb24").reformat(format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(picture(i), format="rgb24").reformat(format="yuv420p")
             if times:
                 frame.pts, frame.time_base = times[i], Fraction(1, 1000)
             container.mux(stream.encode(frame))
