@@ -27,8 +27,8 @@ def export_saved_model(
     """Write E+S to ``folder/VERSION/``, the layout TensorFlow Serving watches.
 
     The signatures are those of :class:`hrs_keras.export.signatures.Signatures`. ``assets.extra/`` holds ``hrs.json``
-    (classes, palette, size, metrics, package versions), ``recipe.yaml``, a model card and the requests TensorFlow Serving warms
-    up with.
+    (classes, palette, size, metrics, package versions), ``recipe.yaml``, a model card and the requests that TensorFlow
+    Serving warms up with.
 
     Args:
         segmenter: E+S.
@@ -41,8 +41,8 @@ def export_saved_model(
         The version's folder.
 
     Raises:
-        HRSError: the version exists, its number is not positive, ``max_pixels`` is out of its range, or the folder cannot
-            be written.
+        HRSError: the version exists, its number is not positive, ``max_pixels`` is out of its range, or the folder
+            cannot be written.
     """
     if not 1 <= max_pixels < 2**31:
         raise HRSError(f"max_pixels {max_pixels}: must be the number of pixels of the largest image, 1 to 2**31 - 1")
