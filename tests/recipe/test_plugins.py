@@ -29,12 +29,12 @@ def folder(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def distribute(folder, name, text):
+def distribute(folder, name, text, group=GROUP):
     """Install a distribution, as far as importlib.metadata sees: a folder with its entry points."""
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{text}\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{text}\n")
 
 
 def things(package="outside_things.inner"):
