@@ -20,7 +20,12 @@ from hrs_keras.recipe.types import Index, Number, Positive, PositiveInt, Section
 
 
 class Crop(Section):
-    """The part of image and label that is used, in pixels of the file; ``[start, stop)``, null = to the border."""
+    """The part of an image and its label that is used.
+
+    Attributes:
+        rows: [start, stop) in pixels of the file; None for all.
+        columns: likewise.
+    """
 
     rows: tuple[Index, Index] | None = None
     columns: tuple[Index, Index] | None = None
@@ -34,7 +39,21 @@ class Crop(Section):
 
 
 class Dataset(Section):
-    """One labelled set of images on disk: a folder pair and how its labels are to be read."""
+    """One labelled set of images on disk: where its files are, and how its labels are read.
+
+    Attributes:
+        format: the name of a known layout, whose values the fields below have as defaults; see
+            :mod:`hrs_keras.recipe.known_data_sets`.
+        root: folder, relative to ``data.root``.
+        split: fills ``{split}`` in the patterns.
+        images, labels: file patterns below ``root``; what their ``*`` match is the sample's name.
+        encoding: what a label pixel holds: the id, an index into the palette of the PNG (which is the id), or a colour.
+        bits: of a label PNG's channel.
+        channel: which one holds the id; 0 = red or grey.
+        ids: the name of an id table, or raw id (``"R,G,B"`` for colours) -> class name.
+        crop: the part of image and label that is used.
+        subset: a fraction in (0, 1] or a count of the samples; None for all.
+    """
 
     format: str = OWN
     root: str = "."
@@ -126,7 +145,13 @@ def _colour_key(raw: Any) -> str:
 
 
 class Augment(Section):
-    """Random changes to a training sample."""
+    """Random changes to a training sample.
+
+    Attributes:
+        scale: [low, high], at least 1: how much a sample is enlarged before ``data.size`` is cut out of it.
+        flip: mirror half of the samples.
+        colour: by which share brightness, contrast and saturation change at most, in [0, 1).
+    """
 
     scale: tuple[Positive, Positive] = (1.0, 1.0)
     flip: StrictBool = False
@@ -141,7 +166,7 @@ class Augment(Section):
 
 
 class Data(Section):
-    """What is trained and evaluated on."""
+    """What is trained and evaluated on; ``recipes/base.yaml`` explains each key."""
 
     root: str
     prepared: str | None = None
@@ -165,8 +190,8 @@ class Data(Section):
     def _known_space(cls, classes: str | list[str]) -> str | list[str]:
         if isinstance(classes, str):
             if classes not in LABEL_SPACES:
-                mend = did_you_mean(classes, LABEL_SPACES) + " Your own: a list of class names"
-                raise ValueError(f"unknown label space {classes!r}.{mend}")
+                advice = did_you_mean(classes, LABEL_SPACES) + " Your own: a list of class names"
+                raise ValueError(f"unknown label space {classes!r}.{advice}")
         elif IGNORE in classes or len(set(classes)) != len(classes) or not 2 <= len(classes) < IGNORE_LABEL:
             raise ValueError(f"wants 2 to {IGNORE_LABEL - 1} different names, none of them {IGNORE!r}, found {classes}")
         return classes
@@ -190,10 +215,10 @@ class Data(Section):
                     continue
                 name, raw = next(iter(foreign.items()))
                 what = f"{role}.{position}.ids{f' ({dataset.ids})' if isinstance(dataset.ids, str) else ''}"
-                mend = f" Id tables that fit: {', '.join(fitting)}." if isinstance(dataset.ids, str) else ""
+                advice = f" Id tables that fit: {', '.join(fitting)}." if isinstance(dataset.ids, str) else ""
                 raise ValueError(
                     f"{what} gives {raw!r} the class {name!r}, which is not in the label space {self.classes!r}."
-                    + (mend or did_you_mean(name, valid))
+                    + (advice or did_you_mean(name, valid))
                 )
         return self
 
