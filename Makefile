@@ -11,6 +11,8 @@
 # Each does all its own set-up on a machine with Python 3.10 or newer and venv.
 
 PYTHON ?= python3
+# Processes that run tests side by side; each takes a CPU and up to 2 GiB of memory.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -22,10 +24,10 @@ demo: $(INSTALLED)
 	$(BIN)/python train.py recipes/toy_city.yaml
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -17,6 +17,12 @@ from support.paths import REPOSITORY
 BENCHMARKS = REPOSITORY / "benchmarks"
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """A run of the same process may have asked for deterministic operations: random ones then want a seed."""
+    tf.random.set_seed(0)
+
+
 @pytest.fixture
 def benchmark(monkeypatch):
     """Imports a script of benchmarks/ by name."""
@@ -148,6 +154,7 @@ def cityscapes(tmp_path, save):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_input_pipeline_runs_without_a_peer(cityscapes):
     script, size = BENCHMARKS / "input_pipeline.py", ["--height", "32", "--width", "64"]
     command = [sys.executable, str(script), "--root", str(cityscapes), *size, "--rounds", "1", "--steps", "2"]
