@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import flops
 import tensorflow as tf
 
-from hrs_keras.method.joint import JointTrainer
+from hrs_keras.method.trainers.joint import JointTrainer
 from hrs_keras.models import build_networks
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.recipe.schema import Recipe

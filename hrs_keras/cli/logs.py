@@ -31,11 +31,13 @@ def shown() -> Iterator[None]:
     if any(isinstance(handler, Terminal) for handler in logger.handlers):
         yield
         return
-    terminal, level = Terminal(), logger.level
+    terminal, level, propagate = Terminal(), logger.level, logger.propagate
     logger.addHandler(terminal)
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # absl, which Keras imports, gives the root logger a handler: all would be shown twice
     try:
         yield
     finally:
         logger.removeHandler(terminal)
         logger.setLevel(level)
+        logger.propagate = propagate

@@ -69,11 +69,11 @@ class Evaluator:
         total = self._strategy.reduce("SUM", found, axis=None)
         return tf.reshape(total[:-1], [classes, classes]), total[-1], ids
 
-    def __call__(self, write_ids: Path | None = None, told: Callable[[], bool] = lambda: False) -> Evaluation | None:
+    def __call__(self, write_ids: Path | None = None, stop: Callable[[], bool] = lambda: False) -> Evaluation | None:
         """Evaluate.
 
         Args:
-            told: whether to break off; asked before each image, on all workers.
+            stop: whether to break off; asked before each image, on all workers.
             write_ids: a folder to write predictions to as 8-bit PNGs of the label space's file ids, one an image
                 under the image's name, as the Cityscapes script wants them; a worker writes those it has predicted.
 
@@ -96,7 +96,7 @@ class Evaluator:
         with reading():
             for _ in range(rounds):
                 numbers, images, labels = next(batches)
-                counted, broken_off, ids = self._step(images, labels, tf.constant(told(), tf.int64))
+                counted, broken_off, ids = self._step(images, labels, tf.constant(stop(), tf.int64))
                 if broken_off:
                     return None
                 matrix += counted.numpy()
@@ -129,7 +129,9 @@ class Evaluator:
 
 def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_ids: Path | None = None) -> Evaluation:
     """Evaluate a segmenter once; see :class:`Evaluator`."""
-    return Evaluator(recipe, segmenter, sets)(write_ids)
+    result = Evaluator(recipe, segmenter, sets)(write_ids)
+    assert result is not None  # nobody could break it off
+    return result
 
 
 def refuse_same_stems(images: Iterable[PurePath]) -> None:

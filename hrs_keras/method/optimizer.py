@@ -4,31 +4,28 @@ import keras
 import tensorflow as tf
 
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.compat import SummedGradients, adam_moments
 
 
 @keras.saving.register_keras_serializable("hrs_keras")
-class FusedAdam(keras.optimizers.Adam):
+class FusedAdam(SummedGradients, keras.optimizers.Adam):
     """``keras.optimizers.Adam`` whose update of a variable is TensorFlow's fused kernel.
 
-    The same numbers up to rounding, in one pass over the variable instead of ten: with fc6 and fc7 the
-    element-wise updates are a visible share of a step. ``amsgrad`` is not supported.
+    The same numbers up to rounding, in one pass over the variable instead of ten: with fc6 and fc7 the element-wise
+    updates are a visible share of a step. ``amsgrad`` is not supported.
 
-    It wants gradients that are the same on all replicas, summed up already: Keras would clip and judge each replica's
-    own before it adds them up, and the outcome would depend on the number of replicas.
+    Its gradients must be the sum over all replicas (:class:`hrs_keras.system.compat.SummedGradients`).
     """
-
-    def _all_reduce_sum_gradients(self, grads_and_vars):
-        return grads_and_vars
 
     def update_step(self, gradient, variable, learning_rate):
         """Apply ``gradient`` to ``variable``; Keras calls it once a variable and step."""
-        index = self._get_variable_index(variable)
         dtype = variable.dtype
         step = tf.cast(self.iterations + 1, dtype)
+        m, v = adam_moments(self, variable)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+            m=_handle(m),
+            v=_handle(v),
             beta1_power=tf.pow(tf.cast(self.beta_1, dtype), step),
             beta2_power=tf.pow(tf.cast(self.beta_2, dtype), step),
             lr=tf.cast(learning_rate, dtype),
@@ -39,8 +36,8 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
 
-def _handle(variable) -> tf.Tensor:
-    """The resource of a Keras or TensorFlow variable (in a strategy's update, of this replica's copy)."""
+def _handle(variable: "keras.Variable | tf.Variable") -> tf.Tensor:
+    """The resource of a variable; inside a strategy's update that of this replica's copy."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
@@ -60,8 +57,6 @@ def build_optimizer(recipe: Recipe, kind: str) -> keras.optimizers.Optimizer:
     )
     clip = getattr(train.clip_norm, kind)
     adam = FusedAdam(schedule, beta_1=0.9, beta_2=0.999, global_clipnorm=clip, name=f"adam_{kind}")
-    return (
-        keras.optimizers.LossScaleOptimizer(adam, name=f"scaled_{kind}")
-        if recipe.precision == "mixed_float16"
-        else adam
-    )
+    if recipe.precision != "mixed_float16":
+        return adam
+    return keras.optimizers.LossScaleOptimizer(adam, name=f"scaled_{kind}")

@@ -8,6 +8,7 @@ checkpoint holds its mIoU itself: two files could disagree after a kill between 
 The newest are written by a thread of TensorFlow's, from a snapshot, while training goes on.
 """
 
+import logging
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,15 +19,21 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, NonFiniteError, reason
-from hrs_keras.method.players import Trainer
+from hrs_keras.method.trainer import Trainer
+from hrs_keras.system.compat import take_checkpoint_error
 from hrs_keras.system.files import write_json, writing
+
+log = logging.getLogger(__name__)
 
 # TensorFlow's words for a checkpoint of other variables, and for a file that is cut off or gone.
 _UNREADABLE = (AssertionError, ValueError, LookupError, RuntimeError, tf.errors.OpError)
 
 
 def _by_path(variables: Sequence[keras.Variable]) -> dict[str, tf.Variable]:
-    """Names that another process gives too: Keras counts seed generators through, so their place stands in."""
+    """Variables under names that another process gives them, too.
+
+    Keras numbers seed generators through the whole process: their position in the network stands for that number.
+    """
     paths = (re.sub(r"seed_generator_\d+", "seed_generator", variable.path) for variable in variables)
     return {f"{place}:{path}": v.value for place, (path, v) in enumerate(zip(paths, variables, strict=True))}
 
@@ -122,14 +129,12 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for what is being written, and warn of one that could not be, where no other save has told."""
         self._last.checkpoint.sync()
-        # TensorFlow tells at the next save; where none comes, it would print a traceback as the process ends.
-        writer = getattr(self._last.checkpoint, "_async_checkpointer_impl", None)
-        if error := getattr(writer, "_async_error", None):
-            writer._async_error = None
-            print(
-                f"warning: a checkpoint could not be written to {self._last.directory} ({reason(error)}); the last good"
-                f" one is {self._latest or '(none yet)'}",
-                flush=True,
+        if error := take_checkpoint_error(self._last.checkpoint):
+            log.warning(
+                "a checkpoint could not be written to %s (%s); the last good one is %s",
+                self._last.directory,
+                reason(error),
+                self._latest or "(none yet)",
             )
 
     def save_if_best(self, step: int, miou: float) -> bool:
@@ -153,10 +158,8 @@ class Checkpoints:
             try:
                 miou = tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE")
             except _UNREADABLE as error:
-                print(
-                    f"warning: the best checkpoint {path} cannot be read ({reason(error)}); the next validation"
-                    " replaces it",
-                    flush=True,
+                log.warning(
+                    "the best checkpoint %s cannot be read (%s); the next validation replaces it", path, reason(error)
                 )
             else:
                 return {"step": _step(path), "miou": float(miou)}
@@ -240,7 +243,7 @@ def _restore_newest(folder: Path, restore: Callable[[str], object]) -> str | Non
             refused[path] = reason(error)
             continue
         for damaged, why in refused.items():
-            print(f"warning: the checkpoint {damaged} is damaged ({why}); {path} is taken instead", flush=True)
+            log.warning("the checkpoint %s is damaged (%s); %s is taken instead", damaged, why, path)
         return path
     if refused:
         path, why = next(iter(refused.items()))

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 
 
-class Told:
-    """A signal's arrival; calling it tells whether it came.
+class StopRequest:
+    """A signal that may come; calling it tells whether it has.
 
     Attributes:
-        raised: it was not only noted, but broke off what was under way.
+        raised: it was not only noted, but interrupted what was under way.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._came = self._noting = self.raised = False
 
     def __call__(self) -> bool:
@@ -21,14 +21,14 @@ class Told:
 
     @contextlib.contextmanager
     def noting(self) -> Iterator[None]:
-        """Meanwhile it is only noted: who is inside looks for it and ends in good order."""
+        """Within this context the signal is only noted: who is inside asks for it, and ends in good order."""
         self._noting = True
         try:
             yield
         finally:
             self._noting = False
 
-    def take(self, *_: object) -> None:
+    def handle(self, *_: object) -> None:
         """The signal's handler."""
         self._came = True
         if not self._noting:
@@ -52,19 +52,19 @@ def _handled(handler: Callable[..., None], *signals: signal.Signals) -> Iterator
 
 
 @contextlib.contextmanager
-def told_to_stop(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
-    """Whether one of ``signals`` came. They only leave a note, so that nothing under way is torn."""
-    told = Told()
-    with told.noting(), _handled(told.take, *signals):
-        yield told
+def told_to_stop(*signals: signal.Signals) -> Iterator[StopRequest]:
+    """Whether one of ``signals`` came. They are only noted, so that nothing under way is torn."""
+    stop = StopRequest()
+    with stop.noting(), _handled(stop.handle, *signals):
+        yield stop
 
 
 @contextlib.contextmanager
-def breaking_off(*signals: signal.Signals) -> Iterator[Told]:
-    """Whether one of ``signals`` came. They raise ``KeyboardInterrupt``, or leave a note within :meth:`Told.noting`.
+def breaking_off(*signals: signal.Signals) -> Iterator[StopRequest]:
+    """Whether one of ``signals`` came. They raise ``KeyboardInterrupt``, but within :meth:`StopRequest.noting`.
 
-    Where the interrupt passes through TensorFlow's C++ another error comes out: hence the question.
+    Where the interrupt passes through TensorFlow's C++ code another error comes out: hence the question.
     """
-    told = Told()
-    with _handled(told.take, *signals):
-        yield told
+    stop = StopRequest()
+    with _handled(stop.handle, *signals):
+        yield stop

@@ -141,4 +141,6 @@ def _sample(spec: ToyCity, name: str, k: int) -> Sample:
     # SYNTHIA tells lane markings from the road and has no class for what is void in Cityscapes.
     synthia = [SYNTHIA_IDS.get(p.material, SYNTHIA_IDS.get(p.label, 0)) for p in scene.parts]
     numbers = np.array([p.number for p in scene.parts], np.int32)
-    return Sample(image, np.uint8(labels)[parts], np.uint8(synthia)[parts], numbers[parts], operation)
+    return Sample(
+        image, np.array(labels, np.uint8)[parts], np.array(synthia, np.uint8)[parts], numbers[parts], operation
+    )

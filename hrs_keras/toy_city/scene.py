@@ -7,6 +7,9 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw
 
+Span = tuple[float, float]
+"""From where to where along an axis, in metres."""
+
 EYE = 1.5
 """Height of the camera in metres."""
 SKY_Z = 1e4
@@ -108,27 +111,24 @@ class Scene:
         """The contact shadow of an object on the ground."""
         self._contact_pen.polygon(self._level(x0, x1, z0, z1), fill=255)
 
-    def front(
-        self, x0: float, x1: float, y0: float, y1: float, z: float,
-        material: str = "", shade: float = 1.0, shape: str = "rectangle",
-    ) -> None:  # fmt: skip
-        """A rectangle or ellipse that faces the camera."""
-        self.paint([self.at(x0, y1, z), self.at(x1, y0, z)], material, shade, shape)
+    def front(self, x: Span, y: Span, z: float, material: str = "", shade: float = 1.0) -> None:
+        """A rectangle that faces the camera."""
+        self.paint([self.at(x[0], y[1], z), self.at(x[1], y[0], z)], material, shade, "rectangle")
 
-    def side(
-        self, x: float, y0: float, y1: float, z0: float, z1: float, material: str = "", shade: float = 0.8
-    ) -> None:
+    def disc(self, x: Span, y: Span, z: float, material: str = "", shade: float = 1.0) -> None:
+        """An ellipse that faces the camera."""
+        self.paint([self.at(x[0], y[1], z), self.at(x[1], y[0], z)], material, shade, "ellipse")
+
+    def side(self, x: float, y: Span, z: Span, material: str = "", shade: float = 0.8) -> None:
         """A rectangle that is parallel to the street."""
-        self.paint([self.at(x, y, z) for y, z in ((y0, z0), (y1, z0), (y1, z1), (y0, z1))], material, shade)
+        corners = ((y[0], z[0]), (y[1], z[0]), (y[1], z[1]), (y[0], z[1]))
+        self.paint([self.at(x, up, ahead) for up, ahead in corners], material, shade)
 
-    def box(
-        self, x0: float, x1: float, y0: float, y1: float, z0: float, z1: float,
-        material: str = "", shade: float = 1.0,
-    ) -> None:  # fmt: skip
+    def box(self, x: Span, y: Span, z: Span, material: str = "", shade: float = 1.0) -> None:
         """A cuboid: the side that faces the camera's axis, the top if seen from above, the front."""
-        x0, x1 = min(x0, x1), max(x0, x1)
-        if inner := seen_side(x0, x1):
-            self.side(inner, y0, y1, z0, z1, material, shade * 0.8)
-        if y1 < EYE:
-            self.paint(self._level(x0, x1, z0, z1, y1), material, shade * 1.12)
-        self.front(x0, x1, y0, y1, z0, material, shade)
+        x = min(x), max(x)
+        if inner := seen_side(*x):
+            self.side(inner, y, z, material, shade * 0.8)
+        if y[1] < EYE:
+            self.paint(self._level(*x, *z, y[1]), material, shade * 1.12)
+        self.front(x, y, z[0], material, shade)

@@ -41,12 +41,12 @@ def draw_street(size: tuple[int, int], rng: Generator, k: int, absent: tuple[str
 def _ground(s: Scene) -> None:
     """Sky is there; add a skyline, the ground, the road, its markings and the sidewalks."""
     rng, (left, right) = s.rng, s.kerbs
-    for x in range(-90, 91, 12):
+    for middle in range(-90, 91, 12):
         s.begin(str(rng.choice(["building", "vegetation", "vegetation"])), _SKYLINE)
         high, wide = rng.uniform(2, 9), rng.uniform(5, 12)
-        s.front(x - wide, x + wide, -1, high, _SKYLINE, shape="rectangle" if high > 5 else "ellipse")
+        (s.disc if high <= 5 else s.front)((middle - wide, middle + wide), (-1, high), _SKYLINE)
     s.begin(s.grass, 0)
-    s.front(-400, 400, -300, EYE - 0.8, _SKYLINE)
+    s.front((-400, 400), (-300, EYE - 0.8), _SKYLINE)
     s.begin("sidewalk", 0)
     s.flat(left - s.walks[0], right + s.walks[1], 0, _SKYLINE)
     s.begin("road", 0)
@@ -75,10 +75,9 @@ def _sides(s: Scene, k: int) -> None:
             if z1 < s.crossing or z > s.crossing + 7:
                 if kind == "building":
                     s.later(objects.building, edge + side * s.rng.uniform(0, 1.5), z, z1, side)
-                elif kind == "park":
-                    s.later(objects.park, edge, z, z1, side)
                 else:
-                    s.later(objects.barrier, edge, z, z1, side, kind)
+                    draw = {"wall": objects.wall, "fence": objects.fence, "park": objects.park}[kind]
+                    s.later(draw, edge, z, z1, side)
             z = z1 + (s.rng.uniform(0, 2) if kind == "building" else 0)
     s.draw_far_to_near()
 
@@ -147,7 +146,7 @@ def _float_objects(s: Scene) -> None:
         if kind in objects.VEHICLES:
             objects.vehicle(s, x, z, kind)
         else:
-            {"person": objects.person, "tree": objects.tree}[kind](s, x, z)
+            (objects.person if kind == "person" else objects.tree)(s, x, z)
     s.horizon = horizon
 
 

@@ -1,4 +1,4 @@
-"""The pictures a run draws of itself, always of the same few samples."""
+"""The pictures that a run draws of itself, always of the same few samples."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,62 +11,41 @@ from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import training_images, validation_images
 from hrs_keras.data.records import reading
 from hrs_keras.media.painting import to_uint8
-from hrs_keras.media.panels import adapted_panel, prediction_panel, selection_panel
-from hrs_keras.method.players import Trainer
-from hrs_keras.method.selection import level_maps
-from hrs_keras.recipe.schema import Recipe
+from hrs_keras.media.panels import prediction_panel
+from hrs_keras.recipe import Recipe
+from hrs_keras.training.session import Session
 
 
 class Pictures:
-    """Draws Fig. 4 of source samples (for PixelDA: what it makes of them) and Fig. 5 of validation samples.
+    """Draws predictions of validation samples (the paper's Fig. 5), and what the trainer finds worth seeing of source
+    samples: for region selection Fig. 4.
 
     Args:
-        recipe: for sizes, classes and method.
-        source, validation: where ``count`` samples each are taken from, evenly spaced.
-        folder: ``selection/`` or ``adapted/``, and ``predictions/``, are written below it.
+        session: the run; ``train.pictures`` samples of each kind are taken, evenly spaced.
     """
 
-    def __init__(
-        self, recipe: Recipe, source: Sequence[Pairs], validation: Sequence[Pairs], folder: Path, count: int = 4
-    ):
-        self._recipe, self._folder = recipe, folder
-        self._validation = samples(recipe, validation, count)
-        self._adapted = recipe.method.trainer == "pixelda"
-        shown = self._adapted or recipe.method.source_weighting == "learned"
-        self._source = samples(recipe, source, count, training_images) if shown else None
+    def __init__(self, session: Session):
+        self._session = session
+        recipe, sets = session.recipe, session.data.sets
+        count = recipe.train.pictures
+        self._validation = samples(recipe, sets["validation"], count)
+        self._source = samples(recipe, sets["source"], count, training_images) if sets["source"] else None
 
-    def draw(self, trainer: Trainer, step: int) -> list[Path]:
+    def draw(self, step: int) -> list[Path]:
         """Write the pictures of a step; returns their paths."""
+        recipe, trainer = self._session.recipe, self._session.trainer
         written = [self._file("predictions", step)]
         images, labels, titles = self._validation
-        predicted = tf.argmax(trainer(images), axis=-1).numpy()
-        space = self._recipe.data.label_space
-        panel = prediction_panel(to_uint8(images), labels, {"prediction": predicted}, space, titles)
-        panel.save(written[-1], f"{self._recipe.name}: validation, step {step}")
-        if self._source is not None:
-            written.append(self._draw_source(trainer, step))
+        predictions = {"prediction": tf.argmax(trainer(images), axis=-1).numpy()}
+        panel = prediction_panel(to_uint8(images), labels, predictions, recipe.data.label_space, titles)
+        panel.save(written[0], f"{recipe.name}: validation, step {step}")
+        if self._source is not None and (figure := trainer.source_figure(*self._source)) is not None:
+            written.append(self._file(figure.kind, step))
+            figure.panel.save(written[1], f"{recipe.name}: {figure.title}, step {step}")
         return written
 
-    def _draw_source(self, trainer: Trainer, step: int) -> Path:
-        images, labels, titles = self._source
-        if self._adapted:
-            path, heading = self._file("adapted", step), f"{self._recipe.name}: source images adapted, step {step}"
-            panel = adapted_panel(to_uint8(images), to_uint8(trainer.adapt(images)), titles)
-        else:
-            path, heading = self._file("selection", step), f"{self._recipe.name}: source pixels selected, step {step}"
-            panel = selection_panel(to_uint8(images), self._maps(trainer, images, labels), titles)
-        panel.save(path, heading)
-        return path
-
     def _file(self, kind: str, step: int) -> Path:
-        return self._folder / kind / f"step_{step:07d}.png"
-
-    def _maps(self, trainer: Trainer, images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-        """H and its levels for each image: [N, H, W]."""
-        probabilities = tf.nn.softmax(trainer(images))
-        scores = {level: network(probabilities) for level, network in trainer.weighting.items()}
-        maps = level_maps(scores, tf.constant(labels), self._recipe.data.size, self._recipe.method.threshold)
-        return {name: chosen.numpy() for name, chosen in maps.items()}
+        return self._session.folder.figures / kind / f"step_{step:07d}.png"
 
 
 def samples(
@@ -75,10 +54,13 @@ def samples(
     """Evenly spaced samples at training resolution: images [N, H, W, 3], labels [N, H, W], titles.
 
     Args:
+        recipe: for their size.
+        sets: to take them from.
+        count: how many at most.
         read: :func:`training_images` where the sets are of samples to train on.
     """
     total = sum(map(len, sets))
-    numbers = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
+    numbers = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
     names = [path.stem for pairs in sets for path in pairs.images]
     with reading():
         found = [(image, resize_label(label, recipe.data.size)) for image, label in read(recipe, sets, numbers)]

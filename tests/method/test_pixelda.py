@@ -21,8 +21,8 @@ from hrs_keras.method import losses
 from hrs_keras.models import build_networks
 from hrs_keras.models.adapter import adapter
 from hrs_keras.recipe.reading import load_recipe
-from hrs_keras.training import run as training
 from hrs_keras.training.run import train
+from hrs_keras.training.saving import Saving
 
 H, W = tiny.HEIGHT, tiny.WIDTH
 
@@ -101,7 +101,7 @@ def test_players_and_their_networks():
 def test_logged_losses():
     trainer, batch = build(), batch_of()
     (x_s, y_s), (x_t, y_t) = batch["source"], batch["target"]
-    adapted = trainer.generator({"image": x_s, "noise": trainer.noise(2)})
+    adapted = trainer.generator({"image": x_s, "noise": trainer.noise(2, part=0)})
     logits = {name: trainer(x).numpy() for name, x in (("source", x_s), ("adapted", adapted), ("target", x_t))}
     labels = {"source": y_s, "adapted": y_s, "target": y_t}
     expected = {
@@ -142,7 +142,7 @@ def naive_objective(trainer, batch, noise, player):
 
 def test_every_player_follows_the_gradient_of_its_own_objective_alone():
     trainer, batch = build(), batch_of()
-    noise = trainer.noise(2)
+    noise = trainer.noise(2, part=0)
     moved = observe(trainer, batch).moved
     for player in trainer.players:
         with tf.GradientTape() as tape:
@@ -183,9 +183,9 @@ def test_label_noise_softens_the_discriminators_labels_alone():
     assert changed == ["loss/discriminator", "gradient_norm/discriminator"]
     trainer = build("method.label_noise=0.4")
     (x_s, _), (x_t, _) = batch_of()["source"], batch_of()["target"]
-    fake = trainer.discriminator(trainer.generator({"image": x_s, "noise": trainer.noise(2)})).numpy()
+    fake = trainer.discriminator(trainer.generator({"image": x_s, "noise": trainer.noise(2, part=0)})).numpy()
     real = trainer.discriminator(x_t).numpy()
-    lowered, raised = np.split(trainer.label_noise(tf.constant([4, *real.shape[1:]])).numpy(), 2)
+    lowered, raised = np.split(trainer.label_noise(tf.constant([4, *real.shape[1:]]), part=0).numpy(), 2)
     # Cross-entropy with a soft label, log(1 + e^v) - label * v.
     expected = np.mean(np.logaddexp(0, real) - (1 - lowered) * real) + np.mean(np.logaddexp(0, fake) - raised * fake)
     assert float(noisy["loss/discriminator"]) == pytest.approx(expected, rel=1e-5)
@@ -203,24 +203,24 @@ def test_same_seed_same_steps():
 @pytest.mark.slow
 def test_noise_is_a_function_of_seed_and_step():
     trainer = build()
-    first = trainer.noise(500).numpy()
+    first = trainer.noise(500, part=0).numpy()
     assert first.shape == (500, 10)
     assert -1 <= first.min() < -0.99 and 0.99 < first.max() <= 1
     assert abs(first.mean()) < 0.05 and abs(first.var() - 1 / 3) < 0.02  # of the uniform distribution on [-1, 1]
     for _ in range(2):
         trainer.train_step(batch_of())
-    third = trainer.noise(500).numpy()
+    third = trainer.noise(500, part=0).numpy()
     assert not np.any(third == first)
     resumed, other = build(), build("seed=1")
-    assert np.array_equal(resumed.noise(500), first)
+    assert np.array_equal(resumed.noise(500, part=0), first)
     resumed.steps.assign(2)
-    assert np.array_equal(resumed.noise(500), third)
-    assert not np.any(other.noise(500).numpy() == first)
+    assert np.array_equal(resumed.noise(500, part=0), third)
+    assert not np.any(other.noise(500, part=0).numpy() == first)
 
 
 def test_noise_is_not_the_label_noise():
     trainer = build("method.label_noise=0.4")
-    noise, label_noise = trainer.noise(50).numpy(), trainer.label_noise(tf.constant([50, 10])).numpy()
+    noise, label_noise = trainer.noise(50, part=0).numpy(), trainer.label_noise(tf.constant([50, 10]), part=0).numpy()
     assert abs(np.corrcoef(noise.ravel(), label_noise.ravel())[0, 1]) < 0.15
 
 
@@ -292,11 +292,11 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 from support.one_step import batch_of
-from hrs_keras.method.pixelda import PixelDATrainer
+from hrs_keras.method.trainers.pixelda import PixelDATrainer
 from support.pixelda_step import PLAYERS, build
 
 # Replicas draw noise of their own; here it is to be the same for all images.
-PixelDATrainer.noise = lambda self, images: tf.tile(tf.linspace([-1.0], 1.0, 10, axis=1), [images, 1])
+PixelDATrainer.noise = lambda self, images, part: tf.tile(tf.linspace([-1.0], 1.0, 10, axis=1), [images, 1])
 batches = tf.data.Dataset.from_tensors(batch_of()).repeat(3)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 ends, histories = [], []
@@ -389,14 +389,14 @@ def test_a_run_draws_its_pictures_and_resumes(recipe_file, monkeypatch):
     settings = [*PIXELDA, *SMALL, "train.steps=4", "train.validate_every=2"]
     whole, cut = (load_recipe(recipe_file, [*settings, f"name={name}"]) for name in ("whole", "cut"))
     train(whole, export=False)
-    usual = training.Save.on_step
+    usual = Saving.after_step
 
-    def interrupted(self, step, logs):
-        usual(self, step, logs)
+    def interrupted(self, step, ending):
+        usual(self, step, ending)
         if step == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.Save, "on_step", interrupted)
+    monkeypatch.setattr(Saving, "after_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(cut, export=False)
     monkeypatch.undo()

@@ -18,7 +18,7 @@ from support.processes import start
 from support.tiny_run import write_recipe
 
 from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError
-from hrs_keras.method.joint import JointTrainer
+from hrs_keras.method.trainers.joint import JointTrainer
 from hrs_keras.models import build_networks, build_segmenter
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.runs.checkpoints import Checkpoints, restore_segmenter

@@ -1,6 +1,6 @@
 """A small PixelDA trainer whose losses have weights large enough to be missed."""
 
-from hrs_keras.method.pixelda import PixelDATrainer
+from hrs_keras.method.trainers.pixelda import PixelDATrainer
 from hrs_keras.models import build_networks
 from support import tiny
 

@@ -12,9 +12,11 @@ from support.tiny_run import SETTINGS
 from hrs_keras.errors import PreemptedError
 from hrs_keras.evaluation.evaluator import Evaluator
 from hrs_keras.recipe.reading import load_recipe
+from hrs_keras.runs.checkpoints import Checkpoints
 from hrs_keras.runs.folder import RunFolder
+from hrs_keras.training import outcome
 from hrs_keras.training import run as training
-from hrs_keras.training.callbacks import Profile
+from hrs_keras.training.profile import Profile
 from hrs_keras.training.run import train
 
 STEPS = SETTINGS["train"]["steps"]
@@ -82,23 +84,25 @@ def test_during_a_validation(finished, recipe_file, told_in, monkeypatch, valida
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "call"), [("audit", 1), ("evaluate", 1)], ids=["audit", "last evaluation"])
-def test_before_and_after_the_steps(recipe_file, monkeypatch, name, call):
+@pytest.mark.parametrize(
+    ("module", "name"), [(training, "audit"), (outcome, "evaluate")], ids=["audit", "last evaluation"]
+)
+def test_before_and_after_the_steps(recipe_file, monkeypatch, module, name):
     recipe = load_recipe(recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false"])
-    original = getattr(training, name)
+    original = getattr(module, name)
 
     def slow(*args, **kwargs):
         tell()
         time.sleep(30)  # it ends at once, and not only when this has ended
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(training, name, slow)
+    monkeypatch.setattr(module, name, slow)
     begun = time.monotonic()
     with pytest.raises(PreemptedError, match="before the first step or after the last"):
         train(recipe, export=False)
     assert time.monotonic() - begun < 30
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    monkeypatch.setattr(training, name, original)
+    monkeypatch.setattr(module, name, original)
     assert train(recipe, export=False).step == 1
 
 
@@ -111,7 +115,7 @@ def test_an_error_of_another_kind_stays_one(recipe_file, monkeypatch):
         time.sleep(0.1)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(training.Checkpoints, "save_now", fails)
+    monkeypatch.setattr(Checkpoints, "save_now", fails)
     with pytest.raises(ZeroDivisionError):
         train(recipe, export=False)
 
@@ -119,13 +123,13 @@ def test_an_error_of_another_kind_stays_one(recipe_file, monkeypatch):
 @pytest.mark.slow
 def test_told_to_end_while_the_last_step_is_saved(recipe_file, monkeypatch):
     recipe = load_recipe(recipe_file, ["name=last", "train.steps=2", "method.gan=false"])
-    save = training.Checkpoints.save_now
+    save = Checkpoints.save_now
 
     def told(self, step):
         save(self, step)
         tell()
 
-    monkeypatch.setattr(training.Checkpoints, "save_now", told)
+    monkeypatch.setattr(Checkpoints, "save_now", told)
     with pytest.raises(PreemptedError, match=r"told to end .*step-2; the same command, without --fresh, goes on"):
         train(recipe, export=False)
     assert not (recipe.run_dir / "result.json").exists()
@@ -135,10 +139,10 @@ def test_told_to_end_while_the_last_step_is_saved(recipe_file, monkeypatch):
 def test_a_profile_of_a_run_that_goes_on(tmp_path, capsys, first, traced):
     """Of the steps that were asked for those are traced that are yet to come."""
     run = RunFolder(tmp_path)
-    profile = Profile(first, range(2, 5), run)
-    for _ in range(first, 6):
-        profile.on_train_batch_begin(0)
-        profile.on_train_batch_end(0)
+    profile = Profile(run.tensorboard, range(2, 5))
+    for step in range(first + 1, 7):
+        profile.before_step(step)
+        profile.after_step(step)
     said = capsys.readouterr().out
     assert said == (f"steps {traced} traced: tensorboard --logdir {run.tensorboard}\n" if traced else "")
     assert run.tensorboard.exists() == bool(traced)

@@ -22,14 +22,14 @@ from support.tiny_run import SETTINGS
 
 from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, RecipeError
 from hrs_keras.evaluation.evaluator import Evaluator
-from hrs_keras.method.joint import JointTrainer
+from hrs_keras.method.trainers.joint import JointTrainer
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.runs import folder as run_folder
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.files import write_json, writing
-from hrs_keras.training import run as training
-from hrs_keras.training.callbacks import keep_rows_until
+from hrs_keras.training.log_file import LogFile
 from hrs_keras.training.run import train
+from hrs_keras.training.saving import Saving
 
 MACHINE = {"seconds_per_step", "cpu_seconds_per_step", "images_per_second", "input_wait", "memory/host"}
 SHORT = ["train.steps=2", "train.validate_every=2", "train.checkpoint_every=1", "train.log_every=1"]
@@ -107,12 +107,12 @@ def test_nothing_is_traced_again(recipe_file, monkeypatch, changes, steps):
 
         monkeypatch.setattr(owner, name, counting)
 
-    count(JointTrainer, "objectives")
+    count(JointTrainer, "train_step")
     count(Evaluator, "_of_all_replicas")
     often = ["train.steps=8", "train.validate_every=2", "train.checkpoint_every=2", "train.log_every=2"]
     train(load_recipe(recipe_file, [*often, *changes]), export=False)
     # One evaluation goes through the run, the other is that of the best weights.
-    assert traced == {"objectives": steps, "_of_all_replicas": 2}
+    assert traced == {"train_step": steps, "_of_all_replicas": 2}
 
 
 SMALL_DISK = """
@@ -273,7 +273,7 @@ def test_a_full_disk_is_one_message(recipe_file, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training.Log, "_append", full)
+    monkeypatch.setattr(LogFile, "append", full)
     with pytest.raises(HRSError, match=r"cannot write .*tiny: No space left on device"):
         train(load_recipe(recipe_file, SHORT))
 
@@ -310,14 +310,14 @@ def test_interrupted(recipe_file, tmp_path):
 
 def test_rows_of_the_log(tmp_path):
     log = tmp_path / "log.csv"
-    keep_rows_until(log, 3)
+    LogFile(log).keep_until(3)
     for text in ("", "step,lo", "step,loss\n", "step,loss\n4,1.0\n", "step,loss\n2"):
         log.write_text(text)
-        keep_rows_until(log, 3)
+        LogFile(log).keep_until(3)
         assert not log.exists()
     # As a crash of the machine may leave it.
     log.write_bytes(b"step,loss\n2,0.5\n\0\0\0\n3,0.4\n3\n\xff\xfe,1\n4,0.3\n5,0.")
-    keep_rows_until(log, 3)
+    LogFile(log).keep_until(3)
     assert log.read_text() == "step,loss\n2,0.5\n3,0.4\n"
 
 
@@ -357,7 +357,7 @@ def test_fine_tuning_changes_domains_in_one_run_and_resumes_across_the_switch(re
 
     for stop in (2, 3, 4):
         cut = load_recipe(recipe_file, [*phases, *times, f"name=cut{stop}"])
-        monkeypatch.setattr(training.Save, "on_step", interrupt_after(stop, training.Save.on_step))
+        monkeypatch.setattr(Saving, "after_step", interrupt_after(stop, Saving.after_step))
         with pytest.raises(KeyboardInterrupt):
             train(cut, export=False)
         monkeypatch.undo()
@@ -368,12 +368,12 @@ def test_fine_tuning_changes_domains_in_one_run_and_resumes_across_the_switch(re
 
 
 def interrupt_after(stop, usual):
-    def on_step(self, step, logs):
-        usual(self, step, logs)
+    def after_step(self, step, ending):
+        usual(self, step, ending)
         if step == stop:
             raise KeyboardInterrupt
 
-    return on_step
+    return after_step
 
 
 def untimed(log: Path) -> list[dict]:
@@ -397,7 +397,7 @@ def test_record_of_single_source_images(finished):
     """What the run recorded at its end equals what its last weights say, computed in NumPy."""
     from hrs_keras.data.audit import audit
     from hrs_keras.data.pipeline import training_images
-    from hrs_keras.method.joint import JointTrainer
+    from hrs_keras.method.trainers.joint import JointTrainer
     from hrs_keras.models import build_networks
     from hrs_keras.runs.checkpoints import Checkpoints
 

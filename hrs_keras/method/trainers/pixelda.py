@@ -1,9 +1,15 @@
 """PixelDA (Bousmalis et al. 2017), the rival that adapts pixels: its players and what each of them minimises."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
+from hrs_keras.media.painting import to_uint8
+from hrs_keras.media.panels import adapted_panel
 from hrs_keras.method import losses
-from hrs_keras.method.players import SOURCE, TARGET, Batch, Scalars, Trainer
+from hrs_keras.method.players import SOURCE, TARGET, Batch, Part, Scalars
+from hrs_keras.method.trainer import SourceFigure, Trainer
 from hrs_keras.models import Networks
 from hrs_keras.recipe.schema import Recipe
 
@@ -34,7 +40,11 @@ class PixelDATrainer(Trainer):
         networks: from :func:`hrs_keras.models.build_networks`, for the same recipe.
     """
 
+    PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"adapted": "encoder", "adversarial": "generator", "content": "generator"}
+
     def __init__(self, recipe: Recipe, networks: Networks):
+        if networks.generator is None or networks.discriminator is None:
+            raise ValueError("PixelDA needs a generator and a discriminator, as built for method.trainer: pixelda")
         players = {
             "encoder": networks.segmenter,
             "generator": networks.generator,
@@ -45,36 +55,51 @@ class PixelDATrainer(Trainer):
         self.generator = networks.generator
         self.discriminator = networks.discriminator
 
-    def objectives(self, batch: Batch, first: bool) -> tuple[Scalars, Scalars]:
-        """All losses, averaged over the replica's images, and what each player minimises: scalars by name."""
-        (x_s, y_s), (x_t, y_t) = batch["source"], batch["target"]
-        adapted = self.generator({"image": x_s, "noise": self.noise(x_s.shape[0])}, training=True)
+    def train_step(self, batch: Batch) -> Scalars:
+        """Every player's update; see :meth:`Trainer.train_step` for arguments and result."""
+        logs: Scalars = {}
+        for turn in self.turns(batch):
+            for part in turn.parts():
+                with tf.GradientTape(persistent=True) as tape:
+                    loss = self.losses_of(part)
+                    objectives = turn.scaled(self.objectives_of(loss))
+                turn.add(tape, loss, objectives)
+            logs = (logs or turn.losses()) | turn.update()
+        self.steps.assign_add(1)
+        return logs
+
+    def losses_of(self, part: Part) -> Scalars:
+        """All losses, averaged over the images."""
+        (x_s, y_s), (x_t, y_t) = part.batch["source"], part.batch["target"]
+        adapted = self.generator({"image": x_s, "noise": self.noise(x_s.shape[0], part.number)}, training=True)
         # The adapted images have a pass of their own: the generator's gradient goes back through this one alone.
         real = self.segmenter(tf.concat([x_s, x_t], 0), training=True)["logits"]
         logits_s, logits_t = tf.split(real, [x_s.shape[0], x_t.shape[0]])
         logits_a = self.segmenter(adapted, training=True)["logits"]
-        loss = {
+        return {
             "source": tf.reduce_mean(losses.segmentation_loss(y_s, logits_s)),
             "adapted": tf.reduce_mean(losses.segmentation_loss(y_s, logits_a)),
             "target": tf.reduce_mean(losses.segmentation_loss(y_t, logits_t)),
             "content": tf.reduce_mean(losses.content_loss(adapted, x_s)),
-            **self._adversarial_losses(adapted, x_t),
+            **self._adversarial_losses(adapted, x_t, part.number),
         }
+
+    def objectives_of(self, loss: Scalars) -> Scalars:
+        """What each player minimises, of the losses."""
         weights = self.settings
-        objective = {
+        return {
             "encoder": loss["target"] + (loss["source"] + loss["adapted"]) / 2,
             "generator": weights.adversarial * loss["adversarial"]
             + weights.task * loss["adapted"]
             + weights.content * loss["content"],
             "discriminator": loss["discriminator"],
         }
-        return loss, self.per_replica(objective)
 
-    def _adversarial_losses(self, adapted: tf.Tensor, x_t: tf.Tensor) -> Scalars:
+    def _adversarial_losses(self, adapted: tf.Tensor, x_t: tf.Tensor, part: int) -> Scalars:
         """Both sides; the generator's asks for "real" and so does not saturate where the discriminator is sure."""
         fake = self.discriminator(adapted, training=True)
         real = self.discriminator(x_t, training=True)
-        perturbation = self.label_noise(tf.shape(tf.concat([real, fake], 0)))
+        perturbation = self.label_noise(tf.shape(tf.concat([real, fake], 0)), part)
         lowered, raised = tf.split(perturbation, [real.shape[0], fake.shape[0]])
         return {
             "adversarial": tf.reduce_mean(losses.adversarial_loss(fake, TARGET)),
@@ -82,10 +107,15 @@ class PixelDATrainer(Trainer):
             + tf.reduce_mean(losses.adversarial_loss(fake, SOURCE + raised)),
         }
 
-    def noise(self, images: int) -> tf.Tensor:
-        """[images, noise] float32, uniform in [-1, 1]: a function of seed, step and replica."""
-        seed = tf.random.experimental.stateless_fold_in(self.random_seed(), NOISE)
+    def noise(self, images: int, part: int) -> tf.Tensor:
+        """[images, noise] float32, uniform in [-1, 1]: a function of seed, step, replica and part of the batch."""
+        seed = tf.random.experimental.stateless_fold_in(self.random_seed(part), NOISE)
         return tf.random.stateless_uniform([images, self.settings.noise], seed, -1.0, 1.0)
+
+    def source_figure(self, images: np.ndarray, labels: np.ndarray, titles: Sequence[str]) -> SourceFigure:
+        """What the generator makes of source images."""
+        panel = adapted_panel(to_uint8(images), to_uint8(self.adapt(images)), titles)
+        return SourceFigure("adapted", "source images adapted", panel)
 
     def adapt(self, images: tf.Tensor, noise: tf.Tensor | None = None) -> tf.Tensor:
         """Redraw source images in the target's style.
@@ -101,3 +131,6 @@ class PixelDATrainer(Trainer):
             shape = [len(images), self.settings.noise]
             noise = tf.random.stateless_uniform(shape, [self.seed, NOISE], -1.0, 1.0)
         return self.generator({"image": tf.convert_to_tensor(images), "noise": noise}, training=False)
+
+
+PLUGIN = PixelDATrainer

@@ -1,0 +1,12 @@
+"""``none``: no source image is read, the target teaches alone."""
+
+from hrs_keras.method.source_weighting import SourceWeighting
+
+
+class NoSource(SourceWeighting):
+    """The target alone."""
+
+    reads_source = False
+
+
+PLUGIN = NoSource()

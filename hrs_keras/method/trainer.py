@@ -1,0 +1,129 @@
+"""What every trainer shares: players that take turns, and the answers that a run asks for."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.media.panels import Panel
+from hrs_keras.method.optimizer import build_optimizer
+from hrs_keras.method.players import Batch, Player, Scalars, Turn, turns_of
+from hrs_keras.recipe.schema import Recipe
+
+
+@dataclass(frozen=True)
+class SourceFigure:
+    """What is worth seeing of source images.
+
+    Attributes:
+        kind: names the folder that such figures go to.
+        title: what it shows.
+        panel: the images and what is beside them.
+    """
+
+    kind: str
+    title: str
+    panel: Panel
+
+
+class Trainer(keras.Model):
+    """A segmenter and the players that train it; a subclass says in ``train_step`` what each of them minimises.
+
+    It is trained by ``hrs train``, or by plain ``fit`` on a dataset of batches
+    (:func:`hrs_keras.data.pipeline.training_batches`): ``{"target": (images, labels), "source": (images, labels)}``
+    with images [B, H, W, 3] float32 in [-1, 1] and labels [B, H, W] int32, 255 = ignore. A domain that a phase of the
+    recipe does not read is absent. Build it inside the scope of the distribution strategy that it is to run under.
+
+    Args:
+        recipe: its ``method``, ``train``, ``seed`` and ``data.size`` are read.
+        segmenter: E+S, the model that is evaluated and exported.
+        networks: player -> network. What stands before a ``/`` is the player's kind: it names the learning rate, and
+            who moves together with ``train.schedule: alternating``.
+
+    Attributes:
+        players: who trains, in the order in which they move.
+        steps: how many steps were taken, an int64 variable.
+    """
+
+    PLAYER_OF_LOSS: ClassVar[dict[str, str]] = {"target": "encoder", "source": "encoder"}
+    """Loss -> kind of the player that it can be lowered by; a loss that is not named is its player's own."""
+
+    def __init__(
+        self, recipe: Recipe, segmenter: keras.Model, networks: Iterable[tuple[str, keras.Model]], **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.method, self.seed, self.image_size = recipe.method, recipe.seed, recipe.data.size
+        self.segmenter = segmenter
+        self.players = tuple(
+            Player(name, network, build_optimizer(recipe, name.split("/")[0])) for name, network in networks
+        )
+        for player in self.players:  # inside the strategy's scope, which is over when fit would build them
+            player.optimizer.build(player.variables)
+        # Not an optimizer's count: one that scales its loss does not count the steps it has to leave out.
+        self.steps = tf.Variable(
+            0, trainable=False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+        )
+        self._schedule, self._accumulate = recipe.train.schedule, recipe.train.accumulate
+        self.built = True  # every network is
+        self.compile(jit_compile=False)  # fit asks for it; optimizers and losses are the players' own
+
+    @property
+    def step(self) -> tf.Tensor:
+        """Steps taken so far, a scalar int64: all players take each step."""
+        return tf.convert_to_tensor(self.steps)
+
+    def call(self, images, training=False):
+        """[B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, C] float32."""
+        return self.segmenter(images, training=training)["logits"]
+
+    @abstractmethod
+    def train_step(self, batch: Batch) -> Scalars:
+        """Every player's update.
+
+        Args:
+            batch: of this replica; see the class.
+
+        Returns:
+            Scalars: ``loss/NAME`` for each loss, averaged over the images of the (replica's) batch;
+            ``gradient_norm/PLAYER`` over those of all replicas; and what the trainer measures beside.
+        """
+
+    def turns(self, batch: Batch) -> Iterator[Turn]:
+        """The turns of a step: one of all players, or with ``train.schedule: alternating`` one for each kind."""
+        for number, players in enumerate(turns_of(self.players, self._schedule)):
+            yield Turn(players, batch, self._accumulate, first=number == 0)
+
+    def player_of(self, loss: str) -> str:
+        """The kind of player whose learning rate a loss answers to, such as ``generator`` for ``reconstruction``."""
+        return self.PLAYER_OF_LOSS.get(loss, loss.split("/")[0])
+
+    def measurements(self) -> dict[str, float]:
+        """What was measured since the last call, beside what the steps gave: such as ``selected/CLASS``.
+
+        All workers must call it: an answer may be a sum over all of them.
+        """
+        return {}
+
+    def source_figure(self, images: np.ndarray, labels: np.ndarray, titles: Sequence[str]) -> SourceFigure | None:
+        """What is worth seeing of source images, if anything is.
+
+        Args:
+            images: [N, H, W, 3] float32 in [-1, 1].
+            labels: [N, H, W] int32 train ids, 255 = ignore.
+            titles: a name for each image.
+        """
+        return None
+
+    def random_seed(self, part: int) -> tf.Tensor:
+        """[2] int32 for stateless random numbers: a function of seed, step, replica and part of the batch."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.stack([tf.cast(self.seed, tf.int32), 1000 * tf.cast(self.step, tf.int32) + replica])
+        return tf.random.experimental.stateless_fold_in(seed, part) if part else seed
+
+    def label_noise(self, shape: tf.Tensor, part: int) -> tf.Tensor:
+        """Uniform in [0, ``method.label_noise``]: by how much a discriminator's labels are perturbed."""
+        return tf.random.stateless_uniform(shape, self.random_seed(part), 0.0, self.method.label_noise)

@@ -1,0 +1,40 @@
+"""Everything private of Keras and TensorFlow that this package relies on, each with a test that it still holds.
+
+There is no public way to any of it. Were one of these names to vanish unnoticed, a run would still go on, with other
+numbers: hence this one file, and ``tests/system/test_compat.py``, which fails when a new release changes them.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class SummedGradients:
+    """Mixin of a Keras optimizer whose gradients are the sum over all replicas already, and equal on all of them.
+
+    Keras adds the replicas' gradients up in ``_all_reduce_sum_gradients``, after clipping each replica's own; here they
+    are added up before, so that the outcome does not depend on the number of replicas. Adding them up twice would
+    multiply them by that number, which Adam, being nearly scale-free, would not show in any curve.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+def adam_moments(adam: keras.optimizers.Adam, variable: Any) -> tuple[keras.Variable, keras.Variable]:
+    """First and second moment (m, v) that a built Adam keeps for a variable; each shaped like the variable."""
+    index = adam._get_variable_index(variable)
+    return adam._momentums[index], adam._velocities[index]
+
+
+def take_checkpoint_error(checkpoint: tf.train.Checkpoint) -> Exception | None:
+    """Why the last asynchronous save of a checkpoint failed; None if it did not, or if it was asked for before.
+
+    TensorFlow raises it at the next save. Where none comes it would print a traceback as the process ends.
+    """
+    writer: Any = getattr(checkpoint, "_async_checkpointer_impl", None)
+    if writer is None:  # nothing was saved asynchronously
+        return None
+    error, writer._async_error = writer._async_error, None
+    return error

@@ -1,0 +1,65 @@
+"""``log.csv``: a row every ``train.log_every`` steps."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from hrs_keras.system.files import write_text
+
+
+class LogFile:
+    """Appends rows to a CSV file whose header grows with them.
+
+    Args:
+        path: the file; it need not exist.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._columns: list[str] | None = None
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add a row; what it does not name is ``nan``. Raises OSError."""
+        if self._columns and row.keys() <= set(self._columns):
+            with open(self._path, "a", newline="") as file:
+                csv.DictWriter(file, self._columns, restval=math.nan).writerow(row)
+            return
+        # A log that this process has not written to yet, or a phase that has other losses than the one before.
+        rows = self._rows()
+        self._columns = list({**rows[0], **row} if rows else row)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self._columns, restval=math.nan)
+        writer.writeheader()
+        writer.writerows([*rows, row])
+        write_text(self._path, text.getvalue())
+
+    def _rows(self) -> list[dict[str, str]]:
+        if not self._path.is_file():
+            return []
+        with open(self._path, newline="") as file:
+            return list(csv.DictReader(file))
+
+    def keep_until(self, step: int) -> None:
+        """Drop the rows after ``step``: the steps that a killed run took after its last checkpoint are taken again.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if not self._path.is_file():
+            return
+        # A crash of the machine may leave anything in the rows that were written last.
+        head, *rows = self._path.read_text(errors="replace").splitlines(keepends=True) or [""]
+        columns = _fields(head)
+        whole = [row for row in rows if row.endswith("\n") and _fields(row) == columns]
+        kept = [row for row in whole if (number := row.split(",", 1)[0]).isdecimal() and int(number) <= step]
+        if kept:
+            write_text(self._path, "".join([head, *kept]))
+        else:
+            self._path.unlink()  # the header may be cut off, too
+
+
+def _fields(line: str) -> int:
+    """How many fields a line has; the names of classes, which are in the header, may hold commas."""
+    return len(next(csv.reader([line]), []))

@@ -1,0 +1,100 @@
+"""What a run leaves when its steps are taken: the best weights, evaluated and exported."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from hrs_keras.errors import CheckpointError
+from hrs_keras.evaluation.evaluator import evaluate
+from hrs_keras.evaluation.metrics import Evaluation
+from hrs_keras.export.record import Origin
+from hrs_keras.export.run import exports_folder
+from hrs_keras.export.saved_model import export_saved_model, find_export
+from hrs_keras.runs.folder import RunFolder
+from hrs_keras.runs.loading import load_segmenter
+from hrs_keras.system.files import read_json, write_json, writing
+from hrs_keras.training.session import Session
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a finished run leaves.
+
+    Attributes:
+        run_dir: its folder.
+        step: the step whose weights were best on the validation set.
+        miou: their mean IoU over the whole label space, in [0, 1].
+        saved_model: the exported version's folder; None where none was asked for.
+    """
+
+    run_dir: Path
+    step: int
+    miou: float
+    saved_model: Path | None
+
+
+def finish(session: Session, export: bool) -> TrainResult:
+    """Evaluate and export the best weights, unless an earlier call got that far.
+
+    Args:
+        session: the run, all of whose steps are taken.
+        export: also write a SavedModel.
+
+    Raises:
+        HRSError: no checkpoint can be read, or something cannot be written.
+    """
+    folder = session.folder
+    done = read_json(folder.result_file)
+    if done is None or (export and not (done["saved_model"] and Path(done["saved_model"]).is_dir())):
+        done = _evaluate_and_export(session, export)
+        with writing(folder.result_file):
+            write_json(folder.result_file, done)
+    others = "".join(f", {name} {100 * miou:.2f} %" for name, miou in done["baselines"].items())
+    log.info("mean IoU over %d classes: trained %.2f %%%s", len(done["iou"]), 100 * done["miou"], others)
+    saved_model = Path(done["saved_model"]) if done["saved_model"] else None
+    log.info("run folder %s%s", folder.path, f"\nSavedModel {saved_model}" if saved_model else "")
+    return TrainResult(folder.path, done["step"], done["miou"], saved_model)
+
+
+def _evaluate_and_export(session: Session, export: bool) -> dict[str, Any]:
+    segmenter, step = _load_best(session.folder)
+    result = evaluate(session.recipe, segmenter, session.data.sets["validation"])
+    log.info("best checkpoint, step %d:\n%s", step, result.table())
+    saved_model = None
+    if export:
+        exports = exports_folder(session.recipe)
+        # A call that was cut off may have exported these weights, but not have come to note it.
+        saved_model = find_export(segmenter, exports) or export_saved_model(
+            segmenter, Origin(session.recipe, step, result.to_dict()), exports
+        )
+    done = {"step": step, "miou": result.miou, "saved_model": saved_model and str(saved_model), **result.to_dict()}
+    done["baselines"] = _baselines(session, result)
+    done["parameters"] = {player.name: player.parameters for player in session.trainer.players}
+    return done
+
+
+def _load_best(folder: RunFolder) -> tuple[keras.Model, int]:
+    try:
+        return load_segmenter(folder)
+    except CheckpointError as error:
+        segmenter, step = load_segmenter(folder, "last")
+        log.warning("%s\nthe newest checkpoint, of step %d, is taken for the best", error, step)
+        return segmenter, step
+
+
+def _baselines(session: Session, result: Evaluation) -> dict[str, float]:
+    """Mean IoU of what knows nothing of the images: an untrained network, and the commonest target class everywhere."""
+    space = result.space
+    targets = [dataset.pixels for dataset in session.data.datasets if dataset.role == "target"]
+    commonest = int(np.argmax([sum(pixels[name] for pixels in targets) for name in space.classes]))
+    matrix = np.zeros_like(result.matrix)
+    matrix[:, commonest] = result.matrix.sum(1)  # the labels that were evaluated on, one class predicted
+    everywhere = {f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, result.images).miou}
+    untrained = read_json(session.folder.evaluation_file(0))  # None if somebody removed it
+    return ({"untrained": next(iter(untrained["mean_iou"].values()))} if untrained else {}) | everywhere

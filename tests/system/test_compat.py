@@ -1,0 +1,61 @@
+"""What is private in Keras and TensorFlow, and relied on: that it is still there, and still means what it did."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hrs_keras.method.optimizer import FusedAdam
+from hrs_keras.system.compat import SummedGradients, adam_moments, take_checkpoint_error
+
+
+def built(optimizer):
+    variable = keras.Variable(np.array([1.0, -2.0], "float32"))
+    optimizer.build([variable])
+    return optimizer, variable
+
+
+def test_keras_adds_replicas_gradients_up_where_the_mixin_takes_its_place():
+    """Keras' own Adam calls the hook once for each update, with pairs of gradient and variable, and uses its answer."""
+    seen = []
+
+    class Observed(keras.optimizers.Adam):
+        def _all_reduce_sum_gradients(self, grads_and_vars):
+            seen.append(grads_and_vars)
+            return [(2 * gradient, variable) for gradient, variable in grads_and_vars]
+
+    optimizer, variable = built(Observed(1.0, beta_1=0.0, beta_2=0.0, epsilon=1.0))
+    optimizer.apply([tf.constant([1.0, 3.0])], [variable])
+    ((pair,),) = seen
+    assert pair[0].numpy().tolist() == [1.0, 3.0]
+    # Without moments Adam's step is g / (|g| + epsilon), here of the doubled gradient.
+    np.testing.assert_allclose(variable.numpy(), [1 - 2 / 3, -2 - 6 / 7], rtol=1e-6)
+
+
+def test_the_mixin_is_asked_before_keras():
+    assert FusedAdam._all_reduce_sum_gradients is SummedGradients._all_reduce_sum_gradients
+    assert FusedAdam.mro().index(SummedGradients) < FusedAdam.mro().index(keras.optimizers.Adam)
+
+
+def test_adam_moments_are_those_that_adam_keeps():
+    """After one step m is (1 - beta_1) g and v is (1 - beta_2) g^2 (Kingma & Ba 2015, Algorithm 1)."""
+    adam, variable = built(keras.optimizers.Adam(0.1, beta_1=0.9, beta_2=0.99))
+    adam.apply([tf.constant([1.0, 3.0])], [variable])
+    m, v = adam_moments(adam, variable)
+    np.testing.assert_allclose(m.numpy(), [0.1, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(v.numpy(), [0.01, 0.09], rtol=1e-5)
+
+
+def test_the_error_of_an_asynchronous_save_is_taken_once(tmp_path):
+    checkpoint = tf.train.Checkpoint(x=tf.Variable(1.0))
+    assert take_checkpoint_error(checkpoint) is None
+    options = tf.train.CheckpointOptions(experimental_enable_async_checkpoint=True)
+    checkpoint.write(str(tmp_path / "good"), options=options)
+    checkpoint.sync()
+    assert take_checkpoint_error(checkpoint) is None
+    (tmp_path / "file").touch()
+    checkpoint.write(str(tmp_path / "file/impossible"), options=options)
+    checkpoint.sync()
+    with pytest.raises((tf.errors.OpError, OSError)):
+        raise take_checkpoint_error(checkpoint)
+    assert take_checkpoint_error(checkpoint) is None
