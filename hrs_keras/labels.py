@@ -120,11 +120,11 @@ LABEL_SPACES: dict[str, LabelSpace] = {space.name: space for space in (CITYSCAPE
 def own_label_space(classes: tuple[str, ...]) -> LabelSpace:
     """A label space of classes named in a recipe: colours spread around the colour circle, train ids as file ids."""
     # Steps of the golden ratio keep neighbours apart however many there are; two brightnesses tell far ones apart.
-    colours = (colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, 0.95 if i % 2 else 0.65) for i in range(len(classes)))
+    colours = [colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, 0.95 if i % 2 else 0.65) for i in range(len(classes))]
     return LabelSpace(
         name="own",
         classes=classes,
-        palette=tuple(tuple(round(255 * channel) for channel in colour) for colour in colours),
+        palette=tuple((round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in colours),
         subsets={str(len(classes)): classes},
         raw_ids=tuple(range(len(classes))),
     )

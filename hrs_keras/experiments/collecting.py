@@ -46,7 +46,7 @@ def _collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path
         raise CheckpointError(f"{run.path} has no result.json: the run is not finished")
     evaluations = _evaluations(run, recipe)
     log, times = _log(run.log_file)
-    selects = recipe.method.source_weighting == "learned"
+    selects = recipe.method.selects
     return {
         "name": recipe.name,
         "digest": settings_digest(recipe),

@@ -95,7 +95,7 @@ def plan(experiments: Sequence[Experiment], only: Sequence[str] = ()) -> list[Ta
             row = (cell.system, cell.cells)
             turn = seeds_before[row] = seeds_before.get(row, -1) + 1
             if not only or cell.system in only:
-                selects = cell.recipe.method.source_weighting == "learned"
+                selects = cell.recipe.method.selects
                 found.append((turn, Task(cell, experiment.selection_check if selects else None)))
     tasks: dict[str, Task] = {}
     for _, task in sorted(found, key=lambda item: item[0]):

@@ -113,7 +113,7 @@ class Row:
     @property
     def learns_selection(self) -> bool:
         """Whether weighting networks select the source pixels of the row's runs."""
-        return any(cell.recipe.method.source_weighting == "learned" for cell in self.planned.values())
+        return any(cell.recipe.method.selects for cell in self.planned.values())
 
     def evaluations(self, which: str) -> dict[int, Evaluation]:
         """Seed -> the evaluation of the ``"last"`` step or of the ``"best"`` checkpoint.

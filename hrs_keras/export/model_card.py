@@ -81,7 +81,7 @@ def _encoder(recipe: Recipe) -> str:
 
 def _datasets(recipe: Recipe) -> str:
     rows = []
-    used = {"source": recipe.data.source if recipe.method.source_weighting != "none" else []}
+    used = {"source": recipe.data.source if recipe.method.reads_source else []}
     used |= {"target": recipe.data.target, "validation": recipe.data.validation}
     for role, datasets in used.items():
         rows += [f"| {role} | {_dataset(dataset)} | {dataset.subset or 'all'} |" for dataset in datasets]

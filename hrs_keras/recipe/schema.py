@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import yaml
 from pydantic import Field, SerializeAsAny, StrictBool, field_validator, model_validator
 
+from hrs_keras.errors import did_you_mean
 from hrs_keras.recipe.data import Data, Dataset
 from hrs_keras.recipe.encoder import Encoder
 from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder
+from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
 from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section, Seed, Share
 
 ROLES = ("source", "target", "validation")
@@ -32,8 +34,8 @@ class PixelDA(Section):
 class Method(Section):
     """How source pixels teach: the choices in which the compared systems differ."""
 
-    trainer: Literal["joint", "pixelda"]
-    source_weighting: Literal["none", "plain", "mask", "focal", "learned"]
+    trainer: str
+    source_weighting: str
     focal_gamma: NonNegative
     pretrain: Share
     levels: Annotated[list[Level], Field(min_length=1)]
@@ -53,12 +55,25 @@ class Method(Section):
     @property
     def selects(self) -> bool:
         """Whether weighting networks are trained, by whose maps the source pixels are selected."""
-        return self.source_weighting == "learned"
+        return SOURCE_WEIGHTINGS.load(self.source_weighting).selects
 
     @property
     def reads_source(self) -> bool:
         """Whether source images are read at all."""
-        return self.source_weighting != "none"
+        return SOURCE_WEIGHTINGS.load(self.source_weighting).reads_source
+
+    @field_validator("trainer")
+    @classmethod
+    def _known_trainer(cls, name: str) -> str:
+        if name not in TRAINERS.names():  # not loaded: trainers need TensorFlow
+            raise ValueError(f"unknown trainer {name!r}.{did_you_mean(name, TRAINERS.names())}")
+        return name
+
+    @field_validator("source_weighting")
+    @classmethod
+    def _known_source_weighting(cls, name: str) -> str:
+        SOURCE_WEIGHTINGS.load(name)
+        return name
 
     @field_validator("levels")
     @classmethod

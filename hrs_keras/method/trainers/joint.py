@@ -12,7 +12,7 @@ from hrs_keras.media.panels import selection_panel
 from hrs_keras.method import losses
 from hrs_keras.method.players import SOURCE, TARGET, Batch, Part, Scalars
 from hrs_keras.method.selection import level_maps
-from hrs_keras.method.source_weighting import SourcePixels
+from hrs_keras.method.source_weighting import SourcePixels, SourceWeighting
 from hrs_keras.method.trainer import SourceFigure, Trainer
 from hrs_keras.models import Networks
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS
@@ -79,7 +79,7 @@ class JointTrainer(Trainer):
 
     def __init__(self, recipe: Recipe, networks: Networks):
         super().__init__(recipe, networks.segmenter, _players(networks), name="joint_trainer")
-        self.source_weighting = SOURCE_WEIGHTINGS.load(recipe.method.source_weighting)
+        self.source_weighting = SOURCE_WEIGHTINGS.load_instance(recipe.method.source_weighting, SourceWeighting)
         self.weighting = networks.weighting
         self.generator = networks.generator
         self.discriminator = networks.discriminator
