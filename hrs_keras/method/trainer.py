@@ -9,9 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.errors import RecipeError
 from hrs_keras.media.panels import Panel
 from hrs_keras.method.optimizer import build_optimizer
 from hrs_keras.method.players import Batch, Player, Scalars, Turn, turns_of
+from hrs_keras.models import Networks
+from hrs_keras.recipe.plugins import TRAINERS
 from hrs_keras.recipe.schema import Recipe
 
 
@@ -127,3 +130,18 @@ class Trainer(keras.Model):
     def label_noise(self, shape: tf.Tensor, part: int) -> tf.Tensor:
         """Uniform in [0, ``method.label_noise``]: by how much a discriminator's labels are perturbed."""
         return tf.random.stateless_uniform(shape, self.random_seed(part), 0.0, self.method.label_noise)
+
+
+def build_trainer(recipe: Recipe, networks: Networks) -> Trainer:
+    """The trainer that ``method.trainer`` names, for networks that were built for the same recipe.
+
+    Raises:
+        RecipeError: what stands behind the name is no trainer.
+    """
+    kind: Any = TRAINERS.load(recipe.method.trainer)
+    is_trainer = isinstance(kind, type) and issubclass(kind, Trainer)
+    if not is_trainer:
+        raise RecipeError(
+            f"method.trainer: {recipe.method.trainer!r} is {kind!r}; it must be a class derived from Trainer"
+        )
+    return kind(recipe, networks)

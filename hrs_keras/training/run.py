@@ -10,11 +10,10 @@ import tensorflow as tf
 
 from hrs_keras.data.audit import audit
 from hrs_keras.errors import CheckpointError, PreemptedError, RecipeError, RerunError
-from hrs_keras.method.trainer import Trainer
+from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
 from hrs_keras.models.global_state import precision_policy
 from hrs_keras.recipe import Recipe
-from hrs_keras.recipe.plugins import TRAINERS
 from hrs_keras.runs.checkpoints import Checkpoints
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.files import write_json, writing
@@ -88,7 +87,7 @@ def _session(recipe: Recipe, distribution: Distribution, stop: StopRequest, fres
         data = audit(recipe)
         log.info(data.table())
         with distribution.strategy.scope(), precision_policy(recipe):
-            trainer = TRAINERS.load_class(recipe.method.trainer, Trainer)(recipe, build_networks(recipe))
+            trainer = build_trainer(recipe, build_networks(recipe))
         # Only now, when data and weights are known to be fit: a first try with a wrong key leaves nothing behind that
         # would refuse the second, and --fresh removes nothing that could not be replaced.
         if distribution.chief:

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import training_batches
+from hrs_keras.method.trainer import build_trainer
 from hrs_keras.method.trainers.joint import JointTrainer
 from hrs_keras.models import build_networks
 from hrs_keras.recipe import load_recipe
-from hrs_keras.recipe.plugins import TRAINERS
 from support import reference, tiny
 from support.paths import REPOSITORY
 
@@ -182,6 +182,6 @@ def begin(recipe_file, system, *overrides):
     """A trainer and, for each phase, its batches."""
     recipe = load_recipe([recipe_file, REPOSITORY / f"recipes/systems/{system}.yaml"], overrides)
     sets = audit(recipe).sets
-    trainer = TRAINERS.load(recipe.method.trainer)(recipe, build_networks(recipe))
+    trainer = build_trainer(recipe, build_networks(recipe))
     batches = [training_batches(recipe, sets, phase.first) for phase in recipe.phases]
     return trainer, batches

@@ -1,0 +1,90 @@
+"""A source weighting and a system from outside the package: the very files that docs/extending.md shows."""
+
+import csv
+import math
+import re
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from support import reference, tiny
+from support.one_step import batch_of
+from support.paths import REPOSITORY
+
+from hrs_keras.errors import RecipeError
+from hrs_keras.method.source_weighting import SourcePixels
+from hrs_keras.method.trainer import build_trainer
+from hrs_keras.models import build_networks
+from hrs_keras.recipe import load_recipe
+from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
+from hrs_keras.training.run import train
+
+PLAIN = ("method.source_weighting=plain", "method.gan=false")
+
+
+def shown(first_line: str) -> str:
+    """The Python file of docs/extending.md that begins so."""
+    files = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/extending.md").read_text(), re.DOTALL)
+    (file,) = [file for file in files if file.startswith(first_line)]
+    return file
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A distribution with the source weighting ``small_loss`` and the trainer ``entropy``."""
+    site = tmp_path / "site"
+    info = site / "ideas-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ideas\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[hrs_keras.source_weightings]\nsmall_loss = small_loss\n[hrs_keras.trainers]\nentropy = entropy\n"
+    )
+    (site / "small_loss.py").write_text(shown('"""Small-loss'))
+    (site / "entropy.py").write_text(shown('"""Joint training with entropy'))
+    monkeypatch.syspath_prepend(str(site))
+    yield
+    for name in ("small_loss", "entropy"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_source_weighting_from_outside():
+    assert "small_loss" in SOURCE_WEIGHTINGS.names()
+    recipe = tiny.recipe("method.source_weighting=small_loss", "method.gan=false")
+    assert recipe.method.reads_source and not recipe.method.selects
+    images, labels = tiny.domain(3, images=2)
+    trainer = build_trainer(recipe, build_networks(recipe))
+    assert not trainer.weighting and [player.name for player in trainer.players] == ["encoder"]
+    logits = trainer(images)
+    weights = trainer.source_weighting.weights(SourcePixels(tf.constant(labels), logits, {}), recipe.method)
+    likely = np.log(reference.softmax(logits.numpy()))
+    own = np.take_along_axis(likely, np.minimum(labels, tiny.CLASSES - 1)[..., None], -1)[..., 0]
+    loss = np.where(labels == tiny.IGNORE, 0, -own)
+    expected = loss < loss.mean((1, 2), keepdims=True)
+    assert np.mean(weights.numpy() == expected) > 0.999  # but for rounding at the limit
+    logs = trainer.train_step(batch_of())
+    assert 0 < float(logs["loss/source"]) < 10 and 0 < float(logs["selected"]) < 1
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_system_from_outside_is_trained(recipe_file):
+    short = ("train.steps=2", "train.log_every=1", "train.validate_every=2")
+    recipe = load_recipe(recipe_file, ["method.trainer=entropy", *PLAIN, *short, "name=entropy"])
+    result = train(recipe, export=False)
+    with open(result.run_dir / "log.csv") as file:
+        entropies = [float(row["loss/entropy"]) for row in csv.DictReader(file)]
+    assert len(entropies) == 2 and all(0 < entropy <= math.log(19) for entropy in entropies)
+    assert (result.run_dir / "checkpoints/last/step-2.index").is_file()
+
+
+def test_a_system_that_is_none():
+    TRAINERS.register("nonsense", dict)
+    try:
+        recipe = tiny.recipe("method.trainer=nonsense", *PLAIN)
+        with pytest.raises(RecipeError, match=r"method\.trainer: 'nonsense' is .*dict.*derived from Trainer"):
+            build_trainer(recipe, build_networks(recipe))
+    finally:
+        TRAINERS.unregister("nonsense")
+    with pytest.raises(RecipeError, match=r"method\.trainer: unknown trainer 'nonsense'"):
+        tiny.recipe("method.trainer=nonsense", *PLAIN)
