@@ -24,7 +24,6 @@ from hrs_keras.experiments.processes import Training, cpu_shares, end_all
 from hrs_keras.experiments.results import read_results
 from hrs_keras.experiments.runner import FailedRunsError, plan, run_experiments
 from hrs_keras.recipe.reading import load_recipe
-from hrs_keras.system.signals import told_to_stop
 
 SYSTEMS = REPOSITORY / "recipes/systems"
 PYTHON = sys.executable
@@ -191,25 +190,6 @@ def test_processes_are_ended():
             assert out.readline() == b"up\n"
     end_all(started, interrupted=0.2, terminated=1.0)
     assert [process.returncode for process in started] == [-signal.SIGKILL, 75, 0]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_leave_a_note(number):
-    before = signal.getsignal(number)
-    own = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-    signal.signal(number, own)  # the tests, too, may run in a shell's background
-    with told_to_stop(signal.SIGINT, signal.SIGTERM) as stop:
-        assert not stop()
-        os.kill(os.getpid(), number)
-        assert stop()
-    assert signal.getsignal(number) is own
-    signal.signal(number, signal.SIG_IGN)  # as for a shell's background jobs
-    try:
-        with told_to_stop(signal.SIGINT, signal.SIGTERM) as stop:
-            os.kill(os.getpid(), number)
-            assert not stop()
-    finally:
-        signal.signal(number, before)
 
 
 # ---- what no run is started for --------------------------------------------------------------------------------
