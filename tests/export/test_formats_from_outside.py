@@ -1,7 +1,6 @@
 """An export format that another package adds: the whole file is that of docs/extending.md."""
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from support import tiny
 from support.formats import WRITABLE
-from support.paths import REPOSITORY
+from support.outside import install, shown
 
 from hrs_keras.cli.main import main
 from hrs_keras.errors import HRSError
@@ -23,23 +22,11 @@ from hrs_keras.models import build_segmenter
 from hrs_keras.recipe.plugins import EXPORT_FORMATS
 
 
-def documented() -> str:
-    """The file of docs/extending.md."""
-    text = (REPOSITORY / "docs/extending.md").read_text()
-    [section] = re.findall(r"^## An export format\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    [file] = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    return file
-
-
 @pytest.fixture
 def installed(tmp_path, monkeypatch) -> Path:
     """A distribution on ``sys.path`` whose entry point names the documented format ``onnx_gz``."""
     site = tmp_path / "site"
-    info = site / "onnx_gz-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "onnx_gz.py").write_text(documented())
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: onnx-gz\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[hrs_keras.export_formats]\nonnx_gz = onnx_gz\n")
+    install(site, {"onnx_gz": shown('"""ONNX files compressed')}, "[hrs_keras.export_formats]\nonnx_gz = onnx_gz\n")
     monkeypatch.syspath_prepend(site)
     yield site
     sys.modules.pop("onnx_gz", None)

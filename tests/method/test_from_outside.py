@@ -2,7 +2,6 @@
 
 import csv
 import math
-import re
 import sys
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import tensorflow as tf
 from support import reference, tiny
 from support.one_step import batch_of
-from support.paths import REPOSITORY
+from support.outside import install, shown
 
 from hrs_keras.errors import RecipeError
 from hrs_keras.method.source_weighting import SourcePixels
@@ -23,28 +22,15 @@ from hrs_keras.training.run import train
 PLAIN = ("method.source_weighting=plain", "method.gan=false")
 
 
-def shown(first_line: str) -> str:
-    """The Python file of docs/extending.md that begins so."""
-    files = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/extending.md").read_text(), re.DOTALL)
-    (file,) = [file for file in files if file.startswith(first_line)]
-    return file
-
-
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """A distribution with the source weighting ``small_loss`` and the trainer ``entropy``."""
-    site = tmp_path / "site"
-    info = site / "ideas-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ideas\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[hrs_keras.source_weightings]\nsmall_loss = small_loss\n[hrs_keras.trainers]\nentropy = entropy\n"
-    )
-    (site / "small_loss.py").write_text(shown('"""Small-loss'))
-    (site / "entropy.py").write_text(shown('"""Joint training with entropy'))
-    monkeypatch.syspath_prepend(str(site))
+    files = {"small_loss": shown('"""Small-loss'), "entropy": shown('"""Joint training with entropy')}
+    entry_points = "[hrs_keras.source_weightings]\nsmall_loss = small_loss\n[hrs_keras.trainers]\nentropy = entropy\n"
+    install(tmp_path / "site", files, entry_points)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
     yield
-    for name in ("small_loss", "entropy"):
+    for name in files:
         sys.modules.pop(name, None)
 
 

@@ -269,13 +269,6 @@ def test_adapt_repeats_itself_and_takes_noise():
     assert np.array_equal(trainer.adapt(images(2), noise), expected) and not np.allclose(one, expected)
 
 
-@pytest.fixture
-def bfloat16():
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    yield
-    keras.config.set_dtype_policy("float32")
-
-
 @pytest.mark.usefixtures("bfloat16")
 def test_mixed_precision_computes_losses_in_float32():
     trainer = build("precision=mixed_bfloat16")

@@ -2,7 +2,6 @@
 
 import math
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -257,13 +256,6 @@ def test_parts_take_turns():
     graph = step.get_concrete_function(batch_of()).graph
     waiting = [op for op in graph.get_operations() if len(op.control_inputs) > 20 and op.type == "Identity"]
     assert len(waiting) == 4  # images and labels of both domains
-
-
-@pytest.fixture
-def bfloat16():
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 @pytest.mark.usefixtures("bfloat16")

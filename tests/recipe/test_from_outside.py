@@ -1,13 +1,12 @@
 """An encoder and a data set from outside the package: the very files that docs/extending.md shows."""
 
-import re
 import sys
 
 import keras
 import numpy as np
 import pytest
 from support import tiny
-from support.paths import REPOSITORY
+from support.outside import install, shown
 
 from hrs_keras.errors import CheckpointError, RecipeError
 from hrs_keras.models import build_networks, build_segmenter
@@ -19,33 +18,23 @@ from hrs_keras.training.run import train
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (2, 64, 128, 3)).astype("float32")
 
 
-def shown(first_line: str) -> str:
-    """The Python file of docs/extending.md that begins so."""
-    files = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/extending.md").read_text(), re.DOTALL)
-    (file,) = [file for file in files if file.startswith(first_line)]
-    return file
-
-
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """A distribution with the encoder ``mobilenet`` and the data sets ``mapillary`` and ``second_city``."""
-    site = tmp_path / "site"
-    info = site / "vehicles-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vehicles\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[hrs_keras.encoders]\nmobilenet = mobilenet\n"
-        "[hrs_keras.data_sets]\nmapillary = mapillary\nsecond_city = second_city:LAYOUT\n"
-    )
-    (site / "mobilenet.py").write_text(shown('"""MobileNet'))
-    (site / "mapillary.py").write_text(shown('"""Mapillary'))
-    (site / "second_city.py").write_text(
+    second_city = (
         "LAYOUT = {'root': 'cityscapes', 'images': 'leftImg8bit/{split}/*/*_leftImg8bit.png',"
         " 'labels': 'gtFine/{split}/*/*_gtFine_labelIds.png', 'ids': 'cityscapes'}\n"
     )
+    files = {"mobilenet": shown('"""MobileNet'), "mapillary": shown('"""Mapillary'), "second_city": second_city}
+    entry_points = (
+        "[hrs_keras.encoders]\nmobilenet = mobilenet\n"
+        "[hrs_keras.data_sets]\nmapillary = mapillary\nsecond_city = second_city:LAYOUT\n"
+    )
+    site = tmp_path / "site"
+    install(site, files, entry_points)
     monkeypatch.syspath_prepend(str(site))
     yield site
-    for name in ("mobilenet", "mapillary", "second_city"):
+    for name in files:
         sys.modules.pop(name, None)
 
 
