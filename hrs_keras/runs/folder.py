@@ -98,7 +98,9 @@ class RunFolder:
             if fresh and self.recipe_file.is_file():
                 self._remove()
             self.path.mkdir(parents=True, exist_ok=True)
-            write_text(self.recipe_file, recipe.to_yaml())
+            # One that is there is equal; written by an earlier version it may be in another form, which stays.
+            if not self.recipe_file.is_file():
+                write_text(self.recipe_file, recipe.to_yaml())
 
     def note_environment(self) -> None:
         """Record what steps are about to be trained with, and in ``earlier`` what those before were, if with other.
