@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 class HRSError(Exception):
-    """An error the user can mend: the message says what was found, where, and what to do."""
+    """An error that the user can fix: the message says what was found, where, and what to do."""
 
 
 class RecipeError(HRSError, ValueError):

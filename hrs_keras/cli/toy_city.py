@@ -10,11 +10,19 @@ HELP = "Generate the toy city: a small two-domain data set in the real formats."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("folder")
-    for name, text in (("gtav", "source images"), ("synthia", "source images"), ("train", "target"), ("val", "target")):
-        parser.add_argument(f"--{name}", type=int, help=f"number of {text} ({name})")
-    parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="of all images, in pixels")
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("folder", help="folder to create; one that holds the same data set already is left alone")
+    sets = {
+        "gtav": "synthetic images in GTAV's format; default: 160",
+        "synthia": "synthetic images in SYNTHIA's format; default: 80",
+        "train": "real images to train on, in Cityscapes' format; default: 48",
+        "val": "real images to validate on, in Cityscapes' format; default: 24",
+    }
+    for name, text in sets.items():
+        parser.add_argument(f"--{name}", type=int, metavar="NUMBER", help=text)
+    size = "of all images, in pixels; default: 128 256"
+    parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help=size)
+    parser.add_argument("--unreal", type=float, metavar="SHARE", help="share of unreal synthetic images; default: 0.3")
+    parser.add_argument("--seed", type=int, help="another seed gives other images; default: 0")
 
 
 def run(options: argparse.Namespace) -> int:

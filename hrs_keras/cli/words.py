@@ -19,9 +19,9 @@ INPUTS = "PNG or JPEG {}: files, folders, or quoted patterns such as 'in/**/*.pn
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """The words that name a recipe, its parts and the values that override it; read by :func:`read_recipe`."""
-    parser.add_argument("recipe", help="a YAML file; recipes/base.yaml documents every key")
-    changes = "a part, such as recipes/systems/joint.yaml, changes the keys it names; key=value changes one, last"
-    parser.add_argument("overrides", nargs="*", metavar="PART.yaml | key=value", help=changes)
+    parser.add_argument("recipe", help="a YAML file, or a name that `hrs recipes` lists")
+    changes = "a part, such as systems/joint, changes the keys it names; key=value, such as train.steps=9, changes one"
+    parser.add_argument("overrides", nargs="*", metavar="PART | key=value", help=changes)
     parser.set_defaults(open_list="overrides")
 
 
@@ -33,8 +33,15 @@ def read_recipe(options: argparse.Namespace) -> "Recipe":
     """
     from hrs_keras import load_recipe
 
-    parts = [word for word in options.overrides if "=" not in word and word.endswith((".yaml", ".yml"))]
+    parts = [word for word in options.overrides if _is_part(word)]
     return load_recipe([options.recipe, *parts], [word for word in options.overrides if word not in parts])
+
+
+def _is_part(word: str) -> bool:
+    """Whether a word names a part of a recipe: a file, or a packaged part as `hrs recipes` lists it."""
+    from hrs_keras.recipe import packaged
+
+    return "=" not in word and (word.endswith((".yaml", ".yml")) or packaged.find(word).is_file())
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:

@@ -4,11 +4,13 @@ In the repository they are the folder ``recipes`` beside the package; in an inst
 (``setup.py`` puts them there).
 """
 
+import difflib
 import importlib.resources
 import re
 from pathlib import Path
 
-from hrs_keras.errors import HRSError, RecipeError, did_you_mean
+from hrs_keras import errors
+from hrs_keras.errors import HRSError, RecipeError
 from hrs_keras.system.files import write_text
 
 EXPERIMENTS = "experiments"
@@ -78,6 +80,16 @@ def _yaml(path: Path) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
+def did_you_mean(name: str) -> str:
+    """`` Did you mean 'systems/joint'?`` for a name that is much like that of a packaged file, else nothing.
+
+    The subfolder and the suffix may be missing from ``name``.
+    """
+    short = {full.rpartition("/")[2]: full for full in names()} | {full: full for full in names()}
+    near = difflib.get_close_matches(name.removesuffix(".yaml"), short, n=1, cutoff=0.75)
+    return f" Did you mean {short[near[0]]!r}?" if near else ""
+
+
 def copy(name: str, to: Path) -> Path:
     """Copy a packaged file into a folder, to change it there.
 
@@ -109,6 +121,6 @@ def _path(name: str) -> Path:
     name = name.removesuffix(".yaml")
     if name not in valid:
         raise RecipeError(
-            f"there is no packaged recipe {name!r}.{did_you_mean(name, valid)} `hrs recipes` describes each"
+            f"there is no packaged recipe {name!r}.{errors.did_you_mean(name, valid)} `hrs recipes` describes each"
         )
     return folder() / f"{name}.yaml"

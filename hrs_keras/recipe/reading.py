@@ -177,7 +177,7 @@ def read_mapping(path: Path, what: str = "a recipe", by: str = "") -> dict[str, 
     except FileNotFoundError as error:
         raise RecipeError(
             f"cannot read the {what.split()[-1]} {path}{by}: {error.strerror}; looked there, and among the packaged"
-            f" recipes in {packaged.folder()} (listed by `hrs recipes`)"
+            f" recipes in {packaged.folder()} (listed by `hrs recipes`).{packaged.did_you_mean(path.name)}"
         ) from None
     except UnicodeDecodeError:
         raise RecipeError(f"{path} is not a text file; {what} is YAML in UTF-8") from None
@@ -225,7 +225,9 @@ def _of_one_family(encoder: dict[str, Any], former: Any, own: Collection[str] = 
 def _override(tree: dict[str, Any], text: str) -> None:
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise RecipeError(f"override {text!r} wants the form key=value, for example train.steps=1000")
+        raise RecipeError(
+            f"override {text!r} wants the form key=value, for example train.steps=1000.{packaged.did_you_mean(text)}"
+        )
     parsed = _parse_yaml(value, f"override {text!r}: the value")
     *parents, last = key.split(".")
     node: Any = tree

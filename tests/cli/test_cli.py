@@ -1,6 +1,8 @@
 """The command line as a user meets it."""
 
+import dataclasses
 import json
+import re
 import shutil
 import signal
 
@@ -12,6 +14,7 @@ from support.tiny_run import write_recipe
 
 from hrs_keras.cli import evaluate
 from hrs_keras.cli.main import main, parse
+from hrs_keras.toy_city import ToyCity
 
 
 def refused(capsys, *arguments) -> str:
@@ -189,6 +192,15 @@ def test_toy_city(tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(folder)
     assert "another toy city" in refused(capsys, "toy-city", folder, "--gtav", 2)
     assert "must not be negative" in refused(capsys, "toy-city", tmp_path / "y", "--gtav", -1)
+    assert "unreal is a share" in refused(capsys, "toy-city", tmp_path / "y", "--unreal", 2)
+
+
+def test_help_of_toy_city_has_its_defaults(capsys):
+    with pytest.raises(SystemExit):
+        main(["toy-city", "--help"])
+    told = re.findall(r"default: ([\d. ]*\d)", " ".join(capsys.readouterr().out.split()))
+    size, *others = dataclasses.astuple(ToyCity())
+    assert sorted(told) == sorted([" ".join(map(str, size)), *map(str, others)])
 
 
 HELP = """

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from support import tiny
 
-from hrs_keras.cli.main import main
+from hrs_keras.cli.main import main, parse
+from hrs_keras.cli.words import read_recipe
 from hrs_keras.errors import HRSError, RecipeError
 from hrs_keras.experiments.grid import load_experiment
 from hrs_keras.recipe import load_recipe, packaged
@@ -62,6 +63,29 @@ def test_what_is_nowhere_says_where_it_was_looked_for(elsewhere):
     says = rf"cannot read the recipe bass.yaml \(extended by .*mine.yaml\): No such file.*packaged recipes in {RECIPES}"
     with pytest.raises(RecipeError, match=says):
         load_recipe("mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["toy_cty"], "toy_city"),
+        (["toy_city", "systems/jont"], "systems/joint"),
+        (["toy_city", "focal"], "systems/focal"),
+        (["camvid_table1"], "experiments/camvid_table1"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_suggested(words, meant, capsys):
+    assert main(["audit", *words]) == 2
+    assert f" Did you mean '{meant}'?" in capsys.readouterr().err
+
+
+def test_no_name_is_suggested_for_what_is_like_none():
+    assert packaged.did_you_mean("train.steps") == packaged.did_you_mean("mine.yaml") == ""
+
+
+def test_the_command_line_takes_parts_by_name():
+    recipe = read_recipe(parse(["train", "gtav_city", "systems/joint", "seed=3"]))
+    assert (recipe.name, recipe.seed) == ("gtav_city-joint", 3)
 
 
 def test_a_packaged_experiment_by_its_name():
