@@ -206,6 +206,7 @@ def test_step_counts_every_players_steps():
     assert [int(p.optimizer.iterations) for p in trainer.players] == [1] * 6
 
 
+@pytest.mark.slow
 def test_alternating_players_answer_to_the_weights_the_others_have_just_got():
     """Equal to four shared steps on one batch, in each of which only the players of one turn may move."""
     alternating, stepwise, shared = build("train.schedule=alternating"), build(), build()
@@ -239,6 +240,7 @@ def test_parts_of_a_batch_add_up_to_the_whole(system):
             np.testing.assert_allclose(one, other, 0, 1e-4 * np.abs(one).max() + 2e-8, err_msg=player)
 
 
+@pytest.mark.slow
 def test_parts_of_a_batch_draw_noise_of_their_own():
     recipe = ("train.batch_size=2", "method.label_noise=0.4")
     x, y = tiny.domain(1)
@@ -250,6 +252,7 @@ def test_parts_of_a_batch_draw_noise_of_their_own():
     assert len({float(value) for value in (*noise, single)}) == 3
 
 
+@pytest.mark.slow
 def test_parts_take_turns():
     """No convolution of the second part can run before the first part's gradients are there."""
     step = tf.function(build("train.batch_size=2", PARTS, "method.gan=false").train_step)

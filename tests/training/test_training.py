@@ -82,17 +82,11 @@ def test_a_finished_run_is_left_alone(copied, capsys):
     assert [path.name for path in (copied.parents[1] / "saved_models/tiny").iterdir()] == ["1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "steps"),
-    [
-        pytest.param([], 1, id="one phase"),
-        pytest.param(
-            ["method.pretrain=0.5", "method.source_weighting=plain", "method.gan=false"],
-            2,
-            id="two phases",
-            marks=pytest.mark.slow,
-        ),
-    ],
+    [([], 1), (["method.pretrain=0.5", "method.source_weighting=plain", "method.gan=false"], 2)],
+    ids=["one phase", "two phases"],
 )
 def test_nothing_is_traced_again(recipe_file, monkeypatch, changes, steps):
     """A step is traced once for each kind of batch, whatever is logged, validated and saved between the steps."""
