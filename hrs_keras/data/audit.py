@@ -6,9 +6,8 @@ in the cache. Prepared data was audited before it was prepared, and brings that 
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,13 @@ from tabulate import tabulate
 from hrs_keras.data.audit_cache import cache_file, read_cached, write_cached
 from hrs_keras.data.check import check_sample
 from hrs_keras.data.decode import IdMap
-from hrs_keras.data.opening import OpenedData, OpenedSet, open_data
+from hrs_keras.data.opening import open_data
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.report import DatasetAudit, Problem
 from hrs_keras.errors import DataError, printable
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 from hrs_keras.recipe.schema import ROLES, Recipe
+from hrs_keras.system.storage import StoragePath
 from hrs_keras.system.threads import map_in_threads
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ def _refuse_too_few_for_a_batch(sets: dict[str, list[Pairs]], batch_size: int) -
 # ---- of what was opened ------------------------------------------------------------------------------------------
 
 
-def audit_opened(opened: OpenedData, space: LabelSpace, *, strict: bool = True) -> Audit:
+def audit_opened(opened: Mapping[str, Sequence[Pairs]], space: LabelSpace, *, strict: bool = True) -> Audit:
     """Audit opened data sets.
 
     Args:
@@ -175,33 +175,31 @@ def audit_opened(opened: OpenedData, space: LabelSpace, *, strict: bool = True) 
     """
     reports: list[DatasetAudit] = []
     sets: dict[str, list[Pairs]] = {role: [] for role in opened}
-    for one in (one for of_role in opened.values() for one in of_role):
-        usable, report = _audit_set(one, space)
+    for role, position, pairs in ((role, *one) for role, of_role in opened.items() for one in enumerate(of_role)):
+        report = pairs.audited or _audit_files(role, pairs, space)
+        # What is stored in a prepared folder is usable.
+        usable = pairs if pairs.audited else pairs.without(set(report.bad))
         if strict and not len(usable):
-            summary = report.summary(f"{one.role}.{one.position}", used=0)
+            summary = report.summary(f"{role}.{position}", used=0)
             raise DataError(
                 f"{report.name}: none of its {report.samples} samples can be used:\n{summary}\n"
                 "Fix the files, or what the recipe says of them (ids, encoding, bits, channel, crop)"
             )
         reports.append(report)
-        sets[one.role].append(usable)
+        sets[role].append(usable)
     return Audit(reports, sets)
 
 
-def _audit_set(opened: OpenedSet, space: LabelSpace) -> tuple[Pairs, DatasetAudit]:
-    """The usable samples of a data set, and what was found in it."""
-    if opened.report:  # prepared: what is stored is usable
-        return opened.pairs, opened.report
-    pairs = opened.pairs
+def _audit_files(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
+    """What an audit finds in the files of a data set, or found earlier and kept in the cache."""
     cache = cache_file(pairs, space)
     if cache and (stored := read_cached(cache)):
-        report = replace(stored, role=opened.role, name=pairs.name)  # other roles may read the same files
-    else:
-        log.info("auditing %s: %d samples", pairs.name, len(pairs))
-        report = _check_all(opened.role, pairs, space)
-        if cache:
-            write_cached(cache, report)
-    return pairs.without(set(report.bad)), report
+        return replace(stored, role=role, name=pairs.name)  # other roles may read the same files
+    log.info("auditing %s: %d samples", pairs.name, len(pairs))
+    report = _check_all(role, pairs, space)
+    if cache:
+        write_cached(cache, report)
+    return report
 
 
 def _check_all(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
@@ -213,7 +211,7 @@ def _check_all(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
     ]
     bad = []
 
-    def check(image: PurePath, label: PurePath) -> tuple[np.ndarray, list[Problem]]:
+    def check(image: StoragePath, label: StoragePath) -> tuple[np.ndarray, list[Problem]]:
         return check_sample(image, label, pairs.dataset, ids)
 
     with map_in_threads(check, pairs.images, pairs.labels, threads=os.cpu_count() or 1) as checks:

@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Callable
-from pathlib import PurePath
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +12,7 @@ from hrs_keras.errors import printable, reason
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.recipe.data import Dataset
 from hrs_keras.system import storage
+from hrs_keras.system.storage import StoragePath
 
 # https://www.w3.org/TR/png/#11IHDR: colour type -> channels
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -20,15 +20,17 @@ _PALETTE = 3
 
 
 class _UnusableError(Exception):
-    def __init__(self, path: PurePath, what: str):
+    def __init__(self, path: StoragePath, what: str):
         self.problem = Problem(printable(path), what)
 
 
-def check_sample(image: PurePath, label: PurePath, dataset: Dataset, ids: IdMap) -> tuple[np.ndarray, list[Problem]]:
+def check_sample(
+    image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap
+) -> tuple[np.ndarray, list[Problem]]:
     """Decode a sample as training does, and look for what is wrong with it.
 
     Args:
-        image, label: the two files; remote ones as :class:`hrs_keras.system.storage.RemotePath`.
+        image, label: the two files.
         dataset: how the files are to be read.
         ids: the id table of ``dataset``.
 
@@ -45,7 +47,7 @@ def check_sample(image: PurePath, label: PurePath, dataset: Dataset, ids: IdMap)
     return histogram, []
 
 
-def _histogram(image: PurePath, label: PurePath, dataset: Dataset, ids: IdMap) -> np.ndarray:
+def _histogram(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap) -> np.ndarray:
     _check_encoding(label, dataset)
     pixels = _decoded(image, decode_image)
     raw = _decoded(label, lambda path: decode_raw_label(path, dataset))
@@ -69,7 +71,7 @@ def _histogram(image: PurePath, label: PurePath, dataset: Dataset, ids: IdMap) -
     return histogram
 
 
-def _decoded(path: PurePath, decode: Callable[[str], tf.Tensor]) -> tf.Tensor:
+def _decoded(path: StoragePath, decode: Callable[[str], tf.Tensor]) -> tf.Tensor:
     try:
         return decode(str(path))
     except (tf.errors.OpError, OSError, ValueError) as error:
@@ -89,7 +91,7 @@ def _shown(value: int, dataset: Dataset) -> str:
     return ",".join(map(str, int(value).to_bytes(3, "big"))) if dataset.encoding == "colours" else str(value)
 
 
-def _check_encoding(path: PurePath, dataset: Dataset) -> None:
+def _check_encoding(path: StoragePath, dataset: Dataset) -> None:
     """Raise an error if a label is not stored as its data set says, which would silently give wrong ids."""
     try:
         header = storage.read_at(str(path), 0, 26)

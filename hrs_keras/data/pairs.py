@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data.records import Record
+from hrs_keras.data.report import DatasetAudit
 from hrs_keras.errors import DataError, reason
 from hrs_keras.recipe.data import Dataset
 from hrs_keras.system import storage
@@ -25,6 +26,7 @@ class Pairs:
         images, labels: the files of each sample.
         orphans: images without a label, and labels without an image.
         records: where each sample is stored, if the data was prepared; the files need not exist then.
+        audited: what the audit before the preparation found; None for files, which are not audited yet.
     """
 
     dataset: Dataset
@@ -33,6 +35,7 @@ class Pairs:
     labels: tuple[StoragePath, ...]
     orphans: tuple[StoragePath, ...] = ()
     records: tuple[Record, ...] | None = None
+    audited: DatasetAudit | None = None
 
     def __len__(self) -> int:
         return len(self.images)

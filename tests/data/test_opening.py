@@ -41,8 +41,8 @@ def test_files_are_found_and_not_decoded(recipe_of, decoded):
     opened = open_data(recipe_of(subset=1), ["target", "validation"])
     assert list(opened) == ["target", "validation"]
     (target,), (validation,) = opened.values()
-    assert (target.role, target.position, target.report) == ("target", 0, None)
-    assert names(target.pairs) == ["s0.png", "s1.png", "s2.png", "s3.png"] and len(validation.pairs) == 2
+    assert target.audited is None
+    assert names(target) == ["s0.png", "s1.png", "s2.png", "s3.png"] and len(validation) == 2
     assert open_data(recipe_of())["source"] == []
     assert decoded == []
 
@@ -52,12 +52,12 @@ def test_prepared_data_brings_its_audit_and_only_usable_samples(recipe_of, decod
     before = len(decoded)
     recipe = recipe_of(subset=1, data__prepared=str(tmp_path / "out"))
     (target,) = open_data(recipe, ["target"])["target"]
-    assert names(target.pairs) == ["s0.png", "s2.png", "s3.png"] and len(target.pairs.records) == 3
-    assert target.report.bad == [1] and target.report.samples == 4
+    assert names(target) == ["s0.png", "s2.png", "s3.png"] and len(target.records) == 3
+    assert target.audited.bad == [1] and target.audited.samples == 4
     (from_files,) = open_files(recipe, ["target"])["target"]
-    assert len(from_files.pairs) == 4 and from_files.pairs.records is None and from_files.report is None
+    assert len(from_files) == 4 and from_files.records is None and from_files.audited is None
     found = audit_opened({"target": [target]}, recipe.data.label_space)
-    assert found.datasets == [target.report] and found.sets == {"target": [target.pairs]}
+    assert found.datasets == [target.audited] and found.sets == {"target": [target]}
     assert len(decoded) == before
 
 

@@ -1,17 +1,16 @@
 """Reading a folder that ``hrs prepare`` filled."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import tensorflow as tf
 
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.conversion import conversion, refuse_mismatches
-from hrs_keras.data.prepared.manifest import FORMAT, Manifest, Plan, unsealed
+from hrs_keras.data.prepared.manifest import FORMAT, FinishedSet, Manifest, Plan, unsealed
 from hrs_keras.data.records import records_of
-from hrs_keras.data.report import DatasetAudit
 from hrs_keras.errors import DataError, reason
+from hrs_keras.recipe.data import Dataset
 from hrs_keras.recipe.schema import ROLES, Recipe
 from hrs_keras.system import storage
 
@@ -54,40 +53,7 @@ def _read(path: str, kind: type[_PlanOrManifest]) -> _PlanOrManifest | None:
         raise DataError(f"{path} was edited or damaged ({error}); prepare the data again in another folder") from None
 
 
-@dataclass(frozen=True)
-class PreparedData:
-    """A prepared folder that fits a recipe; made by :func:`open_prepared`.
-
-    Attributes:
-        recipe: the recipe that it fits.
-        folder: path or URL.
-        manifest: what the folder holds.
-    """
-
-    recipe: Recipe
-    folder: str
-    manifest: Manifest
-
-    def samples(self, role: str, position: int) -> tuple[Pairs, DatasetAudit]:
-        """The usable samples of a data set, in the order of their files, and the audit of those files."""
-        stored = next(one for one in self.manifest.sets if (one.role, one.position) == (role, position))
-        root = storage.path_of(self.recipe.data.root)
-        records = tuple(
-            record
-            for shard in stored.shards
-            for record in records_of(storage.join(self.folder, shard.file), shard.lengths, shard.crc32)
-        )
-        pairs = Pairs(
-            dataset=self.recipe.datasets(role)[position],
-            name=stored.audit.name,
-            images=tuple(root / name for name, *_ in stored.images),
-            labels=tuple(root / name for name, *_ in stored.labels),
-            records=records,
-        )
-        return pairs, stored.audit
-
-
-def open_prepared(recipe: Recipe, folder: str, roles: Iterable[str] = ROLES) -> PreparedData:
+def open_prepared(recipe: Recipe, folder: str, roles: Iterable[str] = ROLES) -> dict[str, list[Pairs]]:
     """Open a finished folder, whose shards are not read yet.
 
     Args:
@@ -95,14 +61,40 @@ def open_prepared(recipe: Recipe, folder: str, roles: Iterable[str] = ROLES) -> 
         folder: path or URL; the recipe's ``data.prepared``.
         roles: which of source, target and validation will be read; others need not fit the recipe.
 
+    Returns:
+        Role -> the usable samples of each of its data sets, in the order of their files.
+
     Raises:
         DataError: there is no such folder, its preparation was interrupted, it is damaged, or it was prepared for
             another recipe.
     """
-    manifest = read_manifest(folder)
+    roles, manifest = list(roles), read_manifest(folder)
     if manifest is None:
         begun = read_plan(folder) is not None
         what = "is not whole: its preparation was cut off" if begun else f"holds no prepared data (no {MANIFEST})"
         raise DataError(f"data.prepared: {folder} {what}; run `hrs prepare RECIPE --to {folder}`")
     refuse_mismatches(folder, manifest, conversion(recipe, roles))
-    return PreparedData(recipe, folder, manifest)
+    stored = {(one.role, one.position): one for one in manifest.sets}
+    return {
+        role: [
+            _samples(recipe, dataset, folder, stored[role, position])
+            for position, dataset in enumerate(recipe.datasets(role))
+        ]
+        for role in roles
+    }
+
+
+def _samples(recipe: Recipe, dataset: Dataset, folder: str, stored: FinishedSet) -> Pairs:
+    root = storage.path_of(recipe.data.root)
+    return Pairs(
+        dataset=dataset,
+        name=stored.audit.name,
+        images=tuple(root / name for name, *_ in stored.images),
+        labels=tuple(root / name for name, *_ in stored.labels),
+        records=tuple(
+            record
+            for shard in stored.shards
+            for record in records_of(storage.join(folder, shard.file), shard.lengths, shard.crc32)
+        ),
+        audited=stored.audit,
+    )
