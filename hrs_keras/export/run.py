@@ -34,11 +34,11 @@ def export_run(
     Raises:
         HRSError: see :func:`load_segmenter` and :func:`hrs_keras.export.saved_model.export_saved_model`.
     """
-    segmenter, origin = load_origin(RunFolder(Path(run_dir)), which)
+    segmenter, origin = _load_origin(RunFolder(Path(run_dir)), which)
     return export_saved_model(segmenter, origin, exports_folder(origin.recipe), version, max_pixels=max_pixels)
 
 
-def load_origin(run: RunFolder, which: str = "best") -> tuple[keras.Model, Origin]:
+def _load_origin(run: RunFolder, which: str = "best") -> tuple[keras.Model, Origin]:
     """Load E+S of a run, and what an export of it tells about its making.
 
     Raises:
@@ -69,6 +69,6 @@ def export_run_portable(
         HRSError: see :func:`export_portable` and :func:`hrs_keras.runs.loading.load_segmenter`.
     """
     load_format(format).require_writable()  # before the wait for the weights
-    segmenter, origin = load_origin(RunFolder(Path(run_dir)), which)
+    segmenter, origin = _load_origin(RunFolder(Path(run_dir)), which)
     folder = Path(out) if out else Path(origin.recipe.saved_models) / f"{origin.recipe.name}-{format}"
     return export_portable(segmenter, origin, folder, format, version)

@@ -1,13 +1,13 @@
 """LiteRT, which was called TensorFlow Lite: for telephones and small computers."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from hrs_keras.export.format import ExportFormat, Run
-from hrs_keras.export.formats import _by_keras
+from hrs_keras.export.format import Run
+from hrs_keras.export.formats._by_keras import WrittenByKeras
 
 
-class LiteRt(ExportFormat):
+class LiteRt(WrittenByKeras):
     """Written by TensorFlow's converter, run by LiteRT."""
 
     name = "litert"
@@ -16,15 +16,6 @@ class LiteRt(ExportFormat):
     packages: ClassVar = {"ai_edge_litert": "ai-edge-litert"}
     install = "pip install 'hrs-keras[litert]'"
     fixed_size = True  # free sizes cost some speed, and the accelerators of telephones need fixed ones
-
-    def require_writable(self) -> None:
-        """See the base class; needs a recent Keras too."""
-        _by_keras.require_keras(self.name)
-        self.require_packages()
-
-    def convert(self, model: Any, path: Path) -> None:
-        """See the base class."""
-        _by_keras.export(model, path, "litert")
 
     def load(self, path: Path, threads: int | None, exact: bool) -> Run:
         """See the base class; computes in float32 in any case."""

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hrs_keras.export.format import ExportFormat, Run
-from hrs_keras.export.formats import _by_keras
+from hrs_keras.export.format import Run
+from hrs_keras.export.formats._by_keras import WrittenByKeras
 
 
-class Onnx(ExportFormat):
+class Onnx(WrittenByKeras):
     """Written by tf2onnx, run by ONNX Runtime."""
 
     name = "onnx"
@@ -16,14 +16,9 @@ class Onnx(ExportFormat):
     packages: ClassVar = {"onnx": "onnx", "tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
     install = "pip install 'hrs-keras[onnx]'"
 
-    def require_writable(self) -> None:
-        """See the base class; needs a recent Keras too."""
-        _by_keras.require_keras(self.name)
-        self.require_packages()
-
     def convert(self, model: Any, path: Path) -> None:
-        """See the base class."""
-        _by_keras.export(model, path, "onnx")
+        """See the base class; the free dimensions of input and output have the same names."""
+        super().convert(model, path)
         _name_dimensions(path)
 
     def load(self, path: Path, threads: int | None, exact: bool) -> Run:

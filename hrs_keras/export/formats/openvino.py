@@ -2,18 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hrs_keras.errors import HRSError
-from hrs_keras.export.format import ExportFormat, Run
-from hrs_keras.export.formats import _by_keras
+from hrs_keras.export.format import Run
+from hrs_keras.export.formats._by_keras import WrittenByKeras
 
 FIRST_PYTHON_WITHOUT = (3, 13)
 """The first Python on which OpenVINO's converter (2026.4) fails: it relies on ``exec`` changing local names."""
 
 
-class OpenVino(ExportFormat):
-    """Written and run by OpenVINO."""
+class OpenVino(WrittenByKeras):
+    """Written and run by OpenVINO; the weights are in a .bin file beside the .xml file."""
 
     name = "openvino"
     suffix = ".xml"
@@ -23,18 +23,13 @@ class OpenVino(ExportFormat):
     install = "pip install 'hrs-keras[openvino]'"
 
     def require_writable(self) -> None:
-        """See the base class; needs a recent Keras and not too recent a Python too."""
-        _by_keras.require_keras(self.name)
-        self.require_packages()
+        """See the base class; needs a Python that is not too recent too."""
+        super().require_writable()
         if sys.version_info >= FIRST_PYTHON_WITHOUT:
             raise HRSError(
                 f"OpenVINO's converter does not work on Python {'.'.join(map(str, FIRST_PYTHON_WITHOUT))} and newer;"
                 " export on an older one (a run folder can be copied), or to onnx, which OpenVINO reads as well"
             )
-
-    def convert(self, model: Any, path: Path) -> None:
-        """See the base class; the weights are in a .bin file beside it."""
-        _by_keras.export(model, path, "openvino")
 
     def load(self, path: Path, threads: int | None, exact: bool) -> Run:
         """See the base class."""
