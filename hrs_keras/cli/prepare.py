@@ -27,7 +27,8 @@ def run(options: argparse.Namespace) -> int:
     if not folder:
         raise HRSError("--to FOLDER is missing, and the recipe has no data.prepared: where should the data go?")
 
-    from hrs_keras.data.prepared.prepare import prepare_data, verify_data
+    from hrs_keras import prepare_data
+    from hrs_keras.data.prepared.verify import verify_data
 
     if options.verify:
         count = verify_data(recipe, folder, jobs=options.jobs)

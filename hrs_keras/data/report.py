@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+_MOST = 10  # problems that a summary lists
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -57,13 +59,12 @@ class DatasetAudit:
         """Read the JSON of :meth:`to_dict`; raises ValueError if it is anything else."""
         return TypeAdapter(cls).validate_json(contents)
 
-    def summary(self, title: str, used: int, most: int = 10) -> str:
+    def summary(self, title: str, used: int) -> str:
         """Counts and problems in a few lines.
 
         Args:
             title: how the recipe knows the data set, such as ``source.0``.
             used: number of samples that will be read.
-            most: number of problems to list.
         """
         total = self.ignored + sum(self.pixels.values())
         lines = [
@@ -73,8 +74,8 @@ class DatasetAudit:
         if self.absent:
             lines.append(f"  classes without a pixel: {', '.join(self.absent)}")
         problems = sorted(self.problems, key=lambda problem: not problem.error)
-        for problem in problems[:most]:
+        for problem in problems[:_MOST]:
             lines.append(f"  {'error' if problem.error else 'warning'}: {problem.file}: {problem.what}")
-        if len(problems) > most:
-            lines.append(f"  ... and {len(problems) - most} more; `hrs audit RECIPE --json FILE` lists all")
+        if len(problems) > _MOST:
+            lines.append(f"  ... and {len(problems) - _MOST} more; `hrs audit RECIPE --json FILE` lists all")
         return "\n".join(lines)

@@ -37,7 +37,7 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
         return lambda number: training_sample(fetch(records, number), size)
 
     def from_files(pairs: Pairs) -> Load:
-        images, labels = _files(pairs)
+        images, labels = file_names(pairs)
         ids = IdMap(pairs.dataset, recipe.data.label_space)
 
         def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -66,7 +66,7 @@ def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
         return load
 
     def from_files(pairs: Pairs) -> Load:
-        images, labels = _files(pairs)
+        images, labels = file_names(pairs)
         ids = IdMap(pairs.dataset, recipe.data.label_space)
 
         def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -78,7 +78,8 @@ def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
     return _joined(sets, from_files, from_records)
 
 
-def _files(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:
+def file_names(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:
+    """The paths of the images and of the labels, [n] string each."""
     images, labels = (tf.constant([str(path) for path in paths]) for paths in (pairs.images, pairs.labels))
     return images, labels
 

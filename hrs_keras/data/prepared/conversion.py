@@ -1,4 +1,4 @@
-"""What of a recipe decides the contents of a prepared folder, and whether a folder was prepared for a recipe."""
+"""Which settings decide what a prepared folder holds, and whether a folder was prepared with those of a recipe."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,10 +11,11 @@ from hrs_keras.recipe.reading import leaves
 from hrs_keras.recipe.schema import ROLES, Recipe
 
 _TRAINING = ("source", "target")
+_MOST = 10  # differences that a message names
 
 
 def conversion(recipe: Recipe, roles: Iterable[str] = ROLES) -> dict[str, Any]:
-    """Everything of a recipe that decides what is stored, as plain data, under the recipe's own keys."""
+    """All settings of a recipe that decide what is stored, as plain data, under the recipe's own keys."""
     wanted = {role: [_description(dataset) for dataset in recipe.datasets(role)] for role in roles}
     found: dict[str, Any] = {"classes": list(recipe.data.label_space.classes)}
     if any(wanted.get(role) for role in _TRAINING):
@@ -29,7 +30,7 @@ def _description(dataset: Dataset) -> dict[str, Any]:
     return dataset.model_dump(mode="json", exclude={"subset"}) | {"ids": ids}
 
 
-def mismatches(prepared: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+def _mismatches(prepared: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """Compare two conversions; returns a line for each key that differs.
 
     Args:
@@ -61,21 +62,20 @@ def _count(descriptions: Sequence[dict[str, Any]]) -> str:
     return f"{len(descriptions)} data set{'s'[: len(descriptions) != 1]}"
 
 
-def refuse_mismatches(folder: str, prepared: Plan, wanted: dict[str, Any], most: int = 10) -> None:
-    """Raise a DataError that names the keys in which a folder was prepared otherwise than a recipe wants it.
+def refuse_mismatches(folder: str, prepared: Plan, wanted: dict[str, Any]) -> None:
+    """Raise a DataError that names the settings in which a prepared folder and a recipe differ; none if they agree.
 
     Args:
         folder: its path, for the message.
         prepared: the folder's plan or manifest.
         wanted: the recipe's :func:`conversion`.
-        most: number of keys to name.
     """
-    if lines := mismatches(prepared.conversion, wanted):
-        more = f"\n  ... and {len(lines) - most} more" if len(lines) > most else ""
+    if lines := _mismatches(prepared.conversion, wanted):
+        more = f"\n  ... and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
         raise DataError(
             f"{folder} was prepared for another recipe:\n  "
-            + "\n  ".join(lines[:most])
+            + "\n  ".join(lines[:_MOST])
             + more
-            + "\nPrepare this recipe"
-            " in a folder of its own (`hrs prepare RECIPE --to FOLDER`), or set data.prepared=null to read the files"
+            + "\nPrepare this recipe in a folder of its own (`hrs prepare RECIPE --to FOLDER`), or set"
+            " data.prepared=null to read the files"
         )

@@ -17,7 +17,7 @@ from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.manifest import PlannedSet, PlannedShard, ShardNote
 from hrs_keras.data.prepared.plan import fingerprint
 from hrs_keras.data.records import FOOTER, HEADER, example
-from hrs_keras.data.samples import training_loader
+from hrs_keras.data.samples import file_names, training_loader
 from hrs_keras.errors import DataError, reason
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
@@ -138,7 +138,7 @@ def _training_parts(recipe: Recipe, pairs: Pairs) -> _Parts:
 
 def _validation_parts(recipe: Recipe, pairs: Pairs) -> _Parts:
     """The image's file as it is, so that no bit of it is lost, and the label as a PNG of train ids."""
-    images, labels = (tf.constant([str(path) for path in paths]) for paths in (pairs.images, pairs.labels))
+    images, labels = file_names(pairs)
     ids = IdMap(pairs.dataset, recipe.data.label_space)
 
     def parts(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

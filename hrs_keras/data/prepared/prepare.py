@@ -21,7 +21,6 @@ from hrs_keras.data.prepared.folder import LOCK, MANIFEST, PLAN, read_manifest, 
 from hrs_keras.data.prepared.manifest import Plan
 from hrs_keras.data.prepared.plan import describe_changed_file, file_with_another_time, make_plan
 from hrs_keras.data.prepared.preparation import Preparation
-from hrs_keras.data.prepared.verify import verify_shards
 from hrs_keras.errors import DataError, HRSError, reason
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
@@ -84,28 +83,6 @@ def _prepare(recipe: Recipe, audit: Audit, folder: str, jobs: int, shard_mib: fl
             preparation.begin()
         preparation.finish()
     preparation.clean(finished or plan)
-
-
-def verify_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None) -> int:
-    """Read all shards of a prepared folder, and compare them with its manifest.
-
-    Args:
-        recipe: the recipe that the folder was prepared for.
-        folder: path or URL.
-        jobs: number of shards that are read at a time; None for one a CPU.
-
-    Returns:
-        The number of shards.
-
-    Raises:
-        DataError: the folder is not finished or was prepared for another recipe, or shards are damaged or missing.
-    """
-    folder = str(folder)
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise DataError(f"{folder} has no {MANIFEST}: it is not prepared, or not wholly; run `hrs prepare` first")
-    refuse_mismatches(folder, manifest, conversion(recipe))
-    return verify_shards(folder, manifest, jobs or os.cpu_count() or 1)
 
 
 def _shard_mib(folder: str, earlier: Plan | None, wanted: float | None) -> float:

@@ -1,35 +1,46 @@
 """Whether the shards of a prepared folder are what its manifest says."""
 
 import hashlib
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import tensorflow as tf
 from tqdm import tqdm
 
-from hrs_keras.data.prepared.manifest import Manifest, ShardNote, finished_shards_of
+from hrs_keras.data.prepared.conversion import conversion, refuse_mismatches
+from hrs_keras.data.prepared.folder import MANIFEST, read_manifest
+from hrs_keras.data.prepared.manifest import ShardNote, finished_shards_of
 from hrs_keras.errors import DataError, reason
+from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 from hrs_keras.system.threads import map_in_threads
 
 _CHUNK = 2**24  # bytes that are read at a time
 
 
-def verify_shards(folder: str, manifest: Manifest, jobs: int) -> int:
-    """Read all shards, and compare them with the manifest.
+def verify_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None) -> int:
+    """Read all shards of a prepared folder, and compare them with its manifest.
 
     Args:
-        folder: path or URL of the prepared folder.
-        manifest: its manifest.
-        jobs: number of shards that are read at a time.
+        recipe: the recipe that the folder was prepared for.
+        folder: path or URL.
+        jobs: number of shards that are read at a time; None for one a CPU.
 
     Returns:
         The number of shards.
 
     Raises:
-        DataError: shards are missing or damaged; it names them.
+        DataError: the folder is not finished or was prepared for another recipe, or shards are damaged or missing; it
+            names them.
     """
+    folder = str(folder)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise DataError(f"{folder} has no {MANIFEST}: it is not prepared, or not wholly; run `hrs prepare` first")
+    refuse_mismatches(folder, manifest, conversion(recipe))
     shards = finished_shards_of(manifest)
-    if damaged := damaged_shards(folder, shards, jobs):
+    if damaged := damaged_shards(folder, shards, jobs or os.cpu_count() or 1):
         raise DataError(
             f"{len(damaged)} of the {len(shards)} shards in {folder} are not what was written:\n"
             + "\n".join(f"  {file} {wrong}" for file, wrong in damaged.items())

@@ -9,7 +9,7 @@ from support.prepared_folders import SMALL, contents, manifest_of
 
 from hrs_keras.data.prepared.manifest import sealed
 from hrs_keras.data.prepared.prepare import prepare_data as prepare
-from hrs_keras.data.prepared.prepare import verify_data as verify
+from hrs_keras.data.prepared.verify import verify_data as verify
 from hrs_keras.errors import DataError, HRSError
 from hrs_keras.system import storage
 

@@ -8,7 +8,7 @@ from support.prepared_folders import SMALL, from_folder
 from hrs_keras.cli.main import main
 from hrs_keras.data.audit import audit
 from hrs_keras.data.prepared.prepare import prepare_data as prepare
-from hrs_keras.data.prepared.prepare import verify_data as verify
+from hrs_keras.data.prepared.verify import verify_data as verify
 from hrs_keras.errors import DataError, HRSError
 from hrs_keras.system.files import lock
 

@@ -12,7 +12,7 @@ from hrs_keras.data import pipeline
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import training_batches, training_images, validation_images
 from hrs_keras.data.prepared.prepare import prepare_data as prepare
-from hrs_keras.data.prepared.prepare import verify_data as verify
+from hrs_keras.data.prepared.verify import verify_data as verify
 from hrs_keras.errors import DataError
 from hrs_keras.system import storage
 

@@ -10,7 +10,7 @@ from hrs_keras.cli.main import main
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import training_batches
 from hrs_keras.data.prepared.prepare import prepare_data as prepare
-from hrs_keras.data.prepared.prepare import verify_data as verify
+from hrs_keras.data.prepared.verify import verify_data as verify
 from hrs_keras.data.records import reading
 from hrs_keras.errors import DataError
 
