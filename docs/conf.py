@@ -21,6 +21,7 @@ exclude_patterns = ["_build", "results/runs"]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"hrs_keras {version}"
+html_show_copyright = False  # the licence is in LICENSE
 
 # Links such as serving.md#rest lead to headings.
 myst_heading_anchors = 3
