@@ -1,7 +1,7 @@
 """A stream of images through a network: read ahead, predicted in batches, written behind, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,9 +12,8 @@ from tqdm import tqdm
 
 from hrs_keras.errors import DataError, HRSError, printable
 from hrs_keras.media.images import read_images
-from hrs_keras.media.label_maps import LabelMap, LabelMapFolders
-from hrs_keras.media.video import open_video
-from hrs_keras.predict.films import film
+from hrs_keras.media.label_maps import LabelMap, LabelMapFolders, make_folder
+from hrs_keras.media.video import Video, VideoWriter, open_video
 from hrs_keras.predict.views import Predictor, confidence, probabilities
 from hrs_keras.system.threads import WRITES_BEHIND, write_behind
 
@@ -22,6 +21,8 @@ READ_AHEAD = 4
 """Images that are read beyond a batch."""
 
 Key = TypeVar("Key")
+
+_FILMED = ("colour", "overlay")
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Job:
             name = printable(Path(file.name))
             bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=name, disable=None))
             stream = opened.enter_context(video.read(READ_AHEAD + self.batch_size))
-            write = opened.enter_context(film(self.folders, file.stem, video))
+            write = opened.enter_context(_film(self.folders, file.stem, video))
             # One thread, because frames are written in order.
             write_later = opened.enter_context(write_behind(write, threads=1))
             for time, predicted in self._predictions(self._readable(stream, skipped)):
@@ -134,3 +135,35 @@ def _batches(stream: Iterable[tuple[Key, np.ndarray]], size: int) -> Iterator[li
             batch = []
     if batch:
         yield batch
+
+
+@contextmanager
+def _film(folders: LabelMapFolders, name: str, video: Video) -> Iterator[Callable[[int, LabelMap], None]]:
+    """A context with a function to write one frame after the other, from its time (``video.time_base``) and label map.
+
+    Pictures go to ``colour/NAME.mp4`` and ``overlay/NAME.mp4``, which appear when the context is left, or not at all
+    if an error leaves it. Ids, confidence and probabilities go to ``FOLDER/NAME/frame_0000000.png`` or ``.npy``,
+    counted from 0.
+
+    Raises:
+        HRSError: a file or folder cannot be written; the function raises it too.
+    """
+    count, writers = 0, {}
+    with ExitStack() as opened:
+
+        def write(time: int, predicted: LabelMap) -> None:
+            nonlocal count
+            if not count:  # only now: a video without frames leaves nothing behind
+                for kind in folders.suffixes:
+                    if kind not in _FILMED:
+                        make_folder(folders.out / kind / name)
+                for kind in _FILMED:
+                    path, size = folders.out / kind / f"{name}.mp4", predicted.ids.shape
+                    writers[kind] = opened.enter_context(VideoWriter(path, size, video.time_base, video.rate))
+            contents = folders.contents(predicted)
+            for kind, writer in writers.items():
+                writer.write(time, contents.pop(kind))
+            folders.store(f"{name}/frame_{count:07d}", contents)
+            count += 1
+
+        yield write
