@@ -43,13 +43,9 @@ def run(options: argparse.Namespace) -> int:
     from hrs_keras import PredictOptions, View, predict_files
 
     mode: Literal["resize", "pad", "sliding"] = "sliding" if options.sliding else "pad" if options.pad else "resize"
-    try:
-        overlap = 0.5 if options.overlap is None else options.overlap
-        view = View(mode, overlap, tuple(options.scales), options.flip)
-    except ValueError as error:
-        raise HRSError(str(error)) from None
+    overlap = 0.5 if options.overlap is None else options.overlap
     chosen = PredictOptions(
-        view=view,
+        view=View(mode, overlap, tuple(options.scales), options.flip),
         which=options.checkpoint,
         batch_size=options.batch_size,
         confidence=options.confidence,

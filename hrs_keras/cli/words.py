@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrs_keras.errors import HRSError, printable, reason
-from hrs_keras.system.files import write_json
+from hrs_keras.errors import printable
+from hrs_keras.system.files import write_json, writing
 
 if TYPE_CHECKING:
     from hrs_keras.media.label_maps import Outcome
@@ -57,13 +57,11 @@ def save_json(path: Path | None, value: dict[str, Any]) -> None:
     """
     if path is None:
         return
-    try:
+    with writing(path):
         if path.exists() and not path.is_file():  # a device such as /dev/stdout must not be replaced by a file
             path.write_text(json.dumps(value, indent=1) + "\n")
         else:
             write_json(path, value)
-    except OSError as error:
-        raise HRSError(f"cannot write {path}: {reason(error)}") from None
 
 
 def tell_skipped(message: str) -> None:

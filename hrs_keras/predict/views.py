@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.errors import HRSError
 from hrs_keras.predict.model import TrainedModel
 
 STRIDE = 32  # heights and widths of what the networks are given must be multiples of it
@@ -29,7 +30,7 @@ class View:
         flip: the mirrored image is shown as well; logits are averaged.
 
     Raises:
-        ValueError: an attribute is out of its range.
+        HRSError: an attribute is out of its range.
     """
 
     mode: Literal["resize", "pad", "sliding"] = "resize"
@@ -37,13 +38,13 @@ class View:
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.mode not in ("resize", "pad", "sliding"):
-            raise ValueError(f"mode {self.mode!r}: must be resize, pad or sliding")
+            raise HRSError(f"mode {self.mode!r}: must be resize, pad or sliding")
         if not 0 <= self.overlap <= MAX_OVERLAP:
-            raise ValueError(f"overlap {self.overlap:g}: must be a share from 0 to {MAX_OVERLAP}")
+            raise HRSError(f"overlap {self.overlap:g}: must be a share from 0 to {MAX_OVERLAP}")
         if not self.scales or not all(0 < scale <= MAX_SCALE for scale in self.scales):
-            raise ValueError(f"scales {self.scales}: must be factors above 0, up to {MAX_SCALE}, such as 0.75 1 1.25")
+            raise HRSError(f"scales {self.scales}: must be factors above 0, up to {MAX_SCALE}, such as 0.75 1 1.25")
 
 
 class Predictor:

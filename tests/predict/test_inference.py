@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hrs_keras.errors import CheckpointError
+from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.labels import own_label_space
 from hrs_keras.predict.model import TrainedModel, load_model
 from hrs_keras.predict.views import Predictor, View, confidence
@@ -114,7 +114,7 @@ def test_flipping_averages_both_sides():
     ],
 )
 def test_views_out_of_range(change, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(HRSError, match=message):
         View(**change)
 
 
