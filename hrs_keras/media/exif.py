@@ -6,6 +6,7 @@ from PIL.ExifTags import Base
 
 # EXIF orientation -> is it stored transposed, step along the rows, step along the columns
 _TURNS = {
+    1: (False, 1, 1),
     2: (False, 1, -1),
     3: (False, -1, -1),
     4: (False, -1, 1),
@@ -17,16 +18,17 @@ _TURNS = {
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn stored pixels [h, w, ...] upright, as EXIF's ``orientation`` 2 to 8 says; other values change nothing."""
-    transposed, down, across = _TURNS.get(orientation, (False, 1, 1))
+    """Turn stored pixels [h, w, ...] upright; ``orientation`` is what :func:`orientation` returns."""
+    transposed, down, across = _TURNS[orientation]
     pixels = pixels.swapaxes(0, 1) if transposed else pixels
     return np.ascontiguousarray(pixels[::down, ::across])
 
 
 def orientation(header: Image.Image) -> int:
-    """EXIF's orientation of an opened file, 1 (upright) if it cannot be read; decodes no pixels."""
+    """EXIF's orientation of an opened file, 1 to 8; 1 (upright) if it says nothing valid. Decodes no pixels."""
     try:
         # Not PngImageFile's own getexif, which decodes the pixels in search of EXIF data behind them.
-        return Image.Image.getexif(header).get(Base.Orientation, 1)
+        found = Image.Image.getexif(header).get(Base.Orientation)
+        return found if found in _TURNS else 1
     except Exception:  # Pillow has no common base for its errors; browsers too ignore such data
         return 1

@@ -14,8 +14,6 @@ from hrs_keras.media.exif import orientation
 from hrs_keras.serving.rest import RestTransport
 from hrs_keras.serving.transport import ServedModel, Transport
 
-_TURNED = range(2, 9)  # EXIF orientations of pixels that do not stand upright
-
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -135,7 +133,7 @@ def upright_file(image: bytes) -> tuple[bytes, tuple[int, int]]:
     """
     try:
         with Image.open(io.BytesIO(image), formats=("PNG", "JPEG")) as opened:
-            is_turned = orientation(opened) in _TURNED
+            is_turned = orientation(opened) != 1
             opened.load()
             if not is_turned:
                 return image, opened.size[::-1]
