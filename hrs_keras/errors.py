@@ -1,4 +1,4 @@
-"""What can go wrong by the user's hand, as one family of exceptions.
+"""The errors that a user can fix, as one family of exceptions.
 
 The command line prints such an error as one message and exits with code 2; everything else is a bug and
 keeps its traceback.
@@ -35,7 +35,11 @@ class RerunError(HRSError):
 
 
 class PreemptedError(RerunError):
-    """The run was told to end early, and has saved itself; ``when`` and with what outcome goes into the message."""
+    """The run was told by SIGTERM to end early.
+
+    Args:
+        when: the part of the message that says at which point it was told, and what was saved.
+    """
 
     def __init__(self, when: str):
         super().__init__(f"told to end (SIGTERM) {when}; the same command, without --fresh, goes on")

@@ -179,8 +179,7 @@ class Experiment(Section):
         changes = [change for part in (self.set, system.set, *(cell.set for cell in chosen)) for change in part.items()]
         overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes]
         recipe = load_recipe(files, [*overrides, f"seed={seed}", *self.overrides])
-        learned = recipe.method.selects
-        if self.selection_check and learned and not recipe.train.selection_images:
+        if self.selection_check and recipe.method.selects and not recipe.train.selection_images:
             raise RecipeError("train.selection_images: 0 records nothing for selection_check; leave one of them out")
         return recipe
 

@@ -22,7 +22,7 @@ POINTS = 100.0
 """mIoU points in a mean IoU of 1."""
 
 CONFIDENCE = 0.95
-"""Of the intervals: how often they hold the true mean."""
+"""How often the intervals hold the true mean."""
 
 
 @dataclass(frozen=True)

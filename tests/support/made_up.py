@@ -102,11 +102,11 @@ def amounts(folder: Path, more: str = "") -> tuple[Experiment, dict[str, dict[st
     text = f"seeds: [0, 1]\nbaseline: fcn\n{more}{AMOUNTS}"
     published = "published: {1/8: 33.3, full: 44.0}"
     made = experiment(folder, text, systems=["fcn", "joint"], fcn=published)
-    places = {"1/8": 0.4, "1/2": 0.5, "full": 0.6}
+    means = {"1/8": 0.4, "1/2": 0.5, "full": 0.6}
     found = {}
     for cell in made.cells():
         if cell.system == "fcn":
-            found[cell.digest] = result(cell, places[cell.cells[0]] + 0.04 * cell.seed)
+            found[cell.digest] = result(cell, means[cell.cells[0]] + 0.04 * cell.seed)
         elif cell.cells[0] == "full":
             found[cell.digest] = result(cell, (0.62, 0.68)[cell.seed])
     return made, found

@@ -37,8 +37,8 @@ class Rest:
     def predict(self, model: str, signature: str, version: int | None = None, **inputs: Any) -> dict[str, np.ndarray]:
         columns = {name: plain(value) for name, value in inputs.items()}
         body = json.dumps({"signature_name": signature, "inputs": columns}).encode()
-        place = f"/v1/models/{model}" + (f"/versions/{version}" if version else "")
-        outputs = self.fetch(f"{place}:predict", body)["outputs"]
+        path = f"/v1/models/{model}" + (f"/versions/{version}" if version else "")
+        outputs = self.fetch(f"{path}:predict", body)["outputs"]
         outputs = outputs if isinstance(outputs, dict) else {"logits": outputs}
         return {name: unpacked(value) for name, value in outputs.items()}
 

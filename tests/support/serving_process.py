@@ -1,6 +1,6 @@
 """A server process with the protocols of TensorFlow Serving, for tests on machines that do not have it.
 
-    python tests/serving_process.py --model toy=saved_models/toy_city --grpc-port 0 --rest-port 0
+    python tests/support/serving_process.py --model toy=saved_models/toy_city --grpc-port 0 --rest-port 0
 
 prints the ports as JSON on its first line, and serves every version there is on the loopback interface. As TensorFlow
 Serving does, it runs a signature's graph in a session; codes and messages are those of its predict_util.cc,

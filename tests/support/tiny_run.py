@@ -39,8 +39,8 @@ SETTINGS = {
 def write_recipe(folder: Path, city: Path) -> Path:
     """A recipe whose runs and exports go to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    places = {"runs": str(folder / "runs"), "saved_models": str(folder / "saved_models")}
+    folders = {"runs": str(folder / "runs"), "saved_models": str(folder / "saved_models")}
     data = SETTINGS["data"] | {"root": str(city)}
     path = folder / "tiny.yaml"
-    path.write_text(yaml.safe_dump(SETTINGS | places | {"data": data}))
+    path.write_text(yaml.safe_dump(SETTINGS | folders | {"data": data}))
     return path

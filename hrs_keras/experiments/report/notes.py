@@ -95,9 +95,9 @@ def _runs(count: int) -> str:
 
 
 def setting(environment: Environment) -> str:
-    """What of an environment may change a number or a duration: package versions, CPUs and the commit, in words.
+    """An environment in words: package versions, CPUs and the commit, which may change a number or a duration.
 
-    For a run that was continued in another environment than it was begun in, all of them in their order.
+    A run that was continued in another environment than it was begun in has several; they are given in their order.
     """
     # The number of CPUs is noted once, when a run ends.
     stages = [*environment.earlier, environment]

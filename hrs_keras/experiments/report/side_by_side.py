@@ -24,7 +24,7 @@ COUNT = 4
 _MADE_OF = "hrs-runs"  # the key of the PNG's metadata that says which runs it shows
 
 
-def chosen_cells(measured: Measurements) -> dict[str, Cell]:
+def _chosen_cells(measured: Measurements) -> dict[str, Cell]:
     """System title -> the cell whose predictions are shown: the system's first seed, in the last cell of each axis."""
     last = measured.combinations()[-1]
     rows = {name: measured.rows[name, last] for name in measured.experiment.pictures}
@@ -37,7 +37,7 @@ def check_pictures(measured: Measurements) -> None:
     Raises:
         HRSError: two of them differ in their size or validation data.
     """
-    data = [cell.recipe.data for cell in chosen_cells(measured).values()]
+    data = [cell.recipe.data for cell in _chosen_cells(measured).values()]
     if any((other.size, other.validation) != (data[0].size, data[0].validation) for other in data[1:]):
         raise HRSError(
             f"{measured.experiment.path}: pictures: the systems differ in data.size or data.validation; list only"
@@ -82,7 +82,7 @@ def draw_side_by_side(measured: Measurements, path: Path, runs: Path) -> tuple[P
     experiment = measured.experiment
     if not experiment.pictures:
         return None, ""
-    cells = chosen_cells(measured)
+    cells = _chosen_cells(measured)
     made_of = " ".join(cell.digest for cell in cells.values()) + f" {experiment.checkpoint}"
     if not _drawn_of(path, made_of):
         if why := _missing(measured, runs):
@@ -111,7 +111,7 @@ def predict_samples(measured: Measurements, runs: Path) -> Predictions:
         CheckpointError: a run folder holds no checkpoint, or a damaged one.
         DataError: the validation images cannot be read.
     """
-    recipe = next(iter(chosen_cells(measured).values())).recipe
+    recipe = next(iter(_chosen_cells(measured).values())).recipe
     images, labels, titles = samples(recipe, usable_samples(recipe, "validation"), COUNT)
     predicted = {
         title: _predict(run, measured.experiment.checkpoint, images) for title, run in _folders(measured, runs).items()
@@ -125,7 +125,7 @@ def _folders(measured: Measurements, runs: Path) -> dict[str, RunFolder]:
     Experiments share runs: a folder has the name that the first of them gave it, and its result tells that name.
     """
     folders = {}
-    for title, cell in chosen_cells(measured).items():
+    for title, cell in _chosen_cells(measured).items():
         result = measured.rows[cell.system, cell.cells].results.get(cell.seed)
         folders[title] = RunFolder(runs / (result.name if result else cell.name))
     return folders
@@ -133,7 +133,7 @@ def _folders(measured: Measurements, runs: Path) -> dict[str, RunFolder]:
 
 def _missing(measured: Measurements, runs: Path) -> str:
     """Which runs or data the picture lacks; empty if none."""
-    cells = chosen_cells(measured)
+    cells = _chosen_cells(measured)
     names = [
         f"`{run.path.name}`" for title, run in _folders(measured, runs).items() if not _is_finished(run, cells[title])
     ]
