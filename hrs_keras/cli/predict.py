@@ -15,10 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUTS.format("images or videos"))
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for ids/, colour/ and overlay/")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--sliding", action="store_true", help="in windows of the training size, not resized to it")
-    mode.add_argument("--pad", action="store_true", help="in their own size, padded to multiples of 32, not resized")
-    parser.add_argument("--overlap", type=float, help="of windows, 0 to 0.9; default: 0.5")
-    scales = "average over these sizes; stands after INPUT; default: 1"
+    mode.add_argument("--sliding", action="store_true", help="at its own scale, in windows of the training size")
+    mode.add_argument("--pad", action="store_true", help="at its own scale, padded to multiples of 32")
+    parser.add_argument("--overlap", type=float, help="share by which windows overlap, 0 to 0.9; default: 0.5")
+    scales = "average over the image at these scales; give it after INPUT; default: 1"
     parser.add_argument("--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help=scales)
     parser.add_argument("--flip", action="store_true", help="average with the mirrored image")
     parser.add_argument("--batch-size", type=int, default=1, help="images of one size predicted at once; default: 1")

@@ -1,6 +1,7 @@
 """``hrs prepare``."""
 
 import argparse
+import shlex
 
 from hrs_keras.cli.words import add_recipe, read_recipe
 from hrs_keras.errors import HRSError
@@ -35,5 +36,6 @@ def run(options: argparse.Namespace) -> int:
         print(f"all {count} shards in {folder} are as they were written")
     else:
         prepare_data(recipe, folder, jobs=options.jobs, shard_mib=options.shard_size)
-        print(f"train from it: hrs train {options.recipe} data.prepared={folder}")
+        words = [options.recipe, *options.overrides, f"data.prepared={folder}"]
+        print(f"train from it: hrs train {shlex.join(words)}")
     return 0

@@ -8,10 +8,11 @@ HELP = "List the recipes that come with the package, or copy one to change it."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    actions = parser.add_subparsers(metavar="copy")
+    actions = parser.add_subparsers(metavar="[copy]")
     copy = actions.add_parser("copy", help="copy one into a folder", description="Copy a packaged recipe.")
     copy.add_argument("name", metavar="NAME", help="as in the list, such as toy_city or systems/joint")
-    copy.add_argument("folder", nargs="?", type=Path, default=Path(), help="where to; default: the working directory")
+    folder = "where the copy goes; default: the working directory"
+    copy.add_argument("folder", nargs="?", metavar="FOLDER", type=Path, default=Path(), help=folder)
     parser.set_defaults(name=None)
 
 

@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=1, help=size)
     timeout = "longest silence (REST) or time of a request (gRPC); default: 30"
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help=timeout)
-    parser.add_argument("--attempts", type=int, default=5, help="while the server is unavailable; default: 5, the most")
+    parser.add_argument(
+        "--attempts", type=int, default=5, help="times to ask an unavailable server, 1 to 5; default: 5"
+    )
     parser.set_defaults(open_list="inputs")
 
 

@@ -46,7 +46,9 @@ def _is_part(word: str) -> bool:
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     """``--checkpoint``: which of a run's weights to use."""
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="of a run; default: best")
+    parser.add_argument(
+        "--checkpoint", choices=("best", "last"), default="best", help="which of a run's weights; default: best"
+    )
 
 
 def save_json(path: Path | None, value: dict[str, Any]) -> None:

@@ -92,3 +92,5 @@ def test_the_command(city_recipe, copy, tmp_path, capsys):
     assert "all 15 shards" in capsys.readouterr().out
     assert main(["prepare", file, "--to", str(tmp_path / "none"), "--verify"]) == 2
     assert "run `hrs prepare` first" in capsys.readouterr().err
+    assert main(["prepare", file, "seed=3", "--to", str(copy)]) == 0
+    assert f"train from it: hrs train {file} seed=3 data.prepared={copy}\n" in capsys.readouterr().out
