@@ -17,7 +17,9 @@ class FusedAdam(SummedGradients, keras.optimizers.Adam):
     Its gradients must be the sum over all replicas (:class:`hrs_keras.system.compat.SummedGradients`).
     """
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: tf.Tensor, variable: "keras.Variable | tf.Variable", learning_rate: tf.Tensor
+    ) -> None:
         """Apply ``gradient`` to ``variable``; Keras calls it once a variable and step."""
         dtype = variable.dtype
         step = tf.cast(self.iterations + 1, dtype)

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.errors import RecipeError
 from hrs_keras.media.panels import Panel
 from hrs_keras.method.optimizer import build_optimizer
 from hrs_keras.method.players import Batch, Player, Scalars, Turn, turns_of
@@ -79,7 +78,7 @@ class Trainer(keras.Model):
         """Steps taken so far, a scalar int64: all players take each step."""
         return tf.convert_to_tensor(self.steps)
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """[B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, C] float32."""
         return self.segmenter(images, training=training)["logits"]
 
@@ -105,9 +104,10 @@ class Trainer(keras.Model):
         return self.PLAYER_OF_LOSS.get(loss, loss.split("/")[0])
 
     def measurements(self) -> dict[str, float]:
-        """What was measured since the last call, beside what the steps gave: such as ``selected/CLASS``.
+        """What was measured since the last call and is logged beside the averages of what the steps gave.
 
-        All workers must call it: an answer may be a sum over all of them.
+        It takes the place of an average of the same name. All workers must call it: an answer may be a sum over all of
+        them.
         """
         return {}
 
@@ -136,12 +136,7 @@ def build_trainer(recipe: Recipe, networks: Networks) -> Trainer:
     """The trainer that ``method.trainer`` names, for networks that were built for the same recipe.
 
     Raises:
-        RecipeError: what stands behind the name is no trainer.
+        RecipeError: what stands behind the name is not a class derived from :class:`Trainer`.
     """
-    kind: Any = TRAINERS.load(recipe.method.trainer)
-    is_trainer = isinstance(kind, type) and issubclass(kind, Trainer)
-    if not is_trainer:
-        raise RecipeError(
-            f"method.trainer: {recipe.method.trainer!r} is {kind!r}; it must be a class derived from Trainer"
-        )
+    kind: Any = TRAINERS.load_class(recipe.method.trainer, Trainer)
     return kind(recipe, networks)

@@ -18,7 +18,7 @@ class SummedGradients:
     multiply them by that number, which Adam, being nearly scale-free, would not show in any curve.
     """
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         return grads_and_vars
 
 

@@ -81,10 +81,8 @@ class Log:
     def _averages(self) -> dict[str, float]:
         # A phase that ends within the interval has some of its losses in fewer steps.
         values = {name: statistics.fmean(found) for name, found in self._values.items()}
-        trainer = self._session.trainer
-        # An interval without source images has no share of them that is selected.
-        values |= {k: value for k, value in trainer.measurements().items() if k.split("/")[0] in values}
-        return values | {f"learning_rate/{p.name}": float(p.optimizer.learning_rate) for p in trainer.players}
+        rates = {f"learning_rate/{p.name}": float(p.optimizer.learning_rate) for p in self._session.trainer.players}
+        return values | self._session.trainer.measurements() | rates
 
     def _speed(self, step: int) -> dict[str, float]:
         """Of the interval that ends with ``step``: NaN where it had but the step in which the graph was traced."""

@@ -159,8 +159,10 @@ def test_selected_share_overall_and_of_each_class(channels):
     with np.errstate(invalid="ignore"):
         np.testing.assert_allclose(trainer.selected.per_class().numpy(), weight / pixels, rtol=1e-5)
     assert np.isnan(trainer.selected.per_class().numpy()[3])
-    trainer.selected.reset_state()
-    assert float(trainer.selected.result()) == 0
+    measured = trainer.measurements()
+    assert list(measured) == ["selected", *(f"selected/{name}" for name in trainer.classes)]
+    assert measured["selected"] == float(logs["selected"]) and math.isnan(measured[f"selected/{trainer.classes[3]}"])
+    assert float(trainer.selected.result()) == 0 and trainer.measurements() == {}  # nothing since
 
 
 def test_label_noise_softens_the_discriminators_labels_alone_and_repeatably():

@@ -36,11 +36,11 @@ class SelectedShare(keras.metrics.Metric):
         self.weight.assign_add(tf.math.unsorted_segment_sum(flat, ids, num_classes + 1)[:-1])
         self.pixels.assign_add(tf.math.unsorted_segment_sum(tf.ones_like(flat), ids, num_classes + 1)[:-1])
 
-    def result(self):
+    def result(self) -> tf.Tensor:
         """Overall share, a scalar float32."""
         return tf.math.divide_no_nan(tf.reduce_sum(self.weight), tf.reduce_sum(self.pixels))
 
-    def per_class(self):
+    def per_class(self) -> tf.Tensor:
         """[C] float32; NaN for a class that had no pixel."""
         return tf.convert_to_tensor(self.weight) / tf.convert_to_tensor(self.pixels)
 
@@ -182,12 +182,16 @@ class JointTrainer(Trainer):
         return objective
 
     def measurements(self) -> dict[str, float]:
-        """``selected`` and ``selected/CLASS``: the mean weight of the source pixels since the last call."""
+        """``selected`` and ``selected/CLASS``: the mean weight of the source pixels since the last call.
+
+        Without such pixels there is nothing to tell; a class without any has NaN.
+        """
+        shares = self.selected.per_class().numpy()
+        if np.isnan(shares).all():
+            return {}
         found = {"selected": float(self.selected.result())}
-        for name, share in zip(self.classes, self.selected.per_class().numpy(), strict=True):
-            found[f"selected/{name}"] = float(share)
         self.selected.reset_state()
-        return found
+        return found | {f"selected/{name}": float(share) for name, share in zip(self.classes, shares, strict=True)}
 
     def selection_maps(self, images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """``H`` and the map of each level of source images, in each pixel the channel that weighs it.
