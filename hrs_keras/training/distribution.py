@@ -6,11 +6,11 @@ several. Every worker runs the same command and takes the same steps; the first 
 
 import contextlib
 import json
+import logging
 import os
 import re
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,8 +20,7 @@ import tensorflow as tf
 from hrs_keras.errors import HRSError, RecipeError, WorkerLostError, reason
 from hrs_keras.recipe.schema import Recipe
 
-WAIT = float(os.environ.get("HRS_WAIT_MINUTES", "10"))
-"""Minutes for which the first workers of a cluster wait for the last."""
+log = logging.getLogger(__name__)
 
 # What TensorFlow says on the workers that are left: a connection broke off, or the collective op was given up.
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.CancelledError)
@@ -55,10 +54,10 @@ class Distribution:
         return self.strategy.gather(own, axis=0).numpy()
 
     def leave(self) -> None:
-        """Wait until all workers, the chief with what it does alone too, are done; the chief leaves last.
+        """Wait until all workers have called this; the chief's process ends last.
 
-        A worker that went sooner would leave the others without the last that it has to say. So the chief asks twice:
-        what ends its second wait is that the others have gone.
+        The workers find each other through the chief: were it gone first, the others would end with an error. So it
+        waits a second time, for an answer that never comes; what ends this wait is that the others have gone.
         """
         if self.workers == 1:
             return
@@ -68,11 +67,11 @@ class Distribution:
                 self.gather(0)
 
     @contextlib.contextmanager
-    def lost_workers(self, mend: str) -> Iterator[None]:
+    def lost_workers(self, advice: str) -> Iterator[None]:
         """Turn what TensorFlow raises when another worker has gone into a :class:`WorkerLostError`.
 
         Args:
-            mend: says what to do.
+            advice: what to do then, in words.
         """
         try:
             yield
@@ -82,7 +81,7 @@ class Distribution:
             why = error.message.strip().splitlines() or ["no reason given"]
             line = next((line for line in why if "Collective ops is aborted" in line), why[0])
             raise WorkerLostError(
-                f"worker {self.worker} of {self.workers}: another worker has gone ({line[:200]}); {mend}"
+                f"worker {self.worker} of {self.workers}: another worker has gone ({line[:200]}); {advice}"
             ) from None
 
 
@@ -106,7 +105,7 @@ def distribute(recipe: Recipe, devices: str | None = None) -> Distribution:
     if resolver is not None:
         distribution = _on_workers(resolver)
     elif virtual > 1:
-        distribution = Distribution(tf.distribute.MirroredStrategy([f"CPU:{place}" for place in range(virtual)]))
+        distribution = Distribution(tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(virtual)]))
     elif len(tf.config.list_logical_devices("GPU")) > 1:
         distribution = Distribution(tf.distribute.MirroredStrategy())
     else:
@@ -122,7 +121,7 @@ def distribute(recipe: Recipe, devices: str | None = None) -> Distribution:
 
 
 def _choose(devices: str | None, *, alone: bool) -> int:
-    """Make only the wanted devices visible; how many the CPU is to be taken for."""
+    """Make only the wanted devices visible; returns how many devices the CPU is to be split into."""
     if devices is None:
         return 1
     kind = re.fullmatch(r"cpu(:(?P<cpus>[1-9][0-9]*))?|(?P<gpus>[1-9][0-9]*)", devices)
@@ -170,14 +169,16 @@ def _from_tf_config(text: str) -> tf.distribute.cluster_resolver.ClusterResolver
     try:
         config = json.loads(text)
         cluster, task = config.get("cluster", {}), config.get("task", {})
-        places = {kind: cluster.get(kind, []) for kind in ("chief", "worker")}
-        if not sum(map(len, places.values())) > 1:
+        addresses = {kind: cluster.get(kind, []) for kind in ("chief", "worker")}
+        every = [address for of_kind in addresses.values() for address in of_kind]
+        if len(every) < 2:
             return None
-        every = [place for of_kind in places.values() for place in of_kind]
-        if not all(re.fullmatch(r".+:[0-9]+", place) for place in every) or len(set(every)) < len(every):
+        if not all(re.fullmatch(r".+:[0-9]+", address) for address in every) or len(set(every)) < len(every):
             raise ValueError("these are not lists of different addresses")
-        if task["index"] not in range(len(places[task["type"]])) or len(places["chief"]) > 1:
-            raise ValueError("no such task" if len(places["chief"]) < 2 else "two chiefs")
+        if len(addresses["chief"]) > 1:
+            raise ValueError("two chiefs")
+        if task["index"] not in range(len(addresses[task["type"]])):
+            raise ValueError("no such task")
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         raise HRSError(
             'TF_CONFIG: wants {"cluster": {"worker": [HOST:PORT, ...]}, "task": {"type": "worker", "index":'
@@ -210,14 +211,24 @@ def _from_slurm() -> tf.distribute.cluster_resolver.ClusterResolver:
     return resolver
 
 
+def _wait_minutes() -> float:
+    """How long the first workers of a cluster wait for the last."""
+    text = os.environ.get("HRS_WAIT_MINUTES", "10")
+    if not re.fullmatch(r"[0-9]*[.]?[0-9]+", text) or not float(text):
+        raise HRSError(f"HRS_WAIT_MINUTES: wants a number of minutes above 0, found {text!r}")
+    return float(text)
+
+
 @contextlib.contextmanager
 def _bounded_wait(workers: int) -> Iterator[None]:
     """Let the system end this process if the other workers do not come. Nothing has been written yet.
 
-    It waits in TensorFlow's C++, an hour long if need be, and holds Python's lock: no thread and no handler could run.
+    It waits in TensorFlow's C++ code, up to an hour, and holds Python's global lock: no Python thread or signal handler
+    could run.
     """
-    print(f"waiting for all {workers} workers, {WAIT:g} minutes at most", file=sys.stderr, flush=True)
-    signal.setitimer(signal.ITIMER_REAL, WAIT * 60)  # nobody handles SIGALRM, so that it ends the process
+    minutes = _wait_minutes()
+    log.info("waiting for all %d workers, %g minutes at most", workers, minutes)
+    signal.setitimer(signal.ITIMER_REAL, minutes * 60)  # nobody handles SIGALRM, so that it ends the process
     try:
         yield
     finally:

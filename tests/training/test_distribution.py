@@ -95,6 +95,15 @@ def test_half_of_slurms_variables_are_not_enough(monkeypatch):
         _resolver()
 
 
+@pytest.mark.parametrize("minutes", ["soon", "", "0", "-1", "inf"])
+def test_a_wait_that_is_no_number_of_minutes_is_refused(monkeypatch, minutes):
+    """Before this worker waits for any other."""
+    tf_config(monkeypatch, {"cluster": TWO, "task": {"type": "worker", "index": 1}})
+    monkeypatch.setenv("HRS_WAIT_MINUTES", minutes)
+    with pytest.raises(HRSError, match=f"HRS_WAIT_MINUTES: wants a number of minutes above 0, found '{minutes}'"):
+        distribute(tiny.recipe())
+
+
 @pytest.mark.parametrize(
     ("devices", "found"),
     [
