@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hrs_keras.models.building import Networks, build_networks, build_segmenter
-    from hrs_keras.models.global_state import precision_policy, seeded
 
-__all__ = ["Networks", "build_networks", "build_segmenter", "precision_policy", "seeded"]
-
-_HOME = dict.fromkeys(("Networks", "build_networks", "build_segmenter"), "building")
-_HOME |= dict.fromkeys(("precision_policy", "seeded"), "global_state")
+__all__ = ["Networks", "build_networks", "build_segmenter"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.building"), name)

@@ -1,9 +1,10 @@
 """Generator G (Section 3.3): from the encoder's deepest features back to the image."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
+
+from hrs_keras.models.layers import relu_conv
 
 
 def generator(in_channels: int, stride: int = 16, channels: Sequence[int] = (256, 128, 64, 32, 32, 32)) -> keras.Model:
@@ -25,18 +26,16 @@ def generator(in_channels: int, stride: int = 16, channels: Sequence[int] = (256
     features = keras.Input((None, None, in_channels), name="features")
     x = features
     for block in (1, 2):
-        y = _conv(in_channels, f"residual{block}_conv1")(x)
+        y = relu_conv(in_channels, 3, f"residual{block}_conv1")(x)
         y = keras.layers.Conv2D(in_channels, 3, padding="same", name=f"residual{block}_conv2")(y)
         x = keras.layers.Add(name=f"residual{block}_add")([x, y])
     for layer, width in enumerate(channels, start=1):
         if layer <= doublings:
-            x = _conv(width, f"up{layer}", keras.layers.Conv2DTranspose, strides=2)(x)
+            x = keras.layers.Conv2DTranspose(
+                width, 3, 2, "same", activation="relu", kernel_initializer="he_normal", name=f"up{layer}"
+            )(x)
         else:
-            x = _conv(width, f"flat{layer}")(x)
+            x = relu_conv(width, 3, f"flat{layer}")(x)
     x = keras.layers.Conv2D(3, 1, name="to_rgb")(x)
     image = keras.layers.Activation("tanh", dtype="float32", name="reconstruction")(x)
     return keras.Model(features, image, name="generator")
-
-
-def _conv(channels: int, name: str, kind: type = keras.layers.Conv2D, **kwargs: Any) -> keras.layers.Layer:
-    return kind(channels, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=name, **kwargs)

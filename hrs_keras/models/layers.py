@@ -1,4 +1,4 @@
-"""Layers that several encoders begin with."""
+"""Layers that several networks share."""
 
 from typing import Any
 

@@ -11,12 +11,13 @@ import tensorflow as tf
 from support import tiny
 
 from hrs_keras.errors import CheckpointError
-from hrs_keras.models import build_networks, build_segmenter, precision_policy, seeded
+from hrs_keras.models import build_networks, build_segmenter
 from hrs_keras.models.discriminator import discriminator
 from hrs_keras.models.encoders.resnet import ResNet
 from hrs_keras.models.encoders.vgg16 import VGG16
 from hrs_keras.models.fcn8s import fcn8s
 from hrs_keras.models.generator import generator
+from hrs_keras.models.global_state import precision_policy, seeded
 from hrs_keras.models.layers import CaffePreprocessing
 from hrs_keras.models.weighting import weighting_network
 from hrs_keras.recipe.encoder import Encoder
