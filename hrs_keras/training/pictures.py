@@ -48,6 +48,11 @@ class Pictures:
         return self._session.folder.figures / kind / f"step_{step:07d}.png"
 
 
+def evenly_spaced(total: int, count: int) -> list[int]:
+    """Numbers of ``count`` samples of ``total``, or of all if there are not so many, from the first to the last."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
+
+
 def samples(
     recipe: Recipe, sets: Sequence[Pairs], count: int, read: Callable[..., tf.data.Dataset] = validation_images
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -59,9 +64,8 @@ def samples(
         count: how many at most.
         read: :func:`training_images` where the sets are of samples to train on.
     """
-    total = sum(map(len, sets))
-    numbers = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
     names = [path.stem for pairs in sets for path in pairs.images]
+    numbers = evenly_spaced(len(names), count)
     with reading():
         found = [(image, resize_label(label, recipe.data.size)) for image, label in read(recipe, sets, numbers)]
     images, labels = zip(*found, strict=True)

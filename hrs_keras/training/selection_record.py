@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data.pipeline import training_images
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.system.files import write_json
+from hrs_keras.training.pictures import evenly_spaced
 from hrs_keras.training.session import Session
 
 
@@ -23,8 +23,7 @@ class SelectionRecord:
         self._session = session
         recipe, source = session.recipe, session.data.sets["source"]
         paths = [path for pairs in source for path in pairs.images]
-        count = min(recipe.train.selection_images, len(paths))
-        self._numbers = np.unique(np.linspace(0, len(paths) - 1, count).round().astype(int)).tolist()
+        self._numbers = evenly_spaced(len(paths), recipe.train.selection_images)
         self._names = [Path(os.path.relpath(paths[n], recipe.data.root)).as_posix() for n in self._numbers]
         self._traced = tf.function(self._means)
 
