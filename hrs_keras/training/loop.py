@@ -54,7 +54,7 @@ def run_steps(session: Session, profile: range | None = None) -> None:
             if told:
                 raise PreemptedError(f"after step {step}: {saving.where}")
         if session.stop():  # while the last step was being saved
-            raise PreemptedError(f"after the last step: saved {session.checkpoints.latest}")
+            raise PreemptedError(f"after the last step: {saving.where}")
 
 
 def _steps(session: Session, tracing: Profile | None) -> Iterator[tuple[dict[str, float], bool, Times]]:

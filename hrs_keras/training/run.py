@@ -36,6 +36,8 @@ def train(
 ) -> TrainResult | None:
     """Run a recipe from its data to an evaluated, exported model; go on where an earlier call was cut off.
 
+    With ``deterministic: true`` TensorFlow's operations stay deterministic afterwards, for the rest of the process.
+
     Args:
         recipe: from :func:`hrs_keras.load_recipe`.
         fresh: remove an earlier run of this name first.
@@ -100,28 +102,28 @@ def _session(recipe: Recipe, distribution: Distribution, stop: StopRequest, fres
         checkpoints.restore()
         if distribution.chief:
             checkpoints.sweep()
-        first = int(trainer.step)
-        session = Session(recipe, folder, data, trainer, checkpoints, distribution, stop, first)
+        session = Session(recipe, folder, data, trainer, checkpoints, distribution, stop, first=int(trainer.step))
         _refuse_different_steps(session)
+        if session.first >= session.steps:
+            log.info("%s is trained already", folder.path)
+        elif session.first:
+            log.info("resuming %s at step %d of %d", folder.path, session.first, session.steps)
         yield session
 
 
 def _refuse_different_steps(session: Session) -> None:
+    """Raise a CheckpointError if not all workers found the same newest checkpoint."""
     found = set(session.distribution.gather(session.first).tolist())
     if len(found) > 1:
         raise CheckpointError(
             f"the workers' newest checkpoints in {session.folder.checkpoints} are of different steps ({sorted(found)}):"
             " the run folder must be one that all workers share; set runs=FOLDER"
         )
-    if session.first >= session.steps:
-        log.info("%s is trained already", session.folder.path)
-    elif session.first:
-        log.info("resuming %s at step %d of %d", session.folder.path, session.first, session.steps)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Warnings alone are told: what else there is to say is on the chief's terminal."""
+    """Log warnings only: the chief logs the rest, which would be the same on every worker."""
     logger = logging.getLogger("hrs_keras")
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -34,7 +34,7 @@ class Saving:
         train, checkpoints = self._session.recipe.train, self._session.checkpoints
         minutes = (time.monotonic() - self._saved) / 60
         late = train.checkpoint_minutes is not None and minutes >= train.checkpoint_minutes
-        if ending or step == train.steps:
+        if ending or step == self._session.steps:
             checkpoints.save_now(step)
         elif late or step % train.checkpoint_every == 0:
             checkpoints.save(step)
