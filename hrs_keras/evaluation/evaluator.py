@@ -73,9 +73,9 @@ class Evaluator:
         """Evaluate.
 
         Args:
-            stop: whether to break off; asked before each image, on all workers.
             write_ids: a folder to write predictions to as 8-bit PNGs of the label space's file ids, one an image
                 under the image's name, as the Cityscapes script wants them; a worker writes those it has predicted.
+            stop: whether to break off; asked before each image, on all workers.
 
         Returns:
             The evaluation; None if any worker was told to break off.
@@ -115,7 +115,7 @@ class Evaluator:
         total, replicas = sum(map(len, self._sets)), context.num_replicas_in_sync
         local = replicas // context.num_input_pipelines
         begin = context.input_pipeline_id * local
-        numbers = [first + place for first in range(0, total, replicas) for place in range(begin, begin + local)]
+        numbers = [first + own for first in range(0, total, replicas) for own in range(begin, begin + local)]
         samples = validation_images(self._recipe, self._sets, [min(number, total - 1) for number in numbers])
 
         def once(number: tf.Tensor, sample: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -69,7 +69,7 @@ def _packaged(name: str | Path, subfolder: str) -> Path | None:
     if "\0" in str(name) or Path(name).is_absolute():
         return None
     inside = folder().resolve()
-    paths = [(place / name).resolve() for place in (inside / subfolder, inside, inside.parent)]
+    paths = [(parent / name).resolve() for parent in (inside / subfolder, inside, inside.parent)]
     files = (_yaml(path) for path in paths if path.is_relative_to(inside))
     return next(filter(None, files), None)
 

@@ -2,12 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _no_bool(value: Any) -> Any:
@@ -18,22 +13,11 @@ def _no_bool(value: Any) -> Any:
 
 Number = BeforeValidator(_no_bool)  # pydantic would take true for 1
 
-
 Index = Annotated[int, Field(ge=0, lt=2**31), Number]
-
-
 PositiveInt = Annotated[int, Field(gt=0, lt=2**31), Number]
-
-
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Number]
-
-
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Number]
-
-
 Share = Annotated[float, Field(ge=0, lt=1), Number]
-
-
 # Twice a seed must still fit into the 32 bits that TensorFlow's stateless random numbers are keyed by.
 Seed = Index
 

@@ -35,7 +35,7 @@ def _by_path(variables: Sequence[keras.Variable]) -> dict[str, tf.Variable]:
     Keras numbers seed generators through the whole process: their position in the network stands for that number.
     """
     paths = (re.sub(r"seed_generator_\d+", "seed_generator", variable.path) for variable in variables)
-    return {f"{place}:{path}": v.value for place, (path, v) in enumerate(zip(paths, variables, strict=True))}
+    return {f"{number}:{path}": v.value for number, (path, v) in enumerate(zip(paths, variables, strict=True))}
 
 
 class Checkpoints:
@@ -127,7 +127,7 @@ class Checkpoints:
         self._latest = path
 
     def close(self) -> None:
-        """Wait for what is being written, and warn of one that could not be, where no other save has told."""
+        """Wait for a checkpoint that is being written; warn if it failed and no later save has said so."""
         self._last.checkpoint.sync()
         if error := take_checkpoint_error(self._last.checkpoint):
             log.warning(

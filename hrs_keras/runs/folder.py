@@ -103,7 +103,9 @@ class RunFolder:
                 write_text(self.recipe_file, recipe.to_yaml())
 
     def note_environment(self) -> None:
-        """Record what steps are about to be trained with, and in ``earlier`` what those before were, if with other.
+        """Record the environment in which steps are about to be taken.
+
+        If it differs from the one on record (in more than the command line), that one is kept in the list ``earlier``.
 
         Raises:
             HRSError: it cannot be written.

@@ -11,8 +11,8 @@ _WORDS = {"loss": "the loss of", "gradient_norm": "the gradient of"}
 def refuse_non_finite(step: int, logs: dict[str, float], session: Session) -> None:
     """Look at every loss and every gradient's norm of a step.
 
-    With a loss scale (``mixed_float16``) a gradient may overflow: the step was left out then and the scale halved. Only
-    one that overflows without a scale, too, ends the run.
+    With a loss scale above 1 (``mixed_float16``) a gradient may overflow: its player then left the step out and halved
+    the scale. The run ends only if the scale has come down to 1.
 
     Raises:
         NonFiniteError: one is NaN or infinite.

@@ -20,7 +20,7 @@ class Times:
     """How long one step took, from its construction on.
 
     Args:
-        counted: whether the step is one of many alike; one in which a graph is traced is not.
+        counted: whether averages include the step. Those in which a graph is traced would distort them.
 
     Attributes:
         seconds: in all.
@@ -85,7 +85,7 @@ class Log:
         return values | self._session.trainer.measurements() | rates
 
     def _speed(self, step: int) -> dict[str, float]:
-        """Of the interval that ends with ``step``: NaN where it had but the step in which the graph was traced."""
+        """Speed in the interval that ends with ``step``; NaN if none of its steps is counted (:class:`Times`)."""
         domains = next(phase.domains for phase in self._session.recipe.phases if step <= phase.stop)
         images = len(domains) * self._session.recipe.train.batch_size
         count = len(self._times)

@@ -52,12 +52,12 @@ class Session:
         return step % self.recipe.train.validate_every == 0 or step == self.steps
 
     def lacks_validation(self) -> bool:
-        """Whether the validation is due, but missing, where the run goes on from; the chief's answer on all workers."""
+        """Whether the step that the run goes on from still wants its validation: on all workers as the chief finds."""
         lacking = self.validates(self.first) and not self.folder.evaluation_file(self.first).is_file()
         return bool(self.distribution.gather(int(lacking))[0])
 
     def summary_writer(self) -> tf.summary.SummaryWriter:
-        """Writer of the run's TensorBoard events; on workers that are not the chief of none."""
+        """Writer of the run's TensorBoard events; on workers other than the chief it writes nothing."""
         if not self.chief:
             return tf.summary.create_noop_writer()
         return tf.summary.create_file_writer(str(self.folder.tensorboard))
