@@ -12,13 +12,12 @@ import tensorflow as tf
 
 from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.data.records import Record, fetch, training_sample, validation_sample
+from hrs_keras.data.records import fetch, training_sample, validation_sample
 from hrs_keras.recipe.data import Data
 from hrs_keras.recipe.schema import Recipe
 
 Load = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """A sample's number (int64 scalar) -> its image and label."""
-_FromRecords = Callable[[Pairs, Sequence[Record]], Load]
 
 
 def stored_size(data: Data) -> tuple[int, int] | None:
@@ -33,10 +32,9 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
     """
     size = stored_size(recipe.data)
 
-    def from_records(pairs: Pairs, records: Sequence[Record]) -> Load:
-        return lambda number: training_sample(fetch(records, number), size)
-
-    def from_files(pairs: Pairs) -> Load:
+    def loader(pairs: Pairs) -> Load:
+        if (records := pairs.records) is not None:
+            return lambda number: training_sample(fetch(records, number), size)
         images, labels = file_names(pairs)
         ids = IdMap(pairs.dataset, recipe.data.label_space)
 
@@ -48,7 +46,7 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
 
         return load
 
-    return _joined(sets, from_files, from_records)
+    return _joined(sets, loader)
 
 
 def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
@@ -58,24 +56,20 @@ def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
     the crop.
     """
 
-    def from_records(pairs: Pairs, records: Sequence[Record]) -> Load:
-        def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            image, label = validation_sample(fetch(records, number))
-            return apply_crop(image, pairs.dataset.crop), label
-
-        return load
-
-    def from_files(pairs: Pairs) -> Load:
+    def loader(pairs: Pairs) -> Load:
+        crop, records = pairs.dataset.crop, pairs.records
         images, labels = file_names(pairs)
         ids = IdMap(pairs.dataset, recipe.data.label_space)
 
         def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            image = apply_crop(decode_image(images[number]), pairs.dataset.crop)
-            return image, decode_label(labels[number], pairs.dataset, ids)
+            if records is None:
+                return apply_crop(decode_image(images[number]), crop), decode_label(labels[number], pairs.dataset, ids)
+            image, label = validation_sample(fetch(records, number))
+            return apply_crop(image, crop), label
 
         return load
 
-    return _joined(sets, from_files, from_records)
+    return _joined(sets, loader)
 
 
 def file_names(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:
@@ -84,9 +78,9 @@ def file_names(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:
     return images, labels
 
 
-def _joined(sets: Sequence[Pairs], from_files: Callable[[Pairs], Load], from_records: _FromRecords) -> Load:
+def _joined(sets: Sequence[Pairs], loader: Callable[[Pairs], Load]) -> Load:
     """One function for all sets, whose samples are numbered from the first of the first set to the last of the last."""
-    loaders = [from_files(pairs) if pairs.records is None else from_records(pairs, pairs.records) for pairs in sets]
+    loaders = [loader(pairs) for pairs in sets]
     if len(loaders) == 1:
         return loaders[0]
     starts = np.cumsum([0, *map(len, sets)])
