@@ -11,7 +11,7 @@
 # Each does all its own set-up on a machine with Python 3.10 or newer and venv.
 
 PYTHON ?= python3
-# Processes that run tests side by side; each takes a CPU and up to 2 GiB of memory.
+# Processes that run tests side by side; each takes a CPU, and several GiB of memory with the slow tests.
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin

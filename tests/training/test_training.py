@@ -33,6 +33,7 @@ from hrs_keras.training.saving import Saving
 
 MACHINE = {"seconds_per_step", "cpu_seconds_per_step", "images_per_second", "input_wait", "memory/host"}
 SHORT = ["train.steps=2", "train.validate_every=2", "train.checkpoint_every=1", "train.log_every=1"]
+SHORT += ["train.pictures=0"]
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:
@@ -330,7 +331,8 @@ def test_the_settings_are_those_of_a_recipe(recipe_file):
 @pytest.mark.slow
 def test_fine_tuning_changes_domains_in_one_run_and_resumes_across_the_switch(recipe_file, monkeypatch):
     """Steps 1 to 3 read the source alone, 4 to 6 the target alone; an end on either side of it changes nothing."""
-    phases = ["method.source_weighting=plain", "method.gan=false", "method.pretrain=0.5", "train.steps=6"]
+    phases = ["method.source_weighting=plain", "method.gan=false", "method.pretrain=0.5"]
+    phases += ["train.steps=6", "train.pictures=0"]
     times = ["train.validate_every=6", "train.checkpoint_every=1", "train.log_every=1", "train.keep_checkpoints=9"]
     whole = load_recipe(recipe_file, [*phases, *times, "name=whole"])
     train(whole, export=False)
