@@ -177,7 +177,7 @@ ENCODERS = Plugins("encoder family", "hrs_keras.models.encoders", "hrs_keras.enc
 """Of ``encoder.family``: classes derived from ``Encoder``."""
 
 SOURCE_WEIGHTINGS = Plugins("source weighting", "hrs_keras.method.source_weighting", "hrs_keras.source_weightings")
-"""Of ``method.source_weighting``."""
+"""Of ``method.source_weighting``: instances of ``SourceWeighting``."""
 
 TRAINERS = Plugins("trainer", "hrs_keras.method.trainers", "hrs_keras.trainers")
 """Of ``method.trainer``."""

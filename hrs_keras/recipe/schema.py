@@ -14,6 +14,7 @@ from hrs_keras.recipe.data import Data, Dataset
 from hrs_keras.recipe.encoder import Encoder
 from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
+from hrs_keras.recipe.source_weighting import SourceWeighting
 from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section, Seed, Share
 
 ROLES = ("source", "target", "validation")
@@ -55,12 +56,12 @@ class Method(Section):
     @property
     def selects(self) -> bool:
         """Whether weighting networks are trained, by whose maps the source pixels are selected."""
-        return SOURCE_WEIGHTINGS.load(self.source_weighting).selects
+        return SOURCE_WEIGHTINGS.load_instance(self.source_weighting, SourceWeighting).selects
 
     @property
     def reads_source(self) -> bool:
         """Whether source images are read at all."""
-        return SOURCE_WEIGHTINGS.load(self.source_weighting).reads_source
+        return SOURCE_WEIGHTINGS.load_instance(self.source_weighting, SourceWeighting).reads_source
 
     @field_validator("trainer")
     @classmethod
@@ -72,7 +73,7 @@ class Method(Section):
     @field_validator("source_weighting")
     @classmethod
     def _known_source_weighting(cls, name: str) -> str:
-        SOURCE_WEIGHTINGS.load(name)
+        SOURCE_WEIGHTINGS.load_instance(name, SourceWeighting)
         return name
 
     @field_validator("levels")

@@ -12,11 +12,11 @@ from support.one_step import batch_of
 from support.outside import install, shown
 
 from hrs_keras.errors import RecipeError
-from hrs_keras.method.source_weighting import SourcePixels
 from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
 from hrs_keras.recipe import load_recipe
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
+from hrs_keras.recipe.source_weighting import SourcePixels
 from hrs_keras.training.run import train
 
 PLAIN = ("method.source_weighting=plain", "method.gan=false")
@@ -62,6 +62,15 @@ def test_a_system_from_outside_is_trained(recipe_file):
         entropies = [float(row["loss/entropy"]) for row in csv.DictReader(file)]
     assert len(entropies) == 2 and all(0 < entropy <= math.log(19) for entropy in entropies)
     assert (result.run_dir / "checkpoints/last/step-2.index").is_file()
+
+
+def test_a_source_weighting_that_is_none():
+    SOURCE_WEIGHTINGS.register("nonsense", dict)
+    try:
+        with pytest.raises(RecipeError, match=r"source_weighting: .*'nonsense'.*an instance of .*SourceWeighting"):
+            tiny.recipe("method.source_weighting=nonsense", "method.gan=false")
+    finally:
+        SOURCE_WEIGHTINGS.unregister("nonsense")
 
 
 def test_a_system_that_is_none():

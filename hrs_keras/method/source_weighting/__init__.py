@@ -1,44 +1,5 @@
-"""How source pixels teach: one file for each value of ``method.source_weighting``.
+"""Source weightings: one file for each value of ``method.source_weighting``.
 
-A file holds a :class:`SourceWeighting` under the name ``PLUGIN``. It is imported when a recipe names it, and a recipe
-is read in no time: TensorFlow, which takes seconds, is imported where weights are computed.
+A file holds an instance of :class:`hrs_keras.recipe.source_weighting.SourceWeighting` under the name ``PLUGIN``. It is
+imported when a recipe is read, so it imports TensorFlow, which takes seconds, only where weights are computed.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-    from hrs_keras.recipe.schema import Method
-
-
-class SourcePixels(NamedTuple):
-    """What is known of the source images of a batch when their pixels are weighted.
-
-    Attributes:
-        labels: [B, H, W] int32 train ids, 255 = ignore.
-        logits: [B, H, W, C] float32, with a gradient.
-        scores: level -> [B, h, w, K] float32, the output M_k of each weighting network; empty if there is none.
-    """
-
-    labels: tf.Tensor
-    logits: tf.Tensor
-    scores: dict[str, tf.Tensor]
-
-
-class SourceWeighting:
-    """How much each source pixel teaches.
-
-    Attributes:
-        reads_source: whether source images are read at all.
-        selects: whether weighting networks are trained, by whose maps H the source pixels are selected.
-    """
-
-    reads_source: bool = True
-    selects: bool = False
-
-    def weights(self, source: SourcePixels, method: Method) -> tf.Tensor:
-        """[B, H, W] float32; a gradient that it carries is kept. Values where the label is ignored play no part."""
-        raise NotImplementedError

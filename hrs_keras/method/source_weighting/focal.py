@@ -1,6 +1,6 @@
 """``focal``: the focal loss (Lin et al. 2017), one of the compared systems of Table 1."""
 
-from hrs_keras.method.source_weighting import SourceWeighting
+from hrs_keras.recipe.source_weighting import SourceWeighting
 
 
 class Focal(SourceWeighting):

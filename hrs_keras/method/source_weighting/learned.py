@@ -1,6 +1,6 @@
 """``learned``: hierarchical region selection, the paper's own method (Section 3.1)."""
 
-from hrs_keras.method.source_weighting import SourceWeighting
+from hrs_keras.recipe.source_weighting import SourceWeighting
 
 
 class Learned(SourceWeighting):

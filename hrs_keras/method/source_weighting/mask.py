@@ -1,6 +1,6 @@
 """``mask``: the 0-1 confidence mask, one of the compared systems of Table 1."""
 
-from hrs_keras.method.source_weighting import SourceWeighting
+from hrs_keras.recipe.source_weighting import SourceWeighting
 
 
 class ConfidenceMask(SourceWeighting):

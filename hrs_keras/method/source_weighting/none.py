@@ -1,6 +1,6 @@
 """``none``: no source image is read, the target teaches alone."""
 
-from hrs_keras.method.source_weighting import SourceWeighting
+from hrs_keras.recipe.source_weighting import SourceWeighting
 
 
 class NoSource(SourceWeighting):

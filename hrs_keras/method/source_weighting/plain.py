@@ -1,6 +1,6 @@
 """``plain``: all source pixels teach alike, as in direct joint training."""
 
-from hrs_keras.method.source_weighting import SourceWeighting
+from hrs_keras.recipe.source_weighting import SourceWeighting
 
 
 class Plain(SourceWeighting):

@@ -12,11 +12,11 @@ from hrs_keras.media.panels import selection_panel
 from hrs_keras.method import losses
 from hrs_keras.method.players import SOURCE, TARGET, Batch, Part, Scalars
 from hrs_keras.method.selection import level_maps
-from hrs_keras.method.source_weighting import SourcePixels, SourceWeighting
 from hrs_keras.method.trainer import SourceFigure, Trainer
 from hrs_keras.models import Networks
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.recipe.source_weighting import SourcePixels, SourceWeighting
 
 
 class SelectedShare(keras.metrics.Metric):
