@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 from support.paths import REPOSITORY
 
 
+@pytest.mark.slow
 def test_the_page_runs(tmp_path, monkeypatch, capsys):
     page = (REPOSITORY / "docs/fit.md").read_text()
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
