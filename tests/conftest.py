@@ -166,10 +166,10 @@ def city(once: Callable) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(city: Path, once: Callable) -> Path:
-    """The run folder of an uninterrupted ``hrs train``. Only to be read."""
+    """The run folder of an uninterrupted ``hrs train`` that draws a picture. Only to be read."""
 
     def make(folder: Path) -> None:
-        recipe = write_recipe(folder, city)
+        recipe = write_recipe(folder, city, pictures=1)
         process = start("-m", "hrs_keras.cli", "train", recipe, cache=folder / "cache")
         out, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
@@ -188,7 +188,7 @@ def recipe_file(city: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def copied(finished: Path, city: Path, tmp_path: Path) -> Path:
     """A copy of the finished run, to change; its recipe file is ``tiny.yaml`` in the folder above ``runs``."""
-    write_recipe(tmp_path, city)
+    write_recipe(tmp_path, city, pictures=1)
     run = tmp_path / "runs/tiny"
     shutil.copytree(finished, run)
     shutil.copytree(finished.parents[1] / "saved_models", tmp_path / "saved_models")

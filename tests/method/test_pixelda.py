@@ -379,7 +379,7 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 @pytest.mark.slow
 def test_a_run_draws_its_pictures_and_resumes(recipe_file, monkeypatch):
     """Killed after step 3, whose checkpoint is there, it ends with the weights of a run that was not."""
-    settings = [*PIXELDA, *SMALL, "train.steps=4", "train.validate_every=2"]
+    settings = [*PIXELDA, *SMALL, "train.steps=4", "train.validate_every=2", "train.pictures=1"]
     whole, cut = (load_recipe(recipe_file, [*settings, f"name={name}"]) for name in ("whole", "cut"))
     train(whole, export=False)
     usual = Saving.after_step

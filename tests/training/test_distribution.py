@@ -129,7 +129,7 @@ def test_devices_are_chosen_before_tensorflow_begins():
 
 @pytest.mark.slow
 def test_two_devices_train_a_whole_run(city, tmp_path):
-    recipe = write_recipe(tmp_path, city)
+    recipe = write_recipe(tmp_path, city, pictures=1)
     words = ("-m", "hrs_keras.cli", "train", recipe, "--devices")
     codes, _, errors = outcome([start(*words, "cpu:3", cache=tmp_path / "cache")])
     assert codes == [2] and "train.batch_size: 2 cannot be shared by 3 devices; use a multiple of 3" in errors[0]

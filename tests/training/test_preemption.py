@@ -72,7 +72,7 @@ def same_as(finished, run) -> None:
 )
 def test_during_a_validation(finished, recipe_file, told_in, monkeypatch, validation, step, said):
     """It is broken off, the step is saved, and the run that goes on makes up for it."""
-    recipe = load_recipe(recipe_file, ["train.pictures=0"])
+    recipe = load_recipe(recipe_file)
     with monkeypatch.context():
         told_in(Evaluator, "__call__", validation)
         with pytest.raises(PreemptedError, match=rf"told to end \(SIGTERM\) {said}; the same command, without --fresh"):
@@ -88,9 +88,7 @@ def test_during_a_validation(finished, recipe_file, told_in, monkeypatch, valida
     ("module", "name"), [(training, "audit"), (outcome, "evaluate")], ids=["audit", "last evaluation"]
 )
 def test_before_and_after_the_steps(recipe_file, monkeypatch, module, name):
-    recipe = load_recipe(
-        recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false", "train.pictures=0"]
-    )
+    recipe = load_recipe(recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false"])
     original = getattr(module, name)
 
     def slow(*args, **kwargs):
@@ -110,9 +108,7 @@ def test_before_and_after_the_steps(recipe_file, monkeypatch, module, name):
 
 def test_an_error_of_another_kind_stays_one(recipe_file, monkeypatch):
     """Told, but not broken off: what then fails is not for a rerun to mend."""
-    recipe = load_recipe(
-        recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false", "train.pictures=0"]
-    )
+    recipe = load_recipe(recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false"])
 
     def fails(self, step):
         tell()
@@ -126,7 +122,7 @@ def test_an_error_of_another_kind_stays_one(recipe_file, monkeypatch):
 
 @pytest.mark.slow
 def test_told_to_end_while_the_last_step_is_saved(recipe_file, monkeypatch):
-    recipe = load_recipe(recipe_file, ["name=last", "train.steps=2", "method.gan=false", "train.pictures=0"])
+    recipe = load_recipe(recipe_file, ["name=last", "train.steps=2", "method.gan=false"])
     save = Checkpoints.save_now
 
     def told(self, step):

@@ -33,7 +33,6 @@ from hrs_keras.training.saving import Saving
 
 MACHINE = {"seconds_per_step", "cpu_seconds_per_step", "images_per_second", "input_wait", "memory/host"}
 SHORT = ["train.steps=2", "train.validate_every=2", "train.checkpoint_every=1", "train.log_every=1"]
-SHORT += ["train.pictures=0"]
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:
@@ -105,6 +104,7 @@ def test_nothing_is_traced_again(recipe_file, monkeypatch, changes, steps):
     count(JointTrainer, "train_step")
     count(Evaluator, "_of_all_replicas")
     often = ["train.steps=8", "train.validate_every=2", "train.checkpoint_every=2", "train.log_every=2"]
+    often += ["train.pictures=1"]
     train(load_recipe(recipe_file, [*often, *changes]), export=False)
     # One evaluation goes through the run, the other is that of the best weights.
     assert traced == {"train_step": steps, "_of_all_replicas": 2}
@@ -143,7 +143,7 @@ def test_seeds(recipe_file):
     runs = {}
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         recipe = load_recipe(recipe_file, [*SHORT, f"name={name}", f"seed={seed}"])
-        runs[name] = weights(train(recipe).run_dir)
+        runs[name] = weights(train(recipe, export=False).run_dir)
     assert all(np.array_equal(runs["a"][k], runs["b"][k]) for k in runs["a"])
     assert any(not np.array_equal(runs["a"][k], runs["c"][k]) for k in runs["a"])
 
@@ -331,8 +331,7 @@ def test_the_settings_are_those_of_a_recipe(recipe_file):
 @pytest.mark.slow
 def test_fine_tuning_changes_domains_in_one_run_and_resumes_across_the_switch(recipe_file, monkeypatch):
     """Steps 1 to 3 read the source alone, 4 to 6 the target alone; an end on either side of it changes nothing."""
-    phases = ["method.source_weighting=plain", "method.gan=false", "method.pretrain=0.5"]
-    phases += ["train.steps=6", "train.pictures=0"]
+    phases = ["method.source_weighting=plain", "method.gan=false", "method.pretrain=0.5", "train.steps=6"]
     times = ["train.validate_every=6", "train.checkpoint_every=1", "train.log_every=1", "train.keep_checkpoints=9"]
     whole = load_recipe(recipe_file, [*phases, *times, "name=whole"])
     train(whole, export=False)

@@ -50,7 +50,7 @@ def test_two_workers_do_what_one_process_does(city, tmp_path):
     """Weights after some steps: test_replicas.py."""
     # Each replica draws these for itself.
     same = ("encoder.dropout=0", "method.label_noise=0", "train.steps=2", "train.log_every=1", "--no-export")
-    command = ("train", write_recipe(tmp_path, city), *same)
+    command = ("train", write_recipe(tmp_path, city, pictures=1), *same)
     codes, _, errors = outcome([start("-m", "hrs_keras.cli", *command, "name=alone", cache=tmp_path / "cache")])
     assert codes == [0], errors
     codes, _, errors = outcome(start_workers(*command, "name=together", cache=tmp_path / "cache"))
