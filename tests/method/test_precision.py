@@ -52,7 +52,7 @@ def test_a_scale_that_is_too_large_is_halved_and_the_step_left_out(policy, tmp_p
     assert int(trainer.step) == 1 and int(trainer.players[0].optimizer.iterations) == 0
 
     # Scales belong to a checkpoint, and the steps taken are not those that were left out.
-    Checkpoints(trainer, tmp_path, keep=1).save(1)
+    Checkpoints(trainer, tmp_path, keep=1).save_now(1)
     again = build("precision=mixed_float16")
     assert Checkpoints(again, tmp_path, keep=1).restore()
     assert int(again.step) == 1 and float(again.players[-1].optimizer.dynamic_scale) == 2.0**99
