@@ -7,7 +7,7 @@ import keras
 from hrs_keras.errors import RecipeError
 from hrs_keras.models.adapter import adapter
 from hrs_keras.models.discriminator import discriminator
-from hrs_keras.models.fcn8s import fcn8s
+from hrs_keras.models.fcn8s import Heads, fcn8s
 from hrs_keras.models.generator import generator
 from hrs_keras.models.global_state import precision_policy, seeded
 from hrs_keras.models.weighting import weighting_network
@@ -52,7 +52,8 @@ def build_segmenter(recipe: Recipe, *, pretrained: bool = False) -> keras.Model:
         encoder = _build_encoder(recipe.encoder)
         if pretrained and recipe.encoder.weights is not None:
             recipe.encoder.load_weights(encoder)
-        return fcn8s(encoder, len(recipe.data.label_space.classes))
+        heads = Heads(recipe.encoder.heads, recipe.encoder.head_scales)
+        return fcn8s(encoder, len(recipe.data.label_space.classes), heads)
 
 
 def build_networks(recipe: Recipe) -> Networks:

@@ -1,6 +1,6 @@
 """FCN8s: the segmentation network E+S (Section 3.3; Long et al. 2015)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -28,7 +28,19 @@ class BilinearUpSampling(keras.layers.Layer):
         return super().get_config() | {"factor": self.factor}
 
 
-def fcn8s(encoder: keras.Model, num_classes: int) -> keras.Model:
+class Heads(NamedTuple):
+    """How FCN8s's 1x1 score heads begin; see :class:`hrs_keras.recipe.encoder.Encoder`.
+
+    Attributes:
+        start: ``"zero"`` or ``"random"`` (Glorot uniform).
+        scales: what the features of stride 32, 16 and 8 are multiplied by.
+    """
+
+    start: str
+    scales: tuple[float, float, float]
+
+
+def fcn8s(encoder: keras.Model, num_classes: int, heads: Heads) -> keras.Model:
     """Put FCN8s's score heads and its fixed up-sampling on an encoder.
 
     The 1x1 score heads belong to E; S is the up-sampling and adding, and has no variables.
@@ -36,6 +48,7 @@ def fcn8s(encoder: keras.Model, num_classes: int) -> keras.Model:
     Args:
         encoder: from :meth:`hrs_keras.recipe.encoder.Encoder.build`.
         num_classes: C.
+        heads: how the score heads begin.
 
     Returns:
         A model from ``image`` [B, H, W, 3] float32 in [-1, 1], H and W multiples of 32, to ``logits``
@@ -43,11 +56,16 @@ def fcn8s(encoder: keras.Model, num_classes: int) -> keras.Model:
     """
 
     def score(stride: int) -> keras.KerasTensor:
-        return keras.layers.Conv2D(num_classes, 1, name=f"score{stride}")(features[f"stride{stride}"])
+        x, scale = features[f"stride{stride}"], scales[stride]
+        if scale != 1:
+            x = keras.layers.Rescaling(scale, name=f"scale{stride}")(x)
+        return keras.layers.Conv2D(num_classes, 1, kernel_initializer=initial, name=f"score{stride}")(x)
 
     def enlarge(x: keras.KerasTensor, factor: int, name: str) -> keras.KerasTensor:
         return BilinearUpSampling(factor, name=name)(x)
 
+    initial = {"zero": "zeros", "random": "glorot_uniform"}[heads.start]
+    scales = dict(zip((32, 16, 8), heads.scales, strict=True))
     features = encoder(encoder.inputs[0])
     x = keras.layers.Add(name="fuse16")([enlarge(score(32), 2, "up32to16"), score(16)])
     x = keras.layers.Add(name="fuse8")([enlarge(x, 2, "up16to8"), score(8)])

@@ -61,7 +61,11 @@ def image_input(preprocessing: Preprocessing) -> tuple[keras.KerasTensor, keras.
     """
     image = keras.Input((None, None, 3), name="image")
     x = RequireMultiple(32, name="size_check")(image)
-    return image, CaffePreprocessing(name="preprocessing")(x) if preprocessing == "caffe" else x
+    if preprocessing == "caffe":
+        return image, CaffePreprocessing(name="preprocessing")(x)
+    if preprocessing == "bytes":
+        return image, keras.layers.Rescaling(127.5, 127.5, name="preprocessing")(x)
+    return image, x
 
 
 def relu_conv(channels: int, kernel: int, name: str) -> keras.layers.Conv2D:

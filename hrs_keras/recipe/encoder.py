@@ -11,7 +11,7 @@ from pydantic import ModelWrapValidatorHandler, PrivateAttr, field_validator, mo
 
 from hrs_keras.errors import RecipeError
 from hrs_keras.recipe.plugins import ENCODERS
-from hrs_keras.recipe.types import Section
+from hrs_keras.recipe.types import Positive, Section
 
 if TYPE_CHECKING:  # a recipe is read without Keras, whose import takes seconds
     import keras
@@ -22,8 +22,13 @@ FEATURES = ("stride8", "stride16", "stride32", "deepest")
 UNREAD = "(unread)"
 """Under this key a recipe's tree carries settings of the old form that the family does not have; see ``old_forms``."""
 
-Preprocessing = Literal["caffe", "unit"]
-"""``caffe``: BGR in [0, 255] less the ImageNet mean. ``unit``: the image as it is, RGB in [-1, 1]."""
+Preprocessing = Literal["caffe", "unit", "bytes"]
+"""``caffe``: BGR in [0, 255] less the ImageNet mean. ``unit``: the image as it is, RGB in [-1, 1]. ``bytes``: RGB in
+[0, 255]."""
+
+BatchNorm = Literal["auto", "frozen", "trained"]
+"""``frozen``: batch normalisation keeps the pretrained statistics, scale and offset, as small batches want it.
+``trained``: it learns. ``auto``: frozen with pretrained weights, trained without."""
 
 
 class Encoder(Section):
@@ -36,10 +41,16 @@ class Encoder(Section):
         family: the name of the plugin; see :data:`hrs_keras.recipe.plugins.ENCODERS`.
         weights: where pretrained weights are from, such as ``"imagenet"`` or a file; None to start from random ones.
             A family that has pretrained weights overrides :meth:`load_weights`; others refuse anything but None.
+        heads: how the 1x1 score heads on the features start: at ``zero``, as those of FCN8s do (Long et al. 2015), or
+            at ``random`` (Glorot uniform), as recipes without the key did.
+        head_scales: what the features are multiplied by before the heads of stride 32, 16 and 8 score them. FCN8s
+            "all at once" (Long et al. 2017) has 1, 0.01 and 0.0001, for VGG16's features of growing magnitude.
     """
 
     family: str
     weights: str | None = None
+    heads: Literal["zero", "random"] = "random"
+    head_scales: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
     _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
@@ -66,13 +77,20 @@ class Encoder(Section):
         """
         raise NotImplementedError(f"{type(self).__name__} does not build a network")
 
-    def load_weights(self, model: "keras.Model") -> None:
+    def load_weights(self, model: "keras.Model") -> "list[keras.layers.Layer]":
         """Fill a model from :meth:`build` with the pretrained weights that ``weights`` names.
+
+        Returns:
+            The layers that are filled now; the others keep their fresh weights.
 
         Raises:
             CheckpointError: they cannot be loaded.
         """
         raise NotImplementedError(f"{type(self).__name__} has no pretrained weights")
+
+    def freezes(self, batch_norm: BatchNorm) -> bool:
+        """Whether batch normalisation is frozen, for a family that has some."""
+        return batch_norm == "frozen" or (batch_norm == "auto" and self.weights is not None)
 
     @classmethod
     def variant(cls, given: Any) -> type["Encoder"]:

@@ -3,11 +3,23 @@
 Until families of encoders had classes of their own, every recipe's ``encoder`` had the same seven keys, and a family
 did not read those that are not its own (a ResNet ``fc`` and ``dropout``, VGG16 ``blocks``). Run folders, exports and
 results hold such recipes; all that is known of that form is here.
+
+Keys that came later are in :data:`LATER_KEYS`. A recipe without such a key means what recipes meant before there was
+the key, so that is the key's default in the schema, and a recipe with that value keeps the digest that it had. What a
+new recipe is to have instead is the value in ``recipes/base.yaml``.
 """
 
+import copy
+import functools
 from typing import Any
 
 from hrs_keras.recipe.encoder import UNREAD, Encoder
+
+LATER_KEYS: dict[str, Any] = {
+    "encoder.heads": "random",
+    "encoder.head_scales": [1.0, 1.0, 1.0],
+}
+"""Dotted key -> what a stored recipe without it means, as plain data."""
 
 _KEYS = {"family", "width", "fc", "dropout", "blocks", "weights", "preprocessing"}
 _FAMILIES = ("vgg16", "resnet")
@@ -42,5 +54,17 @@ def digested_encoder(encoder: Encoder) -> dict[str, Any]:
     Of others only what differs from the family's defaults counts: a setting that a later version adds changes nothing.
     """
     if encoder.family in _FAMILIES:
-        return _DEFAULTS | encoder.unread | encoder.model_dump(mode="json")
+        settings = _DEFAULTS | encoder.unread | encoder.model_dump(mode="json")
+        return without_later_keys({"encoder": settings})["encoder"]
     return encoder.model_dump(mode="json", exclude_defaults=True)
+
+
+def without_later_keys(tree: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a recipe as plain data, without the later keys that say what was meant before they existed."""
+    tree = copy.deepcopy(tree)
+    for dotted, former in LATER_KEYS.items():
+        *sections, key = dotted.split(".")
+        section = functools.reduce(lambda section, name: section.get(name, {}), sections, tree)
+        if key in section and section[key] == former:
+            del section[key]
+    return tree

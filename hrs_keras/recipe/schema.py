@@ -12,7 +12,7 @@ from pydantic import Field, SerializeAsAny, StrictBool, field_validator, model_v
 from hrs_keras.errors import did_you_mean
 from hrs_keras.recipe.data import Data, Dataset
 from hrs_keras.recipe.encoder import Encoder
-from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder
+from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder, without_later_keys
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
 from hrs_keras.recipe.source_weighting import SourceWeighting
 from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section, Seed, Share
@@ -227,5 +227,5 @@ class Recipe(Section):
 
     def digest(self) -> str:
         """12 hexadecimal digits that stand for the resolved recipe."""
-        tree = self.to_dict() | {"encoder": digested_encoder(self.encoder)}
+        tree = without_later_keys(self.to_dict()) | {"encoder": digested_encoder(self.encoder)}
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,5 +1,6 @@
 """The encoder's section: what is inherited where its family changes, and what stored recipes of the old form mean."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def part(tmp_path):
 
 
 SETTINGS = "encoder: {width: 0.25, fc: 32, dropout: 0.1, weights: null, preprocessing: unit}\n"
-NARROW = {"family": "resnet", "weights": None, "width": 0.25, "blocks": [2, 2, 2, 2], "preprocessing": "unit"}
+HEADS = {"heads": "zero", "head_scales": (1.0, 1.0, 1.0)}
+NARROW = {"family": "resnet", "weights": None, "width": 0.25, "blocks": [2, 2, 2, 2], "preprocessing": "unit"} | HEADS
 
 
 def test_a_part_that_changes_the_family_drops_what_the_new_one_lacks(camvid_recipe, part):
@@ -63,7 +65,7 @@ def test_so_does_an_override(camvid_recipe):
 
 def test_what_comes_with_the_new_family_must_be_its_own(camvid_recipe, part, refusal):
     with pytest.raises(
-        RecipeError, match=r"encoder\.fc: unknown key\. Valid: blocks, family, preprocessing, weights, wid"
+        RecipeError, match=r"encoder\.fc: unknown key\. Valid: blocks, family, head_scales, heads, prep"
     ):
         load_recipe([camvid_recipe(SETTINGS), part("encoder: {family: resnet, fc: 16}\n")])
     assert "encoder.fc: unknown key" in refusal("encoder.family=resnet", "encoder.fc=16", text=SETTINGS)
@@ -93,7 +95,7 @@ def test_defaults_are_those_of_the_documented_recipe():
     base = yaml.safe_load(BASE.read_text())["encoder"]
     documented = VGG16(**base).model_dump()
     started = Encoder.model_validate({"family": "vgg16"}).model_dump()
-    assert {key for key in base if documented[key] != started[key]} == {"weights", "preprocessing"}
+    assert {key for key in base if documented[key] != started[key]} == {"weights", "preprocessing", "heads"}
 
 
 # ---- the old form ----------------------------------------------------------------------------------------------
@@ -109,8 +111,10 @@ def test_committed_results_are_found_by_their_digest(path):
 
 def test_settings_that_a_family_does_not_read_stay_part_of_a_stored_digest(camvid_recipe):
     """Results of another version are found by it. Today's recipe for the same network is equal nevertheless."""
-    now = load_recipe(camvid_recipe(SETTINGS), ["encoder.family=resnet"])
-    stored = now.to_dict() | {"encoder": NARROW | {"fc": 8, "dropout": 0.1}}
+    now = load_recipe(camvid_recipe(SETTINGS), ["encoder.family=resnet", "encoder.heads=random"])
+    stored = now.to_dict() | {
+        "encoder": old_encoder(family="resnet", width=0.25, fc=8, dropout=0.1, preprocessing="unit")
+    }
     old = parse_recipe(stored)
     assert old == now and differences(old, now) == [] and not hasattr(old.encoder, "fc")
     assert settings_digest(old) != settings_digest(now) and old.to_dict() == stored
@@ -134,10 +138,29 @@ def test_stored_recipes_of_the_old_form_are_equal_to_todays(tmp_path, encoder, d
     tree = load_recipe(BASE.with_name("toy_city.yaml")).to_dict()
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(tree | {"encoder": encoder}))
     stored = load_recipe(tmp_path / "recipe.yaml")
-    now = load_recipe(BASE.with_name("toy_city.yaml"), [f"encoder.family={encoder['family']}"])
+    now = load_recipe(BASE.with_name("toy_city.yaml"), [f"encoder.family={encoder['family']}", "encoder.heads=random"])
     assert stored == now == parse_recipe(tree | {"encoder": encoder})
     assert differences(stored, now) == []
     assert stored.digest() == now.digest() == digest
+
+
+@pytest.mark.parametrize("key", old_forms.LATER_KEYS)
+def test_a_recipe_without_a_later_key_means_what_it_meant(key):
+    """It keeps its digest, and a recipe that says so has the same; with today's default it is another."""
+    *sections, last = key.split(".")
+    tree = load_recipe(BASE.with_name("toy_city.yaml")).to_dict()
+    for other, former in old_forms.LATER_KEYS.items():
+        *above, name = other.split(".")
+        functools.reduce(dict.get, above, tree)[name] = former
+    said = parse_recipe(tree)
+    del functools.reduce(dict.get, sections, tree)[last]
+    assert parse_recipe(tree) == said and parse_recipe(tree).digest() == said.digest() == "0c4faa6a0cee"
+
+
+def test_no_result_of_random_heads_is_taken_for_one_of_heads_at_zero():
+    now, before = (load_recipe(BASE.with_name("toy_city.yaml"), [f"encoder.heads={h}"]) for h in ("zero", "random"))
+    assert now.digest() != before.digest() and settings_digest(now) != settings_digest(before)
+    assert differences(before, now) == ["encoder.heads: random -> zero"]
 
 
 @pytest.mark.parametrize(

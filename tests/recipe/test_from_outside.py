@@ -40,10 +40,16 @@ def installed(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("installed")
 def test_settings_of_an_encoder_from_outside():
-    assert ENCODERS.names() == ["mobilenet", "resnet", "vgg16"]
+    assert ENCODERS.names() == ["efficientnet_lite", "keras_applications", "mobilenet", "resnet", "vgg16"]
     recipe = tiny.recipe("encoder.family=mobilenet")
     assert type(recipe.encoder).__name__ == "MobileNet"
-    assert recipe.to_dict()["encoder"] == {"family": "mobilenet", "weights": None, "width": 0.0625}
+    assert recipe.to_dict()["encoder"] == {
+        "family": "mobilenet",
+        "weights": None,
+        "heads": "zero",
+        "head_scales": [1.0, 1.0, 1.0],
+        "width": 0.0625,
+    }
     with pytest.raises(RecipeError, match=r"encoder\.widht: unknown key\. Did you mean 'width'\?"):
         tiny.recipe("encoder.family=mobilenet", "encoder.widht=2")
     with pytest.raises(

@@ -1,0 +1,49 @@
+"""What encoders from Keras' libraries share: features of a backbone, and frozen batch normalisation."""
+
+from collections.abc import Mapping
+
+import keras
+
+
+def pyramid(backbone: keras.Model, features: Mapping[str, keras.KerasTensor]) -> keras.Model:
+    """A backbone with several of its inner outputs; its layers are the backbone's own.
+
+    Args:
+        backbone: a functional model from images to features.
+        features: ``stride8``, ``stride16``, ``stride32`` and ``deepest`` -> the output of a layer of the backbone.
+    """
+    return keras.Model(backbone.input, dict(features), name="pyramid")
+
+
+def encoder_of(inner: keras.Model, inputs: tuple[keras.KerasTensor, keras.KerasTensor], name: str) -> keras.Model:
+    """An encoder as :meth:`hrs_keras.recipe.encoder.Encoder.build` returns it.
+
+    Args:
+        inner: from :func:`pyramid`.
+        inputs: from :func:`hrs_keras.models.layers.image_input`.
+        name: of the encoder.
+    """
+    image, x = inputs
+    return keras.Model(image, inner(x), name=name)
+
+
+def freeze_batch_norm(model: keras.Model) -> None:
+    """Batch normalisation keeps its statistics, scale and offset, and uses them in training, too."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            freeze_batch_norm(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+
+
+def last_of_each_stride(backbone: keras.Model) -> dict[str, keras.KerasTensor]:
+    """``stride8``, ``stride16``, ``stride32`` -> the last output that is so many times smaller than the image.
+
+    Args:
+        backbone: a functional model whose layers stand in the order in which they are computed.
+    """
+    outputs = [layer.output for layer in backbone.layers if isinstance(layer.output, keras.KerasTensor)]
+    side = 256
+    shapes = keras.Model(backbone.input, outputs).compute_output_shape((1, side, side, 3))
+    last = {side // shape[1]: output for output, shape in zip(outputs, shapes, strict=True) if len(shape) == 4}
+    return {f"stride{stride}": last[stride] for stride in (8, 16, 32)}
