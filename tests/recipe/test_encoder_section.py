@@ -98,6 +98,18 @@ def test_defaults_are_those_of_the_documented_recipe():
     assert {key for key in base if documented[key] != started[key]} == {"weights", "preprocessing", "heads"}
 
 
+PARTS = sorted((BASE.parent / "encoders").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.stem)
+@pytest.mark.parametrize("recipe", ["gtav_city.yaml", "blender_camvid.yaml", "toy_city.yaml"])
+def test_parts_that_choose_an_encoder_fit_any_recipe(recipe, part):
+    encoder = load_recipe([BASE.with_name(recipe), part]).encoder
+    assert encoder.heads == "zero" and encoder.weights is not None
+    # What the part does not name is the family's own default, whatever the recipe's former encoder had.
+    assert encoder == load_recipe([BASE.with_name("gtav_city.yaml"), part]).encoder
+
+
 # ---- the old form ----------------------------------------------------------------------------------------------
 
 
