@@ -2,6 +2,7 @@
 # make lint   runs the linters: ruff, the order of the packages (import-linter), types (mypy)
 # make test   runs the tests that are not marked slow;  make test-all  runs all
 # make docs   makes the pages in docs/ and the API reference, into docs/_build/html
+# make robustness   writes docs/robustness.md anew, from the tests' markers of what can go wrong
 # make bench  measures a training step against its parts, and against PyTorch where PEER names it
 # make bench-inference   measures predictions in Keras and in every export format, PEER as above
 # make bench-input ROOT=FOLDER   measures the input pipeline on Cityscapes' files, and PyTorch's where PEER_PYTHON names it
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-all lint docs bench bench-inference bench-input bench-scaling serve-check clean
+.PHONY: demo test test-all lint docs robustness bench bench-inference bench-input bench-scaling serve-check clean
 
 demo: $(INSTALLED)
 	$(BIN)/hrs toy-city data/toy_city
@@ -37,6 +38,9 @@ lint: $(INSTALLED)
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
+
+robustness: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python -m support.robustness
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/compare.py $(if $(PEER),--peer '$(PEER)')
