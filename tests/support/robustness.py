@@ -42,8 +42,8 @@ _HEAD = """\
 What is done when an input is wrong, a file is damaged or something else fails. Each line is a test, and `make test-all`
 runs them all (their files are below `tests/`). The page is made from them, by `make robustness`.
 
-The rule behind it: a mistake that you can mend ends with **one message that names the file, key or class, what was found
-and what to do**, and exit code 2, before work is lost. Nothing is guessed, and no file is left half written.
+The rule behind it: a mistake that you can mend ends with **one message that names the file, key or class, what was
+found and what to do**, and exit code 2, before work is lost. Nothing is guessed, and no file is left half written.
 """
 
 
