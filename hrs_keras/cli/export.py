@@ -1,6 +1,7 @@
 """``hrs export``."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from hrs_keras.cli.words import add_checkpoint, max_pixels
@@ -15,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # No choices: looking for the formats of other packages takes time that --help should not take.
     formats = "saved_model, onnx, openvino, litert, or one that an installed package adds; default: saved_model"
     parser.add_argument("--format", default="saved_model", help=formats)
+    to = "folder that the numbered version is written to; default: SAVED_MODELS/NAME, or SAVED_MODELS/NAME-FORMAT"
+    parser.add_argument("--to", type=Path, metavar="FOLDER", help=to)
     parser.add_argument("--version", type=int, help="default: one more than the highest there is")
     parser.add_argument(
         "--max-pixels", type=int, help="larger images are refused when the SavedModel is served; default: 2**24"
@@ -24,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Export, and print the path."""
-    chosen: dict[str, Any] = {"which": options.checkpoint, "version": options.version}
+    chosen: dict[str, Any] = {"which": options.checkpoint, "version": options.version, "out": options.to}
     if options.format == "saved_model":
         from hrs_keras import export_run
 

@@ -26,6 +26,8 @@ class Pairs:
         images, labels: the files of each sample.
         orphans: images without a label, and labels without an image.
         records: where each sample is stored, if the data was prepared; the files need not exist then.
+        fingerprints: size in bytes and time of the last change in ns of each sample's image, and of its label, if the
+            data was prepared; None for files, which are looked at.
         audited: what the audit before the preparation found; None for files, which are not audited yet.
     """
 
@@ -35,6 +37,7 @@ class Pairs:
     labels: tuple[StoragePath, ...]
     orphans: tuple[StoragePath, ...] = ()
     records: tuple[Record, ...] | None = None
+    fingerprints: tuple[tuple[tuple[int, int], tuple[int, int]], ...] | None = None
     audited: DatasetAudit | None = None
 
     def __len__(self) -> int:
@@ -48,6 +51,7 @@ class Pairs:
             images=tuple(self.images[i] for i in keep),
             labels=tuple(self.labels[i] for i in keep),
             records=None if self.records is None else tuple(self.records[i] for i in keep),
+            fingerprints=None if self.fingerprints is None else tuple(self.fingerprints[i] for i in keep),
             orphans=(),
         )
 
@@ -72,6 +76,11 @@ class Pairs:
         return replace(self.without(set(range(len(self))) - chosen), orphans=self.orphans)
 
 
+def folder_of(dataset: Dataset, root: StoragePath) -> StoragePath:
+    """The folder that a data set's patterns are below."""
+    return storage.path_of(dataset.root) if storage.is_remote(dataset.root) else root / dataset.root
+
+
 def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
     """List the files of a data set, and pair images with labels.
 
@@ -84,7 +93,7 @@ def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
         DataError: a folder does not exist or cannot be listed, two files stand for one sample, or no image has a
             label.
     """
-    folder = storage.path_of(dataset.root) if storage.is_remote(dataset.root) else root / dataset.root
+    folder = folder_of(dataset, root)
     name = f"{dataset.format} {folder} ({dataset.split})"
     if not storage.is_dir(folder):
         raise DataError(

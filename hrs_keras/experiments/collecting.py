@@ -11,7 +11,9 @@ from hrs_keras.experiments.grid import settings_digest
 from hrs_keras.experiments.results import RunResult
 from hrs_keras.experiments.sections import SelectionCheck
 from hrs_keras.experiments.selection_check import check_selection
+from hrs_keras.recipe.comparing import STEPS
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.runs.data import read_data_record
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.files import read_json
 
@@ -44,6 +46,7 @@ def _collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path
     recipe, done = run.recipe(), read_json(run.result_file)
     if done is None:
         raise CheckpointError(f"{run.path} has no result.json: the run is not finished")
+    _refuse_raised(run)
     evaluations = _evaluations(run, recipe)
     log, times = _log(run.log_file)
     selects = recipe.method.selects
@@ -60,6 +63,37 @@ def _collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path
         "best": {"step": done["step"], "miou": done["miou"]},
         "log": log,
         "selection_check": check_selection(run, check, data_root) if check and selects else None,
+    } | _data(run)
+
+
+def _refuse_raised(run: RunFolder) -> None:
+    """Raise a CheckpointError for a run whose number of steps was changed on its way."""
+    for entry in run.history():
+        if changed := [line for line in entry.get("settings", ()) if line.startswith(f"{STEPS}:")]:
+            raise CheckpointError(
+                f"{run.path} went on with another number of steps after step {entry['step']} ({changed[0]}), and so"
+                " with another learning rate than a run of its recipe; move the folder away to make the run again"
+            )
+
+
+def _data(run: RunFolder) -> dict[str, Any]:
+    """``{"data": [...]}``: which samples the run read; nothing of a run that did not note it."""
+    record = read_data_record(run)
+    if record is None:
+        return {}
+    stages = [*((one.sets, one.until_step) for one in record.earlier), (record.sets, None)]
+    return {
+        "data": [
+            {
+                "role": one.role,
+                "position": one.position,
+                "samples": len(one.images or ()),
+                "digest": one.digest,
+                "until_step": until,
+            }
+            for sets, until in stages
+            for one in sets
+        ]
     }
 
 

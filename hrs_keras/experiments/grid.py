@@ -28,24 +28,12 @@ from hrs_keras.experiments.sections import (
     left_out,
 )
 from hrs_keras.recipe import packaged
+from hrs_keras.recipe.comparing import NO_OUTCOME
 from hrs_keras.recipe.explaining import explain
 from hrs_keras.recipe.old_forms import digested_encoder
 from hrs_keras.recipe.reading import load_recipe, read_mapping
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.recipe.types import Section
-
-_NO_OUTCOME = {
-    "": ("name", "runs", "saved_models"),
-    "data": ("root", "prepared"),
-    "train": (
-        "log_every",
-        "checkpoint_every",
-        "checkpoint_minutes",
-        "keep_checkpoints",
-        "pictures",
-        "selection_images",
-    ),
-}
 
 
 def settings_digest(recipe: Recipe) -> str:
@@ -56,9 +44,9 @@ def settings_digest(recipe: Recipe) -> str:
     version adds a key: its default means what was done before there was the key.
     """
     tree = recipe.model_dump(mode="json", exclude_defaults=True) | {"encoder": digested_encoder(recipe.encoder)}
-    for section, keys in _NO_OUTCOME.items():
-        for key in keys:
-            (tree[section] if section else tree).pop(key, None)
+    for dotted in NO_OUTCOME:
+        section, _, key = dotted.rpartition(".")
+        (tree[section] if section else tree).pop(key, None)
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
 

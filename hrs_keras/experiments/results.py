@@ -69,6 +69,23 @@ class Evaluation(_Part):
     iou: dict[str, float | None]
 
 
+class UsedSet(_Part):
+    """The samples of one data set that a run read.
+
+    Attributes:
+        role, position: which of the recipe's data sets.
+        samples: how many.
+        digest: of their names and sizes, and of the pixels of each class.
+        until_step: the step after which other samples took their place; None if none did.
+    """
+
+    role: str
+    position: int
+    samples: int
+    digest: str
+    until_step: int | None = None
+
+
 class Best(_Part):
     """The best validation's step and mean IoU."""
 
@@ -102,6 +119,7 @@ class RunResult(_Part):
         evaluations: in the order of the steps; the last is of the last step.
         log: in the order of the steps, without what says more of the machine than of the run.
         selection_check: None if the run was collected without one, or selects nothing.
+        data: the samples that the run read; None of a run that an earlier version made.
     """
 
     name: str
@@ -117,6 +135,7 @@ class RunResult(_Part):
     best: Best
     log: list[LogRow]
     selection_check: list[CheckRecord] | None
+    data: list[UsedSet] | None = None
 
     @classmethod
     def parse(cls, found: Mapping[str, Any], where: str, fix: str) -> "RunResult":

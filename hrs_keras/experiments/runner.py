@@ -16,7 +16,7 @@ from hrs_keras.experiments.processes import POLL, Training, cpu_shares, end_all
 from hrs_keras.experiments.results import RunResult, read_results, write_result
 from hrs_keras.experiments.sections import SelectionCheck
 from hrs_keras.experiments.selection_check import read_marks
-from hrs_keras.recipe.reading import differences
+from hrs_keras.recipe.comparing import compare
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.files import read_json, write_json, writing
 from hrs_keras.system.signals import told_to_stop
@@ -152,14 +152,15 @@ class _Queue:
             # An earlier call may have been interrupted between the run's end and the collecting of its result.
             if run.result_file.is_file() and settings_digest(earlier) == task.cell.digest:
                 self._keep(task, "collected")
-            elif changed := differences(earlier, recipe):
+                return
+            changes = compare(earlier, recipe)
+            if changed := [*changes.numbers, *changes.steps]:  # more steps than planned are another run here
                 raise CheckpointError(
-                    f"{run.path} was begun with other settings ({'; '.join(changed)}); give those again, or remove the"
-                    " folder to begin anew"
+                    f"{run.path} was begun with other settings ({'; '.join(changed)}); give those again, or move the"
+                    " folder away to begin anew"
                 )
-            else:
-                self._running.append((task, Training.start(recipe, self._free[-1])))
-                self._free.pop()
+            self._running.append((task, Training.start(recipe, self._free[-1])))
+            self._free.pop()
 
     def _end(self, task: Task, training: Training) -> None:
         self._running.remove((task, training))

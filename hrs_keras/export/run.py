@@ -21,21 +21,28 @@ def exports_folder(recipe: Recipe) -> Path:
 
 
 def export_run(
-    run_dir: str | Path, *, which: str = "best", version: int | None = None, max_pixels: int = MAX_PIXELS
+    run_dir: str | Path,
+    *,
+    which: str = "best",
+    version: int | None = None,
+    out: str | Path | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Path:
-    """Export a run's weights as a SavedModel; returns its folder ``SAVED_MODELS/NAME/VERSION``.
+    """Export a run's weights as a SavedModel; returns the version's folder.
 
     Args:
         run_dir: the run folder.
         which: ``"best"`` or ``"last"``, the checkpoint.
         version: None for one more than the highest there is.
+        out: the folder of the versions; by default ``SAVED_MODELS/NAME``.
         max_pixels: larger images are refused when the model is served.
 
     Raises:
         HRSError: see :func:`load_segmenter` and :func:`hrs_keras.export.saved_model.export_saved_model`.
     """
     segmenter, origin = _load_origin(RunFolder(Path(run_dir)), which)
-    return export_saved_model(segmenter, origin, exports_folder(origin.recipe), version, max_pixels=max_pixels)
+    folder = Path(out) if out else exports_folder(origin.recipe)
+    return export_saved_model(segmenter, origin, folder, version, max_pixels=max_pixels)
 
 
 def _load_origin(run: RunFolder, which: str = "best") -> tuple[keras.Model, Origin]:

@@ -172,6 +172,7 @@ class Data(Section):
     subset_seed: Seed
     augment: Augment
     on_bad: Literal["error", "skip"]
+    on_change: Literal["error", "accept"] = "error"
 
     @field_validator("root", "prepared")
     @classmethod

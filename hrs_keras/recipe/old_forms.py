@@ -18,6 +18,7 @@ from hrs_keras.recipe.encoder import UNREAD, Encoder
 LATER_KEYS: dict[str, Any] = {
     "encoder.heads": "random",
     "encoder.head_scales": [1.0, 1.0, 1.0],
+    "data.on_change": "error",
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
 

@@ -212,6 +212,10 @@ class Recipe(Section):
         domains = ("source", "target") if self.method.reads_source else ("target",)
         return [Phase(domains, 0, steps)]
 
+    def phases_until(self, step: int) -> list[Phase]:
+        """The phases of the steps before ``step``."""
+        return [phase._replace(stop=min(phase.stop, step)) for phase in self.phases if phase.first < step]
+
     def datasets(self, role: str) -> list[Dataset]:
         """The data sets of source, target or validation that the run reads."""
         sets: list[Dataset] = getattr(self.data, role)

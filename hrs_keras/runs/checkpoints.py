@@ -250,6 +250,6 @@ def _restore_newest(folder: Path, restore: Callable[[str], object]) -> str | Non
         others = f" (nor can {len(refused) - 1} older)" if len(refused) > 1 else ""
         raise CheckpointError(
             f"the checkpoint {path} cannot be restored{others}: it is damaged, or does not fit the networks of the"
-            f" recipe: {why}. Use the recipe that made it, or start over with --fresh"
+            f" recipe: {why}. Use the recipe that made it, bring sound files back, or begin a new run with name=NAME"
         )
     return None

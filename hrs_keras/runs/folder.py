@@ -1,17 +1,31 @@
 """The run folder: what a run is, what it was made with, and what it wrote."""
 
+import logging
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hrs_keras.errors import CheckpointError
-from hrs_keras.recipe.reading import differences, load_recipe
+from hrs_keras.recipe.comparing import compare
+from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system.environment import environment
-from hrs_keras.system.files import lock, partial_path, read_json, write_json, write_text, writing
+from hrs_keras.system.files import (
+    lock,
+    partial_path,
+    read_json,
+    refuse_unwritable,
+    write_json,
+    write_text,
+    writing,
+)
+
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -27,7 +41,9 @@ class RunFolder:
         self.tensorboard = self.path / "tensorboard"
         self.log_file = self.path / "log.csv"
         self.audit_file = self.path / "audit.json"
+        self.data_file = self.path / "data.json"
         self.environment_file = self.path / "environment.json"
+        self.history_file = self.path / "history.json"
         self.result_file = self.path / "result.json"
         self.lock_file = self.path / "lock"
 
@@ -35,15 +51,10 @@ class RunFolder:
         """See that :meth:`claim` will be possible; changes nothing.
 
         Raises:
-            CheckpointError: the folder belongs to a run of another recipe, is no run folder, or cannot be written.
+            CheckpointError: the folder belongs to a run of another recipe, or is no run folder.
+            HRSError: it cannot be written.
         """
-        there = next((p for p in (self.path, *self.path.parents) if os.path.lexists(p)), self.path)
-        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            reason = "no permission" if there.is_dir() else "not a folder"
-            raise CheckpointError(
-                f"cannot write the run folder {self.path}: {there} is {reason}; set runs=FOLDER to one that can be"
-                " written"
-            )
+        refuse_unwritable(self.path, "run folder", "runs")
         if not self.path.is_dir():
             return
         if not self.recipe_file.is_file():
@@ -53,12 +64,36 @@ class RunFolder:
                 )
         elif fresh:
             self._check_removable()
-        elif changed := differences(self.recipe(), recipe):
+        else:
+            self._refuse_another_recipe(recipe)
+
+    def _refuse_another_recipe(self, recipe: Recipe) -> None:
+        """Raise a CheckpointError unless the steps that were taken are as the recipe would have them."""
+        before = self.recipe()
+        changes, taken, fix = compare(before, recipe), self.steps_taken, "give this run a name of its own, name=NAME"
+        if changes.numbers:
             raise CheckpointError(
                 f"{self.path} holds a run of another recipe; it differs in\n  "
-                + "\n  ".join(changed)
-                + "\nGive this run its own name=NAME, or start over with --fresh (which removes the old run)"
+                + "\n  ".join([*changes.numbers, *changes.steps])
+                + f"\nG{fix[1:]} (--fresh would remove the old run)"
             )
+        if recipe.train.steps < taken:
+            raise CheckpointError(
+                f"{self.path} has taken {taken} steps, train.steps: {recipe.train.steps} is less; leave it"
+                f" {before.train.steps}, or {fix}"
+            )
+        if recipe.phases_until(taken) != before.phases_until(taken):
+            raise CheckpointError(
+                f"{self.path} has read the target alone since step {before.phases[1].first}; with method.pretrain and"
+                f" train.steps: {recipe.train.steps} it would have done so from step {recipe.phases[1].first} on; leave"
+                f" it {before.train.steps}, or {fix}"
+            )
+
+    @property
+    def steps_taken(self) -> int:
+        """The step of the newest checkpoint, be it whole or damaged; 0 before the first."""
+        names = (re.fullmatch(r"step-([0-9]+)", path.stem) for path in self.checkpoints.glob("last/step-*.index"))
+        return max((int(name[1]) for name in names if name), default=0)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -98,9 +133,48 @@ class RunFolder:
             if fresh and self.recipe_file.is_file():
                 self._remove()
             self.path.mkdir(parents=True, exist_ok=True)
-            # One that is there is equal; written by an earlier version it may be in another form, which stays.
             if not self.recipe_file.is_file():
                 write_text(self.recipe_file, recipe.to_yaml())
+
+    def take_up(self, recipe: Recipe, step: int) -> None:
+        """Go on with a recipe that :meth:`check` has found fit: it becomes the run's, and what has changed is noted.
+
+        A recipe that is equal stays as it is; one of an earlier version may be in another form.
+
+        Args:
+            recipe: the run's from now on.
+            step: how many steps were taken before.
+
+        Raises:
+            HRSError: it cannot be written.
+        """
+        before = self.recipe()
+        changes = compare(before, recipe)
+        if not changes:
+            return
+        log.info("%s goes on at step %d with other settings: %s", self.path, step, "; ".join(changes.all))
+        # Settings of the old form that only digests are taken of.
+        same = {"encoder": before.encoder} if before.encoder == recipe.encoder else {}
+        with writing(self.path):
+            if changes.steps:
+                # First, so that a kill leaves no result that is of fewer steps than the recipe.
+                self.result_file.unlink(missing_ok=True)
+            self.note(step, {"settings": changes.all})
+            write_text(self.recipe_file, recipe.model_copy(update=same).to_yaml())
+
+    def note(self, step: int, what: dict[str, Any]) -> None:
+        """Add to the run's history what became of it after ``step`` steps; raises OSError."""
+        history, entry = self.history(), {"step": step, **what}
+        if entry not in history[-1:]:  # noted already, by a process that was killed then
+            write_json(self.history_file, [*history, entry])
+
+    def history(self) -> list[dict[str, Any]]:
+        """What :meth:`note` noted, in that order: ``{"step": ..., what: ...}``.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        return read_json(self.history_file) or []
 
     def note_environment(self) -> None:
         """Record the environment in which steps are about to be taken.
@@ -120,7 +194,8 @@ class RunFolder:
     def _own(self) -> list[Path]:
         """All that a run writes; the recipe, by which a run folder is known, last."""
         folders = [self.checkpoints, self.figures, self.evaluations, self.selection, self.tensorboard]
-        paths = [*folders, self.log_file, self.audit_file, self.environment_file, self.result_file]
+        records = [self.audit_file, self.data_file, self.environment_file, self.history_file, self.result_file]
+        paths = [*folders, self.log_file, *records]
         # Not the lock, which is held while the rest is removed.
         return [*map(partial_path, paths), *paths, partial_path(self.recipe_file), self.recipe_file]
 

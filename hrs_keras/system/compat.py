@@ -38,3 +38,14 @@ def take_checkpoint_error(checkpoint: tf.train.Checkpoint) -> Exception | None:
         return None
     error, writer._async_error = writer._async_error, None
     return error
+
+
+def write_event(writer: tf.summary.SummaryWriter, event: Any) -> None:
+    """Write an event that is not a summary, for which ``tf.summary`` has no function.
+
+    Args:
+        writer: from ``tf.summary.create_file_writer``.
+        event: a ``tf.compat.v1.Event``.
+    """
+    resource = writer._resource
+    tf.raw_ops.ImportEvent(writer=resource, event=event.SerializeToString())

@@ -146,6 +146,26 @@ def writing(path: Path | str) -> Iterator[None]:
         raise HRSError(f"cannot write {printable(Path(path))}: {reason(error)}{elsewhere}") from None
 
 
+def refuse_unwritable(folder: Path, what: str, key: str) -> None:
+    """See that a folder, which need not exist yet, can be written to: before the work whose outcome is to go there.
+
+    Args:
+        folder: its path.
+        what: how the message calls it.
+        key: of the recipe, by which it is chosen.
+
+    Raises:
+        HRSError: there is no permission, or a file in its place.
+    """
+    there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "may not be written to" if there.is_dir() else "is not a folder"
+        raise HRSError(
+            f"cannot write the {what} {printable(folder)}: {printable(there)} {why}; set {key}=FOLDER to one that"
+            " can be written"
+        )
+
+
 # ---- locks -------------------------------------------------------------------------------------------------------
 
 

@@ -29,5 +29,5 @@ def refuse_non_finite(step: int, logs: dict[str, float], session: Session) -> No
     raise NonFiniteError(
         f"step {step}: not finite: {', '.join(what)}. The last good checkpoint is"
         f" {session.checkpoints.latest or '(none yet)'}. Look at the data of this step, or lower train.learning_rate"
-        f" (first of all for {player}) and start over with name=NAME or --fresh"
+        f" (first of all for {player}), in a new run: name=NAME"
     )

@@ -14,9 +14,10 @@ from hrs_keras.evaluation.metrics import Evaluation
 from hrs_keras.export.record import Origin
 from hrs_keras.export.run import exports_folder
 from hrs_keras.export.saved_model import export_saved_model, find_export
+from hrs_keras.recipe.schema import Recipe
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
-from hrs_keras.system.files import read_json, write_json, writing
+from hrs_keras.system.files import read_json, refuse_unwritable, write_json, writing
 from hrs_keras.training.session import Session
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,30 @@ class TrainResult:
     saved_model: Path | None
 
 
+def check_export(recipe: Recipe, fresh: bool) -> None:
+    """See, before the first step, that :func:`finish` will be able to export.
+
+    Args:
+        recipe: the run's.
+        fresh: an earlier run will be removed first.
+
+    Raises:
+        HRSError: the folder for the export cannot be written, and the run has not come to its end and export yet.
+    """
+    folder = RunFolder(recipe.run_dir)
+    ended = not fresh and folder.steps_taken >= recipe.train.steps
+    if not (ended and _is_exported(recipe, read_json(folder.result_file))):
+        refuse_unwritable(exports_folder(recipe), "export", "saved_models")
+
+
+def _is_exported(recipe: Recipe, done: dict[str, Any] | None) -> bool:
+    """Whether a run's result names an export that is there, and where the recipe wants it."""
+    saved_model = Path(done["saved_model"]) if done and done["saved_model"] else None
+    if saved_model is None or not saved_model.is_dir():
+        return False
+    return saved_model.resolve().parent == exports_folder(recipe).resolve()
+
+
 def finish(session: Session, export: bool) -> TrainResult:
     """Evaluate and export the best weights, unless an earlier call got that far.
 
@@ -51,7 +76,7 @@ def finish(session: Session, export: bool) -> TrainResult:
     """
     folder = session.folder
     done = read_json(folder.result_file)
-    if done is None or (export and not (done["saved_model"] and Path(done["saved_model"]).is_dir())):
+    if done is None or (export and not _is_exported(session.recipe, done)):
         done = _evaluate_and_export(session, export)
         with writing(folder.result_file):
             write_json(folder.result_file, done)

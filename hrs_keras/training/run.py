@@ -15,12 +15,12 @@ from hrs_keras.models import build_networks
 from hrs_keras.models.global_state import precision_policy
 from hrs_keras.recipe import Recipe
 from hrs_keras.runs.checkpoints import Checkpoints
+from hrs_keras.runs.data import DataCheck
 from hrs_keras.runs.folder import RunFolder
-from hrs_keras.system.files import write_json, writing
 from hrs_keras.system.signals import StopRequest, breaking_off
 from hrs_keras.training.distribution import Distribution, distribute
 from hrs_keras.training.loop import run_steps
-from hrs_keras.training.outcome import TrainResult, finish
+from hrs_keras.training.outcome import TrainResult, check_export, finish
 from hrs_keras.training.session import Session
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def train(
     # Not sooner: TensorFlow has a handler of its own for workers.
     with breaking_off(signal.SIGTERM) as stop:
         try:
-            with _session(recipe, distribution, stop, fresh) as session:
+            with _session(recipe, distribution, stop, fresh, export) as session:
                 run_steps(session, profile)
                 result = finish(session, export) if session.chief else None
                 distribution.leave()
@@ -75,7 +75,9 @@ def train(
 
 
 @contextmanager
-def _session(recipe: Recipe, distribution: Distribution, stop: StopRequest, fresh: bool) -> Iterator[Session]:
+def _session(
+    recipe: Recipe, distribution: Distribution, stop: StopRequest, fresh: bool, export: bool
+) -> Iterator[Session]:
     """Audit the data, build the networks, claim the run folder, and go back to the newest checkpoint."""
     folder = RunFolder(recipe.run_dir)
     with contextlib.ExitStack() as stack:
@@ -83,11 +85,14 @@ def _session(recipe: Recipe, distribution: Distribution, stop: StopRequest, fres
         stack.enter_context(distribution.lost_workers(f"{again} {folder.checkpoints}"))
         if distribution.chief:
             folder.check(recipe, fresh=fresh)
+            if export:
+                check_export(recipe, fresh)
         else:
             log.info("worker %d of %d: progress is on the chief's terminal", distribution.worker, distribution.workers)
             stack.enter_context(_quiet())
         data = audit(recipe)
         log.info(data.table())
+        same_data = DataCheck(folder, recipe, data, fresh) if distribution.chief else None
         with distribution.strategy.scope(), precision_policy(recipe):
             trainer = build_trainer(recipe, build_networks(recipe))
         # Only now, when data and weights are known to be fit: a first try with a wrong key leaves nothing behind that
@@ -95,14 +100,14 @@ def _session(recipe: Recipe, distribution: Distribution, stop: StopRequest, fres
         if distribution.chief:
             stack.enter_context(folder.locked())
             folder.claim(recipe, fresh=fresh)
-            with writing(folder.audit_file):
-                write_json(folder.audit_file, data.to_dict())
         distribution.gather(0)  # until the chief has the folder, and has removed what --fresh removes
         checkpoints = Checkpoints(trainer, folder.checkpoints, recipe.train.keep_checkpoints)
         checkpoints.restore()
-        if distribution.chief:
-            checkpoints.sweep()
         session = Session(recipe, folder, data, trainer, checkpoints, distribution, stop, first=int(trainer.step))
+        if same_data:
+            checkpoints.sweep()
+            folder.take_up(recipe, session.first)
+            same_data.note(session.first, ended=session.first >= session.steps)
         _refuse_different_steps(session)
         if session.first >= session.steps:
             log.info("%s is trained already", folder.path)

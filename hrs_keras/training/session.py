@@ -11,6 +11,7 @@ from hrs_keras.runs.checkpoints import Checkpoints
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.signals import StopRequest
 from hrs_keras.training.distribution import Distribution
+from hrs_keras.training.events import event_writer
 
 
 @dataclass(frozen=True)
@@ -60,4 +61,5 @@ class Session:
         """Writer of the run's TensorBoard events; on workers other than the chief it writes nothing."""
         if not self.chief:
             return tf.summary.create_noop_writer()
-        return tf.summary.create_file_writer(str(self.folder.tensorboard))
+        untouched = not self.first and not self.folder.evaluation_file(0).is_file()
+        return event_writer(self.folder.tensorboard, begin=0 if untouched else self.first + 1)

@@ -5,9 +5,11 @@ import json
 import pytest
 from support.tiny import recipe
 
+from hrs_keras.data.inventory import SetInventory
 from hrs_keras.errors import CheckpointError, RecipeError
 from hrs_keras.experiments.collecting import collect
 from hrs_keras.experiments.grid import settings_digest
+from hrs_keras.runs.data import DataRecord, EarlierData
 
 
 def test_what_is_kept(run):
@@ -44,6 +46,35 @@ def test_what_is_kept(run):
         "selection_check": None,
     }
     assert all(isinstance(row["step"], int) for row in result["log"])
+
+
+def test_the_samples_that_were_read_are_kept(run):
+    def one(role: str, size: int) -> SetInventory:
+        files = [("a.png", size, 1), ("b.png", size, 1)]
+        counts = {"found": 3, "pixels": {"sky": 5}, "ignored": 0}
+        return SetInventory(role=role, position=0, images=files, labels=files, **counts)
+
+    sets, others = (one("target", 7), one("validation", 8)), (one("target", 9), one("validation", 8))
+    run.data_file.write_bytes(DataRecord(sets=sets).to_bytes())
+    kept = collect(run, None, "data").to_dict()["data"]
+    assert [(part["role"], part["position"], part["samples"], part["until_step"]) for part in kept] == [
+        ("target", 0, 2, None), ("validation", 0, 2, None),
+    ]  # fmt: skip
+    assert [part["digest"] for part in kept] == [of.digest for of in sets] and len({*(p["digest"] for p in kept)}) == 2
+    record = DataRecord(sets=others, earlier=(EarlierData(until_step=4, sets=sets),))
+    run.data_file.write_bytes(record.to_bytes())
+    later = collect(run, None, "data").to_dict()["data"]
+    assert [part["until_step"] for part in later] == [4, 4, None, None]
+    assert [part["digest"] == before["digest"] for part, before in zip(later[2:], later, strict=False)] == [False, True]
+
+
+@pytest.mark.fault("a run whose number of steps was changed is to be a result of an experiment", "refused")
+def test_a_run_that_was_made_longer_is_no_result(run):
+    run.note(2, {"settings": ["name: a -> b"]})
+    collect(run, None, "data")
+    run.note(4, {"settings": ["train.log_every: 1 -> 2", "train.steps: 4 -> 8"]})
+    with pytest.raises(CheckpointError, match=r"another number of steps after step 4 \(train\.steps: 4 -> 8\)"):
+        collect(run, None, "data")
 
 
 def test_durations_may_be_missing(run):

@@ -247,7 +247,7 @@ def test_a_check_needs_records(refusal, write):
 # ---- the digest ------------------------------------------------------------------------------------------------
 
 LEFT_OUT = {
-    *("name", "runs", "saved_models", "data.root", "data.prepared"),
+    *("name", "runs", "saved_models", "data.root", "data.prepared", "data.on_change"),
     *("train.log_every", "train.pictures", "train.selection_images"),
     *("train.checkpoint_every", "train.checkpoint_minutes", "train.keep_checkpoints"),
 }

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from hrs_keras.method.optimizer import FusedAdam
-from hrs_keras.system.compat import SummedGradients, adam_moments, take_checkpoint_error
+from hrs_keras.system.compat import SummedGradients, adam_moments, take_checkpoint_error, write_event
 
 
 def built(optimizer):
@@ -59,3 +59,16 @@ def test_the_error_of_an_asynchronous_save_is_taken_once(tmp_path):
     with pytest.raises((tf.errors.OpError, OSError)):
         raise take_checkpoint_error(checkpoint)
     assert take_checkpoint_error(checkpoint) is None
+
+
+def test_an_event_is_written_beside_summaries(tmp_path):
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    status = tf.compat.v1.SessionLog.START
+    write_event(writer, tf.compat.v1.Event(step=7, session_log=tf.compat.v1.SessionLog(status=status)))
+    with writer.as_default(8):
+        tf.summary.scalar("x", 1.0)
+    writer.close()
+    (file,) = tmp_path.iterdir()
+    first, *events = (tf.compat.v1.Event.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(file)))
+    assert first.file_version and [event.step for event in events] == [7, 8]
+    assert events[0].session_log.status == status and events[1].summary.value[0].tag == "x"

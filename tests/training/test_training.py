@@ -43,7 +43,7 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 def test_what_a_run_leaves(finished):
     folders = {"checkpoints", "evaluations", "figures", "selection", "tensorboard"}
-    files = {"audit.json", "environment.json", "lock", "log.csv", "recipe.yaml", "result.json"}
+    files = {"audit.json", "data.json", "environment.json", "lock", "log.csv", "recipe.yaml", "result.json"}
     assert {path.name for path in finished.iterdir()} == folders | files
     result = json.loads((finished / "result.json").read_text())
     assert set(result["baselines"]) == {"untrained", "'road' everywhere"}
@@ -74,7 +74,7 @@ def test_a_finished_run_is_left_alone(copied, capsys):
     result = train(load_recipe(copied.parents[1] / "tiny.yaml"))
     after = {path: path.stat().st_mtime_ns for path in copied.parents[1].rglob("*") if path.is_file()}
     rewritten = {path.name for path in after if before.get(path) != after[path]}
-    assert rewritten <= {"recipe.yaml", "audit.json", "lock"}
+    assert rewritten <= {"lock"}
     assert result.saved_model == copied.parents[1] / "saved_models/tiny/1"
     # Killed after the export and before the result was noted: the same weights are not exported twice.
     (copied / "result.json").unlink()
@@ -149,11 +149,11 @@ def test_seeds(recipe_file):
 
 
 def test_run_folder_of_another_recipe(copied):
-    recipe = load_recipe(copied.parents[1] / "tiny.yaml", ["train.steps=9", "encoder.fc=8"])
+    recipe = load_recipe(copied.parents[1] / "tiny.yaml", ["train.steps=9", "encoder.fc=8", "train.log_every=1"])
     with pytest.raises(CheckpointError) as error:
         RunFolder(recipe.run_dir).check(recipe)
     assert "train.steps: 8 -> 9" in str(error.value) and "encoder.fc: 16 -> 8" in str(error.value)
-    assert "--fresh" in str(error.value)
+    assert "log_every" not in str(error.value) and "(--fresh would remove the old run)" in str(error.value)
     RunFolder(recipe.run_dir).claim(recipe, fresh=True)
     assert {path.name for path in copied.iterdir()} == {"recipe.yaml", "lock"}
     assert RunFolder(copied).recipe() == recipe

@@ -13,9 +13,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from hrs_keras.data.decode import IdMap, decode_label
+from hrs_keras.data.files import fingerprint
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.manifest import PlannedSet, PlannedShard, ShardNote
-from hrs_keras.data.prepared.plan import fingerprint
 from hrs_keras.data.records import FOOTER, HEADER, example
 from hrs_keras.data.samples import file_names, training_loader
 from hrs_keras.errors import DataError, reason

@@ -96,5 +96,6 @@ def _samples(recipe: Recipe, dataset: Dataset, folder: str, stored: FinishedSet)
             for shard in stored.shards
             for record in records_of(storage.join(folder, shard.file), shard.lengths, shard.crc32)
         ),
+        fingerprints=tuple((image[1:], label[1:]) for image, label in zip(stored.images, stored.labels, strict=True)),
         audited=stored.audit,
     )

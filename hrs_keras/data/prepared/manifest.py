@@ -10,16 +10,11 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hrs_keras.data.files import File
 from hrs_keras.data.report import DatasetAudit
 
 FORMAT = {"format": "hrs-prepared", "version": 1}
 SEAL = "sha256_of_the_rest"
-
-File = tuple[str, int, int]
-"""Name (relative to ``data.root`` if it lies below), size in bytes, and time of the last change in ns.
-
-A plain tuple: there may be 10^5 of them, and pydantic takes twice as long to read a NamedTuple.
-"""
 
 _Self = TypeVar("_Self", bound="Sealed")
 
@@ -65,7 +60,10 @@ class FinishedShard(ShardNote, PlannedShard):
 
 
 class PlannedSet(Sealed):
-    """The usable samples of one data set, and the shards they go into."""
+    """The usable samples of one data set, and the shards they go into.
+
+    The names of files are relative to ``data.root`` if they lie below it.
+    """
 
     role: str
     position: int

@@ -1,21 +1,17 @@
 """Planning a preparation: which samples there are, and into which shard each of them goes."""
 
-import itertools
-import os
 import struct
 from collections.abc import Iterator
 from importlib import metadata
 from math import prod
 
-import tensorflow as tf
-
 from hrs_keras.data.audit import Audit
+from hrs_keras.data.files import File, FileChanges, changes, fingerprint
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.conversion import conversion
-from hrs_keras.data.prepared.manifest import File, Plan, PlannedSet, PlannedShard
+from hrs_keras.data.prepared.manifest import Plan, PlannedSet, PlannedShard
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.data.samples import stored_size
-from hrs_keras.errors import DataError, reason
 from hrs_keras.recipe.data import Crop
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
@@ -113,18 +109,6 @@ def _name(path: StoragePath, data_root: str) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def fingerprint(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """A file's size in bytes and the time of its last change in ns.
-
-    Raises:
-        DataError: the file is gone.
-    """
-    try:
-        return storage.stat(os.fspath(path))
-    except (OSError, tf.errors.OpError) as error:
-        raise DataError(f"a file of the data has gone since the audit: {path}: {reason(error)}") from None
-
-
 # ---- comparing with what was planned before ----------------------------------------------------------------------
 
 
@@ -135,23 +119,23 @@ def describe_changed_file(before: Plan, now: Plan) -> str | None:
         before: a folder's plan or manifest. It may have more data sets than ``now``.
         now: what would be planned now.
     """
-    for old, new in _files_side_by_side(before, now):
-        if old is None or new is None or old[0] != new[0]:
-            return f"there are other files now ({(new or old or ('',))[0]}, for one)"
-        if old[1] != new[1]:
+    for changed in _changes(before, now):
+        if names := [*changed.added, *changed.removed]:
+            return f"there are other files now ({names[0]}, for one)"
+        for old, new in changed.resized:
             return f"{old[0]} has changed since ({old[1]} bytes, now {new[1]})"
     return None
 
 
 def file_with_another_time(before: Plan, now: Plan) -> str | None:
     """Name a file that was changed at another time than ``before`` says; for plans with equal names and sizes."""
-    return next((old[0] for old, new in _files_side_by_side(before, now) if old and old != new), None)
+    return next((name for changed in _changes(before, now) for name in changed.touched), None)
 
 
-def _files_side_by_side(before: Plan, now: Plan) -> Iterator[tuple[File | None, File | None]]:
-    """Each file of the data sets of ``now``, as it was before and as it is; None where there is none."""
+def _changes(before: Plan, now: Plan) -> Iterator[FileChanges]:
+    """What has changed of the images, and of the labels, of each data set of ``now``."""
     sets_before = {(one.role, one.position): one for one in before.sets}
     for new in now.sets:
         old = sets_before[new.role, new.position]
-        yield from itertools.zip_longest(old.images, new.images)
-        yield from itertools.zip_longest(old.labels, new.labels)
+        yield changes(old.images, new.images)
+        yield changes(old.labels, new.labels)

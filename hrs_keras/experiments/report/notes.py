@@ -1,5 +1,6 @@
 """The notes below the tables of an experiment: what a number is, what is missing, and what it was made with."""
 
+import json
 import os
 import shlex
 from collections.abc import Iterable
@@ -20,7 +21,8 @@ _PATHS = ("data.root", "data.prepared", "runs", "saved_models")
 
 def main_notes(measured: Measurements) -> list[str]:
     """The notes of the main table, one sentence or more each."""
-    notes = [_number(measured), _spread(measured), _missing(measured), *_made_with(measured.found)]
+    found = measured.found
+    notes = [_number(measured), _spread(measured), _missing(measured), *_other_data(found), *_made_with(found)]
     return [note for note in [*notes, _command(measured.experiment)] if note]
 
 
@@ -88,6 +90,37 @@ def _made_with(found: list[RunResult]) -> list[str]:
         listed = ", ".join(f"`{name}`" for name in sorted(names))
         notes.append(f"Made with {made_with}: {_runs(len(names))}, {listed}.")
     return notes
+
+
+def _other_data(found: list[RunResult]) -> list[str]:
+    """A note for each data set of which not all results read the same samples, although their recipes name the same."""
+    groups: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for result in found:
+        for (title, described), what in _samples_read(result).items():
+            groups.setdefault((title, described), {}).setdefault(what, []).append(result.name)
+    notes = []
+    for (title, _), runs in groups.items():
+        if len(runs) > 1:
+            (commonest, names), *others = sorted(runs.items(), key=lambda group: (-len(group[1]), group[0]))
+            notes.append(
+                f"**Not all of these results are of the same data.** data.{title}: {commonest} in"
+                f" {_runs(len(names))}; "
+                + "; ".join(f"{what} in {', '.join(f'`{name}`' for name in sorted(of))}" for what, of in others)
+                + "."
+            )
+    return notes
+
+
+def _samples_read(result: RunResult) -> dict[tuple[str, str], str]:
+    """(``target.0``, what decides its samples in the recipe) -> the samples that were read, in words."""
+    read: dict[tuple[str, str], list[str]] = {}
+    data = result.recipe["data"]
+    for one in result.data or []:
+        chosen = [data[one.role][one.position], data["subset_seed"], data["on_bad"], data["classes"]]
+        until = "" if one.until_step is None else f" until step {one.until_step}"
+        title = f"{one.role}.{one.position}"
+        read.setdefault((title, json.dumps(chosen)), []).append(f"{one.samples} samples ({one.digest}){until}")
+    return {key: ", then ".join(stages) for key, stages in read.items()}
 
 
 def _runs(count: int) -> str:

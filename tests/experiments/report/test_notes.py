@@ -69,3 +69,34 @@ def test_evaluations_of_different_images_are_told(tmp_path):
     found = results(experiment, fcn={0: 0.5, 1: 0.5})
     next(iter(found.values()))["evaluations"][-1]["images"] = 24
     assert "on 24 or 101 validation images" in notes.main_notes(measurements(experiment, found))[0]
+
+
+def used(digest: str, samples: int = 4, until: int | None = None) -> dict:
+    return {"role": "target", "position": 0, "samples": samples, "digest": digest, "until_step": until}
+
+
+@pytest.mark.fault("some runs of an experiment read other samples than the rest", "the report names them")
+def test_results_of_other_data_are_named(tmp_path):
+    experiment = made_up.experiment(tmp_path)
+    found = results(experiment, fcn={0: 0.5, 1: 0.5, 2: 0.5}, ours={0: 0.5})
+    odd, mixed, *rest = found.values()
+    for result_ in found.values():
+        result_["data"] = [used("aaa")]
+    note = "**Not all of these results are of the same data.** data.target.0: 4 samples (aaa) in"
+    assert not any(note in text for text in notes.main_notes(measurements(experiment, found)))
+    odd["data"] = [used("bbb", 5)]
+    mixed["data"] = [used("aaa", until=300), used("bbb", 5)]
+    del rest[0]["data"]  # made by an earlier version: nothing is known
+    (told,) = [text for text in notes.main_notes(measurements(experiment, found)) if "same data" in text]
+    first = f"4 samples (aaa) in 1 run; 4 samples (aaa) until step 300, then 5 samples (bbb) in `{mixed['name']}`"
+    assert told == f"{note} 1 run; {first.partition('; ')[2]}; 5 samples (bbb) in `{odd['name']}`."
+
+
+def test_cells_whose_recipes_name_other_data_may_differ(tmp_path):
+    experiment, found = made_up.amounts(tmp_path)
+    for number, result_ in enumerate(found.values()):
+        share = result_["recipe"]["data"]["target"][0]["subset"]
+        result_["data"] = [used(str(share), number)] if share is None else [used(str(share))]
+        if share is None:
+            result_["data"][0]["samples"] = 8
+    assert not any("same data" in text for text in notes.main_notes(measurements(experiment, found)))
