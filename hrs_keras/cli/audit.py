@@ -25,8 +25,9 @@ def run(options: argparse.Namespace) -> int:
     print(result.table())
     save_json(options.json, result.to_dict())
     empty = any(not len(pairs) for sets in result.sets.values() for pairs in sets)
-    if result.errors and (empty or recipe.data.on_bad == "error"):
-        count = len(result.errors)
+    errors = result.errors if empty else result.refused(recipe.data.on_bad)
+    if errors:
+        count = len(errors)
         print(f"hrs: {count} error{'s'[: count > 1]}; training would refuse this data", file=sys.stderr)
         return 2
     return 0

@@ -14,10 +14,11 @@ import numpy as np
 from tabulate import tabulate
 
 from hrs_keras.data.audit_cache import cache_file, read_cached, write_cached
-from hrs_keras.data.check import check_sample
+from hrs_keras.data.check import SampleCheck, check_sample
 from hrs_keras.data.decode import IdMap
 from hrs_keras.data.opening import open_data
 from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.palettes import CommonPalette
 from hrs_keras.data.report import DatasetAudit, Problem
 from hrs_keras.errors import DataError, printable
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
@@ -42,8 +43,16 @@ class Audit:
 
     @property
     def errors(self) -> list[Problem]:
-        """All problems that make a sample unusable."""
+        """All problems that make a sample or a data set unusable."""
         return [problem for dataset in self.datasets for problem in dataset.problems if problem.error]
+
+    def refused(self, on_bad: str) -> list[Problem]:
+        """The errors for which training refuses the data.
+
+        Args:
+            on_bad: the recipe's ``data.on_bad``. Samples can be skipped, a data set that is described wrongly cannot.
+        """
+        return [problem for problem in self.errors if on_bad == "error" or problem.whole_set]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -80,8 +89,8 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) 
 
     Raises:
         DataError: a folder is missing, prepared data does not fit the recipe, or there are fewer usable samples than
-            ``subset`` or ``train.batch_size`` asks for; if ``strict``, also if a data set has no usable sample, or,
-            with ``on_bad: error``, any unusable one.
+            ``subset`` or ``train.batch_size`` asks for; if ``strict``, also if a data set has no usable sample or its
+            description does not fit, or, with ``on_bad: error``, any unusable sample.
     """
     result = _audit(recipe, roles, strict)
     if strict or not result.errors:
@@ -104,8 +113,8 @@ def usable_samples(recipe: Recipe, role: str) -> list[Pairs]:
 def _audit(recipe: Recipe, roles: Iterable[str], strict: bool) -> Audit:
     found = audit_opened(open_data(recipe, roles), recipe.data.label_space, strict=strict)
     result = _with_leaks(_cut_to_subsets(found, recipe.data.subset_seed))
-    if strict and recipe.data.on_bad == "error":
-        refuse_errors(result)
+    if strict:
+        refuse_errors(result, recipe.data.on_bad)
     return result
 
 
@@ -135,15 +144,25 @@ def _with_leaks(found: Audit) -> Audit:
     return replace(found, datasets=reports)
 
 
-def refuse_errors(found: Audit) -> None:
-    """Raise a DataError that names the unusable samples, if there are any."""
-    if errors := found.errors:
+def refuse_errors(found: Audit, on_bad: str) -> None:
+    """Raise a DataError that names the errors for which training refuses the data, if there are any.
+
+    Args:
+        found: the audit.
+        on_bad: the recipe's ``data.on_bad``.
+    """
+    if errors := sorted(found.refused(on_bad), key=lambda problem: not problem.whole_set):
+        advice = (
+            "What the recipe says of a data set does not fit its files; data.on_bad: skip does not help"
+            if errors[0].whole_set
+            else "Fix or remove these files, map their ids (if only to ignore), or set data.on_bad: skip to train"
+            " without them"
+        )
         raise DataError(
             f"the data has {len(errors)} error{'s'[: len(errors) > 1]}:\n"
             + "\n".join(f"  {problem.file}: {problem.what}" for problem in errors[:10])
             + ("\n  ..." if len(errors) > 10 else "")
-            + "\nFix or remove these files, map their ids (if only to ignore), or set data.on_bad: skip to train"
-            " without them"
+            + f"\n{advice}"
         )
 
 
@@ -204,22 +223,25 @@ def _audit_files(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
 
 def _check_all(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
     """Decode every sample, and add up what is found."""
-    ids = IdMap(pairs.dataset, space)
+    ids, palette = IdMap(pairs.dataset, space), CommonPalette()
     histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
     problems = [
         Problem(printable(path), "has no partner (an image without a label or the reverse)") for path in pairs.orphans
     ]
     bad = []
 
-    def check(image: StoragePath, label: StoragePath) -> tuple[np.ndarray, list[Problem]]:
+    def check(image: StoragePath, label: StoragePath) -> SampleCheck:
         return check_sample(image, label, pairs.dataset, ids)
 
     with map_in_threads(check, pairs.images, pairs.labels, threads=os.cpu_count() or 1) as checks:
-        for position, (counts, found) in enumerate(checks):
-            histogram += counts
-            problems += found
-            if any(problem.error for problem in found):
+        for position, found in enumerate(checks):
+            histogram += found.histogram
+            problems += found.problems
+            palette.add(pairs.labels[position], found.palette)
+            if any(problem.error for problem in found.problems):
                 bad.append(position)
+    if differing := palette.problem():
+        problems.append(differing)
     return DatasetAudit(
         role=role,
         name=pairs.name,
@@ -228,4 +250,5 @@ def _check_all(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
         ignored=int(histogram[IGNORE_LABEL]),
         problems=problems,
         bad=bad,
+        palette=palette.colours,
     )

@@ -1,12 +1,15 @@
 """Checking one image and its label: whether they can be trained and evaluated on, and which classes they hold."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_raw_label
+from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_palette_label, decode_raw_label
+from hrs_keras.data.palettes import used_colours
 from hrs_keras.data.report import Problem
 from hrs_keras.errors import printable, reason
 from hrs_keras.labels import IGNORE_LABEL
@@ -17,6 +20,10 @@ from hrs_keras.system.storage import StoragePath
 # https://www.w3.org/TR/png/#11IHDR: colour type -> channels
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PALETTE = 3
+_GREY = (0, 4)
+
+
+_Decoded = TypeVar("_Decoded")
 
 
 class _UnusableError(Exception):
@@ -24,33 +31,43 @@ class _UnusableError(Exception):
         self.problem = Problem(printable(path), what)
 
 
-def check_sample(
-    image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap
-) -> tuple[np.ndarray, list[Problem]]:
+@dataclass(frozen=True)
+class SampleCheck:
+    """What was found in an image and its label.
+
+    Attributes:
+        histogram: [256] int64, the number of pixels of each train id after the crop, all zero if the sample cannot be
+            used.
+        problems: what is wrong.
+        palette: index -> colour ``"R,G,B"``, of the indices that occur; empty but for ``encoding: palette``.
+    """
+
+    histogram: np.ndarray
+    problems: list[Problem] = field(default_factory=list)
+    palette: Mapping[int, str] = field(default_factory=dict)
+
+
+def check_sample(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap) -> SampleCheck:
     """Decode a sample as training does, and look for what is wrong with it.
 
     Args:
         image, label: the two files.
         dataset: how the files are to be read.
         ids: the id table of ``dataset``.
-
-    Returns:
-        [256] int64, the number of pixels of each train id after the crop, all zero if the sample cannot be used; and
-        the problems found.
     """
     try:
-        histogram = _histogram(image, label, dataset, ids)
+        checked = _checked(image, label, dataset, ids)
     except _UnusableError as error:
-        return np.zeros(IGNORE_LABEL + 1, np.int64), [error.problem]
-    if histogram[IGNORE_LABEL] == histogram.sum():
-        return histogram, [Problem(printable(label), "is wholly ignored: it will teach nothing", error=False)]
-    return histogram, []
+        return SampleCheck(np.zeros(IGNORE_LABEL + 1, np.int64), [error.problem])
+    if checked.histogram[IGNORE_LABEL] == checked.histogram.sum():
+        checked.problems.append(Problem(printable(label), "is wholly ignored: it will teach nothing", error=False))
+    return checked
 
 
-def _histogram(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap) -> np.ndarray:
-    _check_encoding(label, dataset)
+def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap) -> SampleCheck:
+    colour_type = _check_encoding(label, dataset)
     pixels = _decoded(image, decode_image)
-    raw = _decoded(label, lambda path: decode_raw_label(path, dataset))
+    raw, palette = _decoded(label, lambda path: _raw_and_palette(path, dataset))
     if pixels.shape[:2] != raw.shape:
         (h, w), (height, width) = raw.shape, pixels.shape[:2]
         raise _UnusableError(label, f"is {h}x{w} (height x width), its image {image.name} is {height}x{width}")
@@ -58,20 +75,31 @@ def _histogram(image: StoragePath, label: StoragePath, dataset: Dataset, ids: Id
     for side, bound, length in zip(("rows", "columns"), bounds, raw.shape, strict=True):
         if bound and bound[1] > length:
             raise _UnusableError(label, f"has {length} {side}, crop.{side} wants {list(bound)}")
-    values, counts = _distinct(apply_crop(raw, dataset.crop).numpy())
+    values, counts = _distinct(apply_crop(raw, dataset.crop))
     unknown = ~np.isin(values, ids.raw)
     if unknown.any():
-        shown = ", ".join(_shown(value, dataset) for value in values[unknown][:8])
-        more = ", ..." if unknown.sum() > 8 else ""
-        raise _UnusableError(
-            label, f"{counts[unknown].sum()} pixels have ids that the id table does not map: {shown}{more}"
-        )
+        raise _UnusableError(label, _unmapped(values[unknown], counts[unknown], dataset, colour_type))
     histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
     np.add.at(histogram, ids(tf.constant(values, tf.int32)).numpy(), counts)
-    return histogram
+    return SampleCheck(histogram, palette={} if palette is None else used_colours(values, palette))
 
 
-def _decoded(path: StoragePath, decode: Callable[[str], tf.Tensor]) -> tf.Tensor:
+def _raw_and_palette(path: str, dataset: Dataset) -> tuple[np.ndarray, np.ndarray | None]:
+    """The raw values [h, w], and of a label that is read by its palette's indices the palette [n, 3]."""
+    if dataset.encoding == "palette":
+        return decode_palette_label(storage.read(path))
+    return decode_raw_label(path, dataset).numpy(), None
+
+
+def _unmapped(values: np.ndarray, counts: np.ndarray, dataset: Dataset, colour_type: int) -> str:
+    """What is said of a label with values that the id table does not map."""
+    shown = ", ".join(_shown(value, dataset) for value in values[:8]) + (", ..." if len(values) > 8 else "")
+    grey = dataset.encoding == "colours" and colour_type in _GREY
+    note = "is a greyscale PNG; encoding: colours does not fit: " if grey else ""
+    return f"{note}{counts.sum()} pixels have ids that the id table does not map: {shown}"
+
+
+def _decoded(path: StoragePath, decode: Callable[[str], _Decoded]) -> _Decoded:
     try:
         return decode(str(path))
     except (tf.errors.OpError, OSError, ValueError) as error:
@@ -91,8 +119,12 @@ def _shown(value: int, dataset: Dataset) -> str:
     return ",".join(map(str, int(value).to_bytes(3, "big"))) if dataset.encoding == "colours" else str(value)
 
 
-def _check_encoding(path: StoragePath, dataset: Dataset) -> None:
-    """Raise an error if a label is not stored as its data set says, which would silently give wrong ids."""
+def _check_encoding(path: StoragePath, dataset: Dataset) -> int:
+    """Raise an error if a label is not stored as its data set says, which would silently give wrong ids.
+
+    Returns:
+        The PNG's colour type.
+    """
     try:
         header = storage.read_at(str(path), 0, 26)
     except (OSError, tf.errors.OpError) as error:
@@ -100,20 +132,26 @@ def _check_encoding(path: StoragePath, dataset: Dataset) -> None:
     if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n":
         raise _UnusableError(path, "is not a PNG file" if header else "is empty")
     bits, colour_type = struct.unpack(">BB", header[24:26])
-    channels = _PNG_CHANNELS.get(colour_type, 0)
-    is_palette = colour_type == _PALETTE
-    if dataset.encoding == "palette":
-        wrong = not is_palette and "is no palette PNG; encoding: palette does not fit"
-    elif is_palette:
-        wrong = "is a palette PNG, whose indices would be lost; set encoding: palette"
-    elif bits != dataset.bits:
-        fix = f"set bits: {bits}" if bits in (8, 16) and dataset.encoding == "values" else "convert it"
-        wrong = f"has {bits} bits a channel, bits: {dataset.bits} was expected; {fix}"
-    elif dataset.encoding == "colours":
-        wrong = channels < 3 and "is a greyscale PNG; encoding: colours does not fit"
-    else:
-        wrong = dataset.channel >= channels and (
-            f"has {channels} channels, channel: {dataset.channel} was expected (0 is the first)"
-        )
-    if wrong:
+    if wrong := _wrong_encoding(bits, colour_type, dataset):
         raise _UnusableError(path, wrong)
+    return colour_type
+
+
+def _wrong_encoding(bits: int, colour_type: int, dataset: Dataset) -> str | None:
+    channels = _PNG_CHANNELS.get(colour_type, 0)
+    if dataset.encoding == "palette":
+        return None if colour_type == _PALETTE else "is no palette PNG; encoding: palette does not fit"
+    if dataset.encoding == "colours":
+        # Colours are the same however a program packed them: with a palette, or as grey if all are grey.
+        return f"has {bits} bits a channel, colours have 8; convert it" if bits == 16 else None
+    if colour_type == _PALETTE:
+        return (
+            "is a palette PNG, whose indices would be lost; set encoding: palette if the index is the id, or encoding:"
+            " colours if the colour tells the class"
+        )
+    if bits != dataset.bits:
+        fix = f"set bits: {bits}" if bits in (8, 16) else "convert it"
+        return f"has {bits} bits a channel, bits: {dataset.bits} was expected; {fix}"
+    if dataset.channel >= channels:
+        return f"has {channels} channels, channel: {dataset.channel} was expected (0 is the first)"
+    return None

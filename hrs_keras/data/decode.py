@@ -55,7 +55,7 @@ def _raw_pixels(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
         raw = tf.numpy_function(_palette_index, [contents], tf.uint8, stateful=False)
         raw.set_shape([None, None])
         return raw
-    if dataset.encoding == "colours":
+    if dataset.encoding == "colours":  # of a palette PNG, too: what its indices stand for
         rgb = tf.cast(tf.io.decode_png(contents, channels=3), tf.int32)
         return tf.tensordot(rgb, tf.constant([65536, 256, 1]), 1)
     return tf.io.decode_png(contents, dtype=tf.uint16 if dataset.bits == 16 else tf.uint8)[..., dataset.channel]
@@ -63,17 +63,28 @@ def _raw_pixels(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
 
 def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
     # Inside a graph TensorFlow hands over bytes, outside of one an array that holds them.
-    contents = contents.item() if isinstance(contents, np.ndarray) else contents
+    return decode_palette_label(contents.item() if isinstance(contents, np.ndarray) else contents)[0]
+
+
+def decode_palette_label(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Decode the contents of a palette PNG without expanding the palette.
+
+    Returns:
+        [h, w] uint8, the index of each pixel; and [n, 3] uint8, the colour of each index.
+
+    Raises:
+        ValueError: it cannot be decoded, or is no palette PNG.
+    """
     try:
         Image.open(io.BytesIO(contents)).verify()  # checks the checksums, which reading the pixels does not
         with Image.open(io.BytesIO(contents)) as image:
-            mode, index = image.mode, np.asarray(image)
+            mode, index, palette = image.mode, np.asarray(image), image.getpalette()
     # What Pillow raises on a broken file has no common base class: OSError, SyntaxError, struct.error, ...
     except Exception as error:
         raise ValueError(str(error)) from error
     if mode != "P":
         raise ValueError(f"wants a palette PNG, found mode {mode}")
-    return index
+    return index, np.array(palette, np.uint8).reshape(-1, 3)
 
 
 class IdMap:

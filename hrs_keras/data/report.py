@@ -10,17 +10,19 @@ _MOST = 10  # problems that a summary lists
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with one file.
+    """Something wrong with one file, or with a whole data set.
 
     Attributes:
-        file: its path, in printable characters.
+        file: its path, in printable characters; or what messages call the data set.
         what: the rest of the sentence that begins with the file.
-        error: True if the sample cannot be used, False for a warning.
+        error: True if the sample or set cannot be used, False for a warning.
+        whole_set: what the recipe says of the data set does not fit its files. Leaving some out is no remedy.
     """
 
     file: str
     what: str
     error: bool = True
+    whole_set: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,10 @@ class DatasetAudit:
         samples: number of image-label pairs found.
         pixels: class name -> number of pixels, in the files' own resolution, after the crop.
         ignored: number of pixels that no loss and no metric reads.
-        problems: what is wrong with single files.
+        problems: what is wrong.
         bad: positions of the samples that cannot be used.
+        palette: index, as text -> its colour as ``"R,G,B"`` and the first label that has pixels of it; empty but for
+            ``encoding: palette``.
     """
 
     role: str
@@ -44,6 +48,7 @@ class DatasetAudit:
     ignored: int
     problems: list[Problem] = field(default_factory=list)
     bad: list[int] = field(default_factory=list)
+    palette: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def absent(self) -> list[str]:
@@ -71,9 +76,9 @@ class DatasetAudit:
             f"{title}: {self.name}: {self.samples} samples, {used} used, {len(self.bad)} unusable; {total} pixels,"
             f" {100 * self.ignored / max(1, total):.2f} % ignored"
         ]
-        if self.absent:
+        if self.absent and total:
             lines.append(f"  classes without a pixel: {', '.join(self.absent)}")
-        problems = sorted(self.problems, key=lambda problem: not problem.error)
+        problems = sorted(self.problems, key=lambda problem: (not problem.error, not problem.whole_set))
         for problem in problems[:_MOST]:
             lines.append(f"  {'error' if problem.error else 'warning'}: {problem.file}: {problem.what}")
         if len(problems) > _MOST:

@@ -101,6 +101,39 @@ def test_colours(tmp_path, save, alpha):
     np.testing.assert_array_equal(decode_label(str(path), dataset, IdMap(dataset, CAMVID)), [[3, 0], [255, 10]])
 
 
+COLOURS = np.array([[70, 130, 180], [128, 64, 128], [128, 128, 128], [255, 255, 255]], np.uint8)
+
+
+def _packed(path: Path, classes: np.ndarray, order: list[int], **options) -> str:
+    """A palette PNG in which class number ``order[i]`` of COLOURS has index i; options are Pillow's."""
+    image = Image.fromarray(np.argsort(order).astype(np.uint8)[classes])
+    image.putpalette(COLOURS[order].tobytes())
+    image.save(path, **options)
+    np.testing.assert_array_equal(Image.open(path).convert("RGB"), COLOURS[classes])
+    return str(path)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2]])
+@pytest.mark.parametrize("options", [{"bits": 8}, {"bits": 4}, {"bits": 2}, {"transparency": 1}], ids=str)
+def test_colours_of_palette_files_are_what_viewers_show(tmp_path, order, options):
+    classes = RNG.integers(0, 4, (9, 13))
+    path = _packed(tmp_path / "p.png", classes, order, **options)
+    ids = {"70,130,180": "sky", "128,64,128": "road", "128,128,128": "pole", "255,255,255": "ignore"}
+    dataset = Dataset(images="*", labels="*", encoding="colours", ids=ids)
+    train_ids = np.array([CAMVID.classes.index("sky"), CAMVID.classes.index("road"), CAMVID.classes.index("pole"), 255])
+    np.testing.assert_array_equal(decode_label(path, dataset, IdMap(dataset, CAMVID)), train_ids[classes])
+
+
+@pytest.mark.parametrize("mode", ["L", "1"])
+def test_colours_of_grey_files(tmp_path, mode):
+    """What a program that packs PNGs makes of black and white ones."""
+    Image.fromarray(np.array([[0, 255, 0]], np.uint8)).convert(mode).save(tmp_path / "g.png")
+    dataset = Dataset(images="*", labels="*", encoding="colours", ids={"0,0,0": "ignore", "255,255,255": "road"})
+    np.testing.assert_array_equal(
+        decode_label(str(tmp_path / "g.png"), dataset, IdMap(dataset, CAMVID)), [[255, 3, 255]]
+    )
+
+
 @pytest.mark.parametrize(
     ("table", "space"),
     [("cityscapes", "cityscapes"), ("gtav", "cityscapes"), ("synthia", "cityscapes"), ("carla_camvid", "camvid")],

@@ -56,8 +56,7 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
         raise HRSError(f"--shard-size wants a number of MiB above 0, found {shard_mib}")
     _refuse_foreign(folder)
     audit = audit_opened(open_files(recipe), recipe.data.label_space)
-    if recipe.data.on_bad == "error":
-        refuse_errors(audit)
+    refuse_errors(audit, recipe.data.on_bad)
     log.info("%s", audit.table())
     with _locked(folder):
         _prepare(recipe, audit, folder, jobs or os.cpu_count() or 1, shard_mib)
