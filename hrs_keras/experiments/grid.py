@@ -23,6 +23,7 @@ from hrs_keras.experiments.sections import (
     PublishedRow,
     Seeds,
     SelectionCheck,
+    Shown,
     System,
     distinct_names,
     left_out,
@@ -89,7 +90,7 @@ class Experiment(Section):
         published_only: rows of published numbers without runs.
     """
 
-    title: str
+    title: Shown
     recipe: Files
     set: Changes = Field(default_factory=dict)
     seeds: Seeds

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
+from hrs_keras.recipe.class_names import showable
 from hrs_keras.recipe.types import Number, Section, Seed
 
 GIVEN = {"seed": "seeds are given by the key `seeds`", "name": "runs are named by system, cell, seed and settings"}
@@ -49,7 +50,8 @@ def _distinct(values: list[_Value]) -> list[_Value]:
 
 
 Filled = Field(min_length=1)
-Name = Annotated[str, Field(min_length=1, max_length=60)]
+Shown = Annotated[str, AfterValidator(showable)]  # in tables, curves and headings
+Name = Annotated[Shown, Field(min_length=1, max_length=60)]
 Names = Annotated[list[str], AfterValidator(_distinct), Filled]
 Changes = Annotated[dict[str, Any], PlainValidator(_changes)]
 Files = Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given), Filled]
@@ -83,7 +85,7 @@ class System(Section):
 
     @model_validator(mode="after")
     def _called(self) -> "System":
-        self.title = self.title or self.name
+        self.title = showable(self.title or self.name)
         return self
 
 
@@ -104,7 +106,7 @@ class AxisCell(Section):
 class Axis(Section):
     """Settings that every system is run with, one after another."""
 
-    title: str
+    title: Shown
     cells: Annotated[list[AxisCell], Filled]
 
     @model_validator(mode="after")
@@ -132,7 +134,7 @@ class SelectionCheck(Section):
 class PublishedRow(Section):
     """A row of published numbers without runs."""
 
-    title: str
+    title: Shown
     published: Published
 
 

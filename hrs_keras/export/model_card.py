@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from tabulate import tabulate
-
 from hrs_keras.recipe.data import Dataset
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.markdown import literal, table
 
 _FILES = "`image_bytes` string [B]: PNG or JPEG files of any sizes"
 _MAPS = "`label_map_bytes` string [B]: grey PNGs of the class ids"
@@ -46,8 +45,6 @@ How it was trained is in `recipe.yaml` (digest {record["recipe"]}); these are th
 
 ## Data
 
-| | data set | subset |
-|---|---|---|
 {_datasets(recipe)}
 
 The weights carry over the terms of these data sets; look them up before you hand the model on.
@@ -80,21 +77,19 @@ def _encoder(recipe: Recipe) -> str:
 
 
 def _datasets(recipe: Recipe) -> str:
-    rows = []
     used = {"source": recipe.data.source if recipe.method.reads_source else []}
     used |= {"target": recipe.data.target, "validation": recipe.data.validation}
-    for role, datasets in used.items():
-        rows += [f"| {role} | {_dataset(dataset)} | {dataset.subset or 'all'} |" for dataset in datasets]
-    return "\n".join(rows)
+    rows = [[role, _dataset(one), str(one.subset or "all")] for role, datasets in used.items() for one in datasets]
+    return table(["", "data set", "subset"], rows, texts=3)
 
 
 def _dataset(dataset: Dataset) -> str:
-    return f"{dataset.format}: {dataset.root}, {dataset.split} split"
+    return literal(f"{dataset.format}: {dataset.root}, {dataset.split} split")
 
 
 def _signatures() -> str:
     rows = [[f"`{name}`", given, answer] for name, (given, answer) in _SIGNATURES.items()]
-    return tabulate(rows, ["signature", "input", "outputs"], tablefmt="github")
+    return table(["signature", "input", "outputs"], rows, texts=3)
 
 
 def _metrics(metrics: dict[str, Any] | None) -> str:
@@ -104,17 +99,16 @@ def _metrics(metrics: dict[str, Any] | None) -> str:
     def percent(share: float | None) -> str:
         return "-" if share is None else f"{100 * share:.2f}"
 
-    rows = [[name, percent(value)] for name, value in metrics["iou"].items()]
+    rows = [[literal(name), percent(value)] for name, value in metrics["iou"].items()]
     rows += [[f"mean of {name} classes", percent(value)] for name, value in metrics["mean_iou"].items()]
     rows.append(["pixel accuracy", percent(metrics["pixel_accuracy"])])
-    table = tabulate(rows, ["class", "IoU %"], tablefmt="github", disable_numparse=True)
-    return f"On {metrics['images']} validation images; {metrics['rule']}.\n\n{table}"
+    return f"On {metrics['images']} validation images; {metrics['rule']}.\n\n{table(['class', 'IoU %'], rows, 2)}"
 
 
 def _classes(space: dict[str, Any]) -> str:
-    raw = space["raw_ids"] or [None] * len(space["classes"])
+    raw = space["raw_ids"] or [""] * len(space["classes"])
     rows = [
-        [number, name, file_id, "#{:02x}{:02x}{:02x}".format(*colour)]
+        [str(number), literal(name), str(file_id), "#{:02x}{:02x}{:02x}".format(*colour)]
         for number, (name, file_id, colour) in enumerate(zip(space["classes"], raw, space["palette"], strict=True))
     ]
-    return tabulate(rows, ["class id", "class", "id in the data set's files", "colour"], tablefmt="github")
+    return table(["class id", "class", "id in the data set's files", "colour"], rows, texts=4)

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
+from hrs_keras.errors import printable
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 from hrs_keras.media.painting import IGNORED_COLOUR, SELECTED_COLOUR, blend, colourise
 from hrs_keras.system.files import write_whole
@@ -67,7 +70,7 @@ class Panel:
                 axis = axes[r, c]
                 axis.imshow(picture, interpolation="nearest")
                 axis.set(xticks=[], yticks=[])
-                axis.set_xlabel(caption, fontsize=6, parse_math=False)  # a file's name may hold dollar signs
+                axis.set_xlabel(caption, fontsize=6)
                 if r == 0:
                     axis.set_title(self.columns[c], fontsize=9)
         figure.suptitle(heading, fontsize=10)
@@ -135,6 +138,8 @@ def prediction_panel(
 def save_figure(figure: Figure, path: Path, dpi: int, metadata: Mapping[str, str] | None = None) -> None:
     """Write a figure as a PNG, whole or not at all.
 
+    Its texts are shown as they are: two dollar signs make no formula, and what has no shape is shown as an escape.
+
     Args:
         figure: what to draw.
         path: the file; its folder is made if need be.
@@ -145,7 +150,11 @@ def save_figure(figure: Figure, path: Path, dpi: int, metadata: Mapping[str, str
         OSError: the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=dpi, metadata=metadata))
+    for text in figure.findobj(Text):
+        text.set(parse_math=False, usetex=False, text=printable(text.get_text()))
+    # Some texts, such as those of ticks, come to be only when the figure is drawn.
+    with rc_context({"text.parse_math": False, "text.usetex": False}):
+        write_whole(path, lambda file: figure.savefig(file, format="png", dpi=dpi, metadata=metadata))
 
 
 def _agreement(label: np.ndarray, prediction: np.ndarray) -> str:

@@ -8,9 +8,10 @@ from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_v
 
 from hrs_keras.errors import did_you_mean
 from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
+from hrs_keras.recipe.class_names import refuse_unfit_names
 from hrs_keras.recipe.known_data_sets import OWN
 from hrs_keras.recipe.plugins import DATA_SETS
-from hrs_keras.recipe.types import Index, Number, Positive, PositiveInt, Section, Seed
+from hrs_keras.recipe.types import STORED, Index, Number, Positive, PositiveInt, Section, Seed
 
 
 class Crop(Section):
@@ -182,13 +183,15 @@ class Data(Section):
 
     @field_validator("classes")
     @classmethod
-    def _known_space(cls, classes: str | list[str]) -> str | list[str]:
+    def _known_space(cls, classes: str | list[str], info: ValidationInfo) -> str | list[str]:
         if isinstance(classes, str):
             if classes not in LABEL_SPACES:
                 advice = did_you_mean(classes, LABEL_SPACES) + " Your own: a list of class names"
                 raise ValueError(f"unknown label space {classes!r}.{advice}")
         elif IGNORE in classes or len(set(classes)) != len(classes) or not 2 <= len(classes) < IGNORE_LABEL:
             raise ValueError(f"wants 2 to {IGNORE_LABEL - 1} different names, none of them {IGNORE!r}, found {classes}")
+        elif not (info.context or {}).get(STORED):
+            refuse_unfit_names(classes)
         return classes
 
     @field_validator("size")

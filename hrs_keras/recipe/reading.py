@@ -20,10 +20,11 @@ from hrs_keras.recipe import old_forms, packaged
 from hrs_keras.recipe.encoder import Encoder
 from hrs_keras.recipe.explaining import explain
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.recipe.types import STORED
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-4 as a string and lets a key's second value win; recipes want a number and an error."""
+    """YAML 1.1 with what recipes want: 1e-4 is a number, and what people mistake is an error."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -35,7 +36,29 @@ class _Loader(yaml.SafeLoader):
                 seen.add((key.tag, key.value))
         return node
 
+    def construct_scalar(self, node: Any) -> Any:
+        """Read surrogate pairs as JSON does, which YAML would take for two characters that no file can hold."""
+        text = super().construct_scalar(node)
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise yaml.MarkedYAMLError(
+                problem=f"{text!r} has half of a character (one surrogate of a pair)", problem_mark=node.start_mark
+            ) from None
 
+    def construct_yaml_int(self, node: Any) -> Any:
+        """Refuse ``010``, which YAML 1.1 reads as octal, and most people as ten."""
+        text = node.value.replace("_", "")
+        if re.fullmatch("[-+]?0[0-7]+", text) and int(text, 8) != int(text):
+            raise yaml.MarkedYAMLError(
+                problem=f"{node.value} is {int(text, 8)} in YAML, because it begins with a zero; write {int(text)}, or"
+                " put it in quotes if it is a text",
+                problem_mark=node.start_mark,
+            )
+        return super().construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)[eE][-+]?\d+$"),
@@ -62,7 +85,9 @@ def _unshared(tree: Any) -> Any:
     return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
 
 
-def load_recipe(paths: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    paths: str | Path | Sequence[str | Path], overrides: Sequence[str] = (), *, stored: bool = False
+) -> Recipe:
     """Read, merge and validate a recipe.
 
     Without a ``name`` of its own a recipe is called as its file is, and each part without one adds its file's name:
@@ -73,6 +98,7 @@ def load_recipe(paths: str | Path | Sequence[str | Path], overrides: Sequence[st
             ``"toy_city"``, stands for it where there is no file of that name. A part changes what it names and nothing
             else, so it may not extend another file, which would bring in values that it does not name.
         overrides: ``"dotted.key=value"`` strings; the value is YAML, list items are reached by number.
+        stored: the file was written by this package, maybe by an earlier version, that allowed other names of classes.
 
     Raises:
         RecipeError: naming the file or override, the key, what was found and the nearest valid key.
@@ -84,7 +110,7 @@ def load_recipe(paths: str | Path | Sequence[str | Path], overrides: Sequence[st
     for override in overrides:
         _override(tree, override)
     _refuse_other_files(tree, files)
-    return _validated(tree, " with ".join(map(str, files)))
+    return _validated(tree, " with ".join(map(str, files)), stored)
 
 
 def _with_parts(recipe: Path, *parts: Path) -> dict[str, Any]:
@@ -120,12 +146,12 @@ def parse_recipe(tree: dict[str, Any], origin: str = "recipe") -> Recipe:
     Raises:
         RecipeError: one line for each thing wrong.
     """
-    return _validated(old_forms.upgrade(tree), origin)
+    return _validated(old_forms.upgrade(tree), origin, stored=True)
 
 
-def _validated(tree: Any, origin: str) -> Recipe:
+def _validated(tree: Any, origin: str, stored: bool) -> Recipe:
     try:
-        return Recipe.model_validate(tree)
+        return Recipe.model_validate(tree, context={STORED: stored})
     except ValidationError as error:
         raise RecipeError(f"{origin} is not a valid recipe:\n{explain(error, Recipe, tree)}") from None
 

@@ -22,6 +22,11 @@ Share = Annotated[float, Field(ge=0, lt=1), Number]
 Seed = Index
 
 
+STORED = "stored"
+"""Key of the validation's context that is true for recipes which an earlier version may have stored: what is refused
+since then, but did no harm to what was made with it, is taken from them."""
+
+
 class Section(BaseModel):
     """A mapping of a recipe: unknown keys are refused."""
 

@@ -233,4 +233,4 @@ class RunFolder:
         """
         if not self.recipe_file.is_file():
             raise CheckpointError(f"{self.path} is no run folder: it has no recipe.yaml")
-        return load_recipe(self.recipe_file, overrides or [])
+        return load_recipe(self.recipe_file, overrides or [], stored=True)

@@ -23,7 +23,7 @@ class LogFile:
     def append(self, row: Mapping[str, float]) -> None:
         """Add a row; what it does not name is ``nan``. Raises OSError."""
         if self._columns and row.keys() <= set(self._columns):
-            with open(self._path, "a", newline="") as file:
+            with open(self._path, "a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self._columns, restval=math.nan).writerow(row)
             return
         # A log that this process has not written to yet, or a phase that has other losses than the one before.
@@ -38,7 +38,7 @@ class LogFile:
     def _rows(self) -> list[dict[str, str]]:
         if not self._path.is_file():
             return []
-        with open(self._path, newline="") as file:
+        with open(self._path, newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
     def keep_until(self, step: int) -> None:
@@ -50,7 +50,7 @@ class LogFile:
         if not self._path.is_file():
             return
         # A crash of the machine may leave anything in the rows that were written last.
-        head, *rows = self._path.read_text(errors="replace").splitlines(keepends=True) or [""]
+        head, *rows = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) or [""]
         columns = _fields(head)
         whole = [row for row in rows if row.endswith("\n") and _fields(row) == columns]
         kept = [row for row in whole if (number := row.split(",", 1)[0]).isdecimal() and int(number) <= step]

@@ -1,11 +1,15 @@
 """Class colours, computed by hand, and panels of pictures."""
 
+import matplotlib
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
-from hrs_keras.labels import CAMVID, CITYSCAPES
+from hrs_keras.labels import CAMVID, CITYSCAPES, own_label_space
 from hrs_keras.media.painting import blend, colourise, to_uint8
-from hrs_keras.media.panels import adapted_panel, prediction_panel, selection_panel
+from hrs_keras.media.panels import adapted_panel, prediction_panel, save_figure, selection_panel
 
 
 def test_colourise():
@@ -73,3 +77,33 @@ def test_agreement_counts_labelled_pixels_only():
     assert panel.columns == ["image", "ground truth", "guess"]
     assert [row.captions[-1] for row in panel.rows] == ["50 % of pixels right", "nothing labelled"]
     assert [label for label, _ in panel.legend] == [*CAMVID.classes, "ignored"]
+
+
+# ---- texts ----------------------------------------------------------------------------------------------------------
+
+NO_FORMULA = "toll $2^$"  # two dollar signs, and between them no formula that Matplotlib could read
+
+
+@pytest.mark.fault("dollar signs in the name of a class, system or file", "pictures show the name as it is")
+@pytest.mark.parametrize("usetex", [False, True])  # as a user's matplotlibrc may say
+def test_texts_are_no_formulas(tmp_path, usetex):
+    space = own_label_space((NO_FORMULA, "_background_"))
+    images, labels = np.zeros((1, 32, 64, 3), np.uint8), np.zeros((1, 32, 64), int)
+    with matplotlib.rc_context({"text.usetex": usetex}):
+        panel = prediction_panel(images, labels, {NO_FORMULA: labels}, space, [NO_FORMULA])
+        panel.save(tmp_path / "x.png", NO_FORMULA)
+        figure = Figure()
+        axes = figure.subplots()
+        axes.set(title=NO_FORMULA, xlabel=NO_FORMULA, ylabel=NO_FORMULA, xscale="log")
+        axes.set_xticks([1, 2, 3], [NO_FORMULA, "$a$", "_b"])
+        save_figure(figure, tmp_path / "y.png", dpi=20)
+    assert [text.get_text() for text in axes.get_xticklabels()] == [NO_FORMULA, "$a$", "_b"]
+    shown = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+    assert len(shown) >= 5 and not any(text.get_parse_math() or text.get_usetex() for text in shown)
+
+
+@pytest.mark.fault("an image whose file name is not UTF-8", "pictures show the bytes as escapes")
+def test_texts_that_no_font_has(tmp_path):
+    images = np.zeros((1, 32, 64, 3), np.uint8)
+    adapted_panel(images, images, ["s\udcff"]).save(tmp_path / "x.png", "heading")
+    assert (tmp_path / "x.png").is_file()

@@ -3,11 +3,13 @@
 import csv
 from types import SimpleNamespace
 
+import pytest
 import tensorflow as tf
 from support import tiny
 
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.training.log import Log, Times
+from hrs_keras.training.log_file import LogFile
 
 
 def test_what_a_trainer_measures_is_logged_under_its_own_names(tmp_path, capsys):
@@ -27,3 +29,19 @@ def test_what_a_trainer_measures_is_logged_under_its_own_names(tmp_path, capsys)
     assert list(row)[:5] == ["step", "loss/target", "selected", "entropy", "learning_rate/encoder"]
     assert [row[name] for name in list(row)[:5]] == ["2", "1.5", "0.25", "3.0", "0.5"]
     assert "selected 25 %" in capsys.readouterr().out
+
+
+@pytest.mark.fault("commas or quotes in the name of a class", "the log keeps its rows when a run goes on")
+def test_names_of_columns_may_hold_what_csv_reads(tmp_path):
+    names = ["selected/road, route", 'selected/the "old" road', "selected/a;b", "selected/straße"]
+    rows = [{"step": step, **dict.fromkeys(names, step / 8)} for step in (10, 20, 30)]
+    first = LogFile(tmp_path / "log.csv")
+    for row in rows:
+        first.append(row)
+    again = LogFile(tmp_path / "log.csv")
+    again.keep_until(20)
+    again.append(rows[2] | {"step": 21})
+    with open(tmp_path / "log.csv", newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert [row["step"] for row in found] == ["10", "20", "21"]
+    assert all(list(row)[1:] == names for row in found) and found[0][names[0]] == "1.25"

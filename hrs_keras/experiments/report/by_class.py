@@ -8,9 +8,10 @@ import numpy as np
 from scipy import stats
 
 from hrs_keras.experiments.report.details import ABSENT
-from hrs_keras.experiments.report.tables import markdown
 from hrs_keras.experiments.statistics import POINTS, Measurements, Row
 from hrs_keras.recipe.schema import Level
+from hrs_keras.system.markdown import literal
+from hrs_keras.system.markdown import table as markdown
 
 _LOSS = "loss/weighting/"
 CERTAINTY = (
@@ -59,7 +60,7 @@ def selection_by_class(measured: Measurements, row: Row) -> str:
         selected = [_logged(row, f"selected/{name}", position) for position in (0, -1)]
         gains = [_gain(measured, row, other, name) for other in references.values()]
         cells = [*(_percent(shares[role][name], 2) for role in ("source", "target")), *map(_percent, selected)]
-        rows.append([name, *cells, *map(_signed, gains)])
+        rows.append([literal(name), *cells, *map(_signed, gains)])
     titles = ["source %", "target %", "selected %, first", "selected %, last"]
     return markdown(["class", *titles, *(f"IoU less {title}'s" for title in references)], rows)
 

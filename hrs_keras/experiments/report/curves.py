@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from hrs_keras.experiments.report.details import CheckNumber, check_steps, check_values, checked_rows
-from hrs_keras.experiments.report.figures import common_legend, label_panel, panels, plain, style
+from hrs_keras.experiments.report.figures import common_legend, label_panel, panels, style
 from hrs_keras.experiments.selection_check import MAPS
 from hrs_keras.experiments.statistics import POINTS, Measurements, Row
 
@@ -30,16 +31,18 @@ def training_figure(measured: Measurements) -> Figure | None:
     across = min(3, max(1, round(size[0] * len(columns) / 2.6)))
     legend_rows = -(-len(experiment.systems) // across)
     figure, axes = panels((len(sections), len(columns)), size, legend_rows, sharey=True)
+    named: dict[str, Any] = {}
     for section, row_of_panels in zip(sections, axes, strict=True):
         for column, panel in zip(columns, row_of_panels, strict=True):
             cells = (*column, *section)
             for number, system in enumerate(experiment.systems):
                 row = measured.rows[system.name, cells]
-                _draw_band(panel, _means_by_step(row, measured), row.system.title, style(number))
+                if line := _draw_band(panel, _means_by_step(row, measured), system.title, style(number)):
+                    named.setdefault(system.title, line)
             label_panel(panel, title=", ".join(cells))
         label_panel(row_of_panels[0], y="mean IoU (%)")
     _mark_steps(axes[-1], {e.step for result in measured.found for e in result.evaluations if e.step})
-    common_legend(figure, across)
+    common_legend(figure, named, across)
     return figure
 
 
@@ -82,7 +85,7 @@ def _draw_check(row: Row, means: Axes, areas: Axes) -> None:
     for number, name in enumerate(MAPS):
         _draw_band(areas, _check_by_step(row, name, "auc"), f"AUC of {name}", style(number))
     areas.axhline(0.5, color="0.4", linewidth=0.8, linestyle=(0, (1, 2)))
-    means.set_title(plain(", ".join((row.system.title, *row.cells))), fontsize=9, loc="left")
+    means.set_title(", ".join((row.system.title, *row.cells)), fontsize=9, loc="left")
     label_panel(means, y="mean H of an image")
     label_panel(areas, y="AUC (0.5: no relation)")
 
@@ -91,15 +94,22 @@ def _check_by_step(row: Row, name: str, number: CheckNumber) -> dict[int, list[f
     return {step: values for step in check_steps(row) if (values := check_values(row, step, name, number))}
 
 
-def _draw_band(panel: Axes, by_step: Mapping[int, Sequence[float]], label: str, look: Mapping[str, Any]) -> None:
-    """A line through the means, and a band from the lowest to the highest value, of each step."""
+def _draw_band(
+    panel: Axes, by_step: Mapping[int, Sequence[float]], label: str, look: Mapping[str, Any]
+) -> Line2D | None:
+    """A line through the means, and a band from the lowest to the highest value, of each step.
+
+    Returns:
+        The line; None without values.
+    """
     steps = sorted(by_step)
     if not steps:
-        return
+        return None
     means = [float(np.mean(by_step[step])) for step in steps]
-    panel.plot(steps, means, label=plain(label), markersize=3.5, linewidth=1.4, **look)
+    (line,) = panel.plot(steps, means, label=label, markersize=3.5, linewidth=1.4, **look)
     low, high = [min(by_step[step]) for step in steps], [max(by_step[step]) for step in steps]
     panel.fill_between(steps, low, high, color=look["color"], alpha=0.1, linewidth=0)
+    return line
 
 
 def _mark_steps(lowest: Iterable[Axes], steps: set[int]) -> None:

@@ -8,10 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from hrs_keras.experiments.report.tables import markdown, spread
+from hrs_keras.experiments.report.tables import spread
 from hrs_keras.experiments.results import RunResult
 from hrs_keras.experiments.selection_check import MAPS
 from hrs_keras.experiments.statistics import POINTS, Measurements, Row, summarise
+from hrs_keras.system.markdown import literal
+from hrs_keras.system.markdown import table as markdown
 
 ABSENT = "-"
 CheckNumber = Literal["flagged", "others", "auc"]
@@ -34,7 +36,7 @@ def class_table(measured: Measurements) -> str:
     """IoU of each class in per cent, mean over the seeds in which it is defined."""
     rows = [[*_label(row), *_class_cells(measured, row)] for row in _by_system(measured)]
     head = _head(measured)
-    return markdown([*head, *measured.space.classes], rows, texts=len(head))
+    return markdown([*head, *map(literal, measured.space.classes)], rows, texts=len(head))
 
 
 def _class_cells(measured: Measurements, row: Row) -> list[str]:

@@ -3,6 +3,7 @@
 Legends are outside of the axes, and colours can be told apart by colour-blind readers too.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +60,20 @@ def panels(
     return figure, axes
 
 
-def common_legend(figure: Figure, columns: int) -> None:
-    """One legend for all panels of a figure, below them."""
-    named: dict[str, Any] = {}
-    for panel in figure.axes:
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
+def common_legend(figure: Figure, named: Mapping[str, Any], columns: int) -> None:
+    """One legend for all panels of a figure, below them.
+
+    Args:
+        figure: it gets the legend.
+        named: title -> what is drawn for it. (Matplotlib's own list of them lacks titles that begin with ``_``.)
+        columns: how many entries are beside each other.
+    """
     if not named:
         return
     # Measured systems, which alone have error bars, before published numbers.
-    ordered = sorted(named, key=lambda label: not isinstance(named[label], ErrorbarContainer))
+    ordered = sorted(named, key=lambda title: not isinstance(named[title], ErrorbarContainer))
     figure.legend(
-        [named[label] for label in ordered],
+        [named[title] for title in ordered],
         ordered,
         loc="outside lower center",
         ncols=columns,
@@ -83,16 +86,11 @@ def common_legend(figure: Figure, columns: int) -> None:
 def label_panel(panel: Axes, *, title: str | None = None, x: str | None = None, y: str | None = None) -> None:
     """Set a panel's title and the names of its axes, where they are given."""
     if title is not None:
-        panel.set_title(plain(title), fontsize=9)
+        panel.set_title(title, fontsize=9)
     if x is not None:
-        panel.set_xlabel(plain(x), fontsize=9)
+        panel.set_xlabel(x, fontsize=9)
     if y is not None:
         panel.set_ylabel(y, fontsize=9)
-
-
-def plain(text: str) -> str:
-    """A text that Matplotlib shows as it is: a pair of dollar signs would be read as a formula."""
-    return text.replace("$", r"\$")
 
 
 def save(figure: Figure, path: Path) -> Path:

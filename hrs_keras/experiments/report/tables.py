@@ -3,26 +3,13 @@
 Every function is pure: the same results give the same text.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from scipy.stats import rankdata
-from tabulate import tabulate
 
 from hrs_keras.experiments.grid import Experiment
 from hrs_keras.experiments.statistics import Difference, Measurements, Row, Summary, summarise
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A Markdown table; the first ``texts`` columns are words and flush left, the others numbers and flush right."""
-    cells = [[_plain(cell) for cell in row] for row in rows]
-    align = ["left"] * texts + ["right"] * (len(header) - texts)
-    head = [_plain(title) for title in header]
-    return tabulate(cells, head, tablefmt="pipe", colalign=align[: len(head)], disable_numparse=True)
-
-
-def _plain(text: str) -> str:
-    """The text of a cell on one line, with ``|``, which would end the cell, escaped."""
-    return " ".join(text.split()).replace("|", "\\|")
+from hrs_keras.system.markdown import table as markdown
 
 
 def spread(found: Summary | None, digits: int = 1) -> str:

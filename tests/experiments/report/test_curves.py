@@ -10,7 +10,7 @@ from support.made_up import AMOUNTS, amounts, checked, measurements, result, res
 
 from hrs_keras.experiments.report.amounts import amounts_figure
 from hrs_keras.experiments.report.curves import check_figure, training_figure
-from hrs_keras.experiments.report.figures import style
+from hrs_keras.experiments.report.figures import common_legend, panels, style
 
 
 def legend_is_clear(figure) -> bool:
@@ -114,3 +114,12 @@ def test_systems_are_told_apart_in_greys_and_by_the_colour_blind():
 def _linear(colour: str) -> np.ndarray:
     channels = np.array([int(to_hex(colour)[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def test_titles_that_begin_with_an_underscore_are_in_the_legend():
+    """Matplotlib's own list of what a legend could show leaves them out."""
+    figure, axes = panels((1, 1), (4, 3), legend_rows=1)
+    (line,) = axes[0, 0].plot([0, 1], [0, 1], label="_background_")
+    common_legend(figure, {"_background_": line, "toll $2^$": line}, columns=2)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["_background_", "toll $2^$"]
