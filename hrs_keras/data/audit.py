@@ -10,23 +10,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from tabulate import tabulate
 
 from hrs_keras.data.audit_cache import cache_file, read_cached, write_cached
 from hrs_keras.data.check import SampleCheck, check_sample
 from hrs_keras.data.decode import IdMap
+from hrs_keras.data.leaks import leak
 from hrs_keras.data.opening import open_data
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.data.palettes import CommonPalette
+from hrs_keras.data.plausibility import AuditedSet, suspicions
 from hrs_keras.data.report import DatasetAudit, Problem
-from hrs_keras.errors import DataError, printable
-from hrs_keras.labels import IGNORE_LABEL, LabelSpace
+from hrs_keras.data.tally import Tally
+from hrs_keras.errors import DataError
+from hrs_keras.labels import LabelSpace
 from hrs_keras.recipe.schema import ROLES, Recipe
 from hrs_keras.system.storage import StoragePath
 from hrs_keras.system.threads import map_in_threads
 
 log = logging.getLogger(__name__)
+
+TRAINED = ("source", "target")
+"""The roles whose images are trained on."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Audit:
         """All problems that make a sample or a data set unusable."""
         return [problem for dataset in self.datasets for problem in dataset.problems if problem.error]
 
+    @property
+    def titles(self) -> list[str]:
+        """How the recipe knows the data sets, such as ``source.0``."""
+        return [f"{role}.{position}" for role, sets in self.sets.items() for position in range(len(sets))]
+
     def refused(self, on_bad: str) -> list[Problem]:
         """The errors for which training refuses the data.
 
@@ -62,12 +71,16 @@ class Audit:
 
     def table(self) -> str:
         """The share of each class in each data set (in % of the pixels that count), and the problems found."""
-        titles = [f"{role}.{position}" for role, sets in self.sets.items() for position in range(len(sets))]
+        titles = self.titles
         names = self.datasets[0].pixels if self.datasets else []
+        counted = [max(1, sum(dataset.pixels.values())) for dataset in self.datasets]
         rows = [
-            [name, *(100 * d.pixels[name] / max(1, sum(d.pixels.values())) for d in self.datasets)] for name in names
+            [name, *(f"{100 * d.pixels[name] / all_:.2f}" for d, all_ in zip(self.datasets, counted, strict=True))]
+            for name in names
         ]
-        shares = tabulate(rows, ["% of pixels", *titles], floatfmt=".2f")
+        # A class may be called 1e3, which would be shown as 1000.
+        align = ["left", *("right" for _ in self.datasets)]
+        shares = tabulate(rows, ["% of pixels", *titles], disable_numparse=True, colalign=align if rows else None)
         used = [len(pairs) for sets in self.sets.values() for pairs in sets]
         return "\n".join([shares, "", *map(DatasetAudit.summary, self.datasets, titles, used)])
 
@@ -112,7 +125,7 @@ def usable_samples(recipe: Recipe, role: str) -> list[Pairs]:
 
 def _audit(recipe: Recipe, roles: Iterable[str], strict: bool) -> Audit:
     found = audit_opened(open_data(recipe, roles), recipe.data.label_space, strict=strict)
-    result = _with_leaks(_cut_to_subsets(found, recipe.data.subset_seed))
+    result = with_warnings(_cut_to_subsets(found, recipe.data.subset_seed))
     if strict:
         refuse_errors(result, recipe.data.on_bad)
     return result
@@ -129,19 +142,19 @@ def _cut_to_subsets(found: Audit, seed: int) -> Audit:
     )
 
 
-def _with_leaks(found: Audit) -> Audit:
-    """The same audit, with a warning in each validation set that shares images with the training sets."""
-    trained = {image for role in ("source", "target") for pairs in found.sets.get(role, []) for image in pairs.images}
-    validation = iter(found.sets.get("validation", []))
-    reports = []
-    for report in found.datasets:
-        shared = [] if report.role != "validation" else [i for i in next(validation).images if i in trained]
-        if shared:
-            what = f"is trained and validated on, as are {len(shared) - 1} more: scores will be too high"
-            warning = Problem(printable(shared[0]), what, error=False)
-            report = replace(report, problems=[*report.problems, warning])
-        reports.append(report)
-    return replace(found, datasets=reports)
+def with_warnings(found: Audit) -> Audit:
+    """The same audit, with warnings of what the data sets show only side by side, and of their counts."""
+    pairs = [pairs for sets in found.sets.values() for pairs in sets]
+    sets = [AuditedSet(*one) for one in zip(found.titles, (p.dataset for p in pairs), found.datasets, strict=True)]
+    warnings = suspicions(sets)
+    trained = [image for role in TRAINED for one in found.sets.get(role, []) for image in one.images]
+    for one, of_set, own in zip(sets, pairs, warnings, strict=True):
+        if one.report.role not in TRAINED and (leaked := leak(trained, of_set.images)):
+            own.append(leaked)
+    datasets = [
+        replace(report, problems=[*report.problems, *own]) for report, own in zip(found.datasets, warnings, strict=True)
+    ]
+    return replace(found, datasets=datasets)
 
 
 def refuse_errors(found: Audit, on_bad: str) -> None:
@@ -223,32 +236,12 @@ def _audit_files(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
 
 def _check_all(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
     """Decode every sample, and add up what is found."""
-    ids, palette = IdMap(pairs.dataset, space), CommonPalette()
-    histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
-    problems = [
-        Problem(printable(path), "has no partner (an image without a label or the reverse)") for path in pairs.orphans
-    ]
-    bad = []
+    ids, tally = IdMap(pairs.dataset, space), Tally(pairs, space)
 
     def check(image: StoragePath, label: StoragePath) -> SampleCheck:
         return check_sample(image, label, pairs.dataset, ids)
 
     with map_in_threads(check, pairs.images, pairs.labels, threads=os.cpu_count() or 1) as checks:
         for position, found in enumerate(checks):
-            histogram += found.histogram
-            problems += found.problems
-            palette.add(pairs.labels[position], found.palette)
-            if any(problem.error for problem in found.problems):
-                bad.append(position)
-    if differing := palette.problem():
-        problems.append(differing)
-    return DatasetAudit(
-        role=role,
-        name=pairs.name,
-        samples=len(pairs),
-        pixels={name: int(histogram[train_id]) for train_id, name in enumerate(space.classes)},
-        ignored=int(histogram[IGNORE_LABEL]),
-        problems=problems,
-        bad=bad,
-        palette=palette.colours,
-    )
+            tally.add(position, found)
+    return tally.report(role)

@@ -1,14 +1,21 @@
 """Checking one image and its label: whether they can be trained and evaluated on, and which classes they hold."""
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_palette_label, decode_raw_label
+from hrs_keras.data.decode import (
+    IdMap,
+    apply_crop,
+    decode_channels,
+    decode_image,
+    decode_palette_label,
+    decode_raw_label,
+)
 from hrs_keras.data.palettes import used_colours
 from hrs_keras.data.report import Problem
 from hrs_keras.errors import printable, reason
@@ -27,8 +34,8 @@ _Decoded = TypeVar("_Decoded")
 
 
 class _UnusableError(Exception):
-    def __init__(self, path: StoragePath, what: str):
-        self.problem = Problem(printable(path), what)
+    def __init__(self, path: StoragePath, what: str, unmapped: Sequence[str] = ()):
+        self.problem, self.unmapped = Problem(printable(path), what), unmapped
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,17 @@ class SampleCheck:
             used.
         problems: what is wrong.
         palette: index -> colour ``"R,G,B"``, of the indices that occur; empty but for ``encoding: palette``.
+        unmapped: values that the id table does not map, as messages show them; for each of them the sample is unusable.
+        constant: the only raw value that the label holds; None if it holds several, or the sample cannot be used.
+        varying: the label's other channels that hold several values where the one that is read holds one.
     """
 
     histogram: np.ndarray
     problems: list[Problem] = field(default_factory=list)
     palette: Mapping[int, str] = field(default_factory=dict)
+    unmapped: Sequence[str] = ()
+    constant: int | None = None
+    varying: frozenset[int] = frozenset()
 
 
 def check_sample(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap) -> SampleCheck:
@@ -58,7 +71,7 @@ def check_sample(image: StoragePath, label: StoragePath, dataset: Dataset, ids: 
     try:
         checked = _checked(image, label, dataset, ids)
     except _UnusableError as error:
-        return SampleCheck(np.zeros(IGNORE_LABEL + 1, np.int64), [error.problem])
+        return SampleCheck(np.zeros(IGNORE_LABEL + 1, np.int64), [error.problem], unmapped=error.unmapped)
     if checked.histogram[IGNORE_LABEL] == checked.histogram.sum():
         checked.problems.append(Problem(printable(label), "is wholly ignored: it will teach nothing", error=False))
     return checked
@@ -76,12 +89,19 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
         if bound and bound[1] > length:
             raise _UnusableError(label, f"has {length} {side}, crop.{side} wants {list(bound)}")
     values, counts = _distinct(apply_crop(raw, dataset.crop))
+    varying = _varying_channels(str(label), dataset) if len(values) == 1 else frozenset()
     unknown = ~np.isin(values, ids.raw)
     if unknown.any():
-        raise _UnusableError(label, _unmapped(values[unknown], counts[unknown], dataset, colour_type))
+        shown = [_shown(value, dataset) for value in values[unknown]]
+        raise _UnusableError(label, _unmapped(shown, counts[unknown].sum(), colour_type, varying), shown)
     histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
     np.add.at(histogram, ids(tf.constant(values, tf.int32)).numpy(), counts)
-    return SampleCheck(histogram, palette={} if palette is None else used_colours(values, palette))
+    return SampleCheck(
+        histogram,
+        palette={} if palette is None else used_colours(values, palette),
+        constant=int(values[0]) if len(values) == 1 else None,
+        varying=varying,
+    )
 
 
 def _raw_and_palette(path: str, dataset: Dataset) -> tuple[np.ndarray, np.ndarray | None]:
@@ -91,12 +111,21 @@ def _raw_and_palette(path: str, dataset: Dataset) -> tuple[np.ndarray, np.ndarra
     return decode_raw_label(path, dataset).numpy(), None
 
 
-def _unmapped(values: np.ndarray, counts: np.ndarray, dataset: Dataset, colour_type: int) -> str:
-    """What is said of a label with values that the id table does not map."""
-    shown = ", ".join(_shown(value, dataset) for value in values[:8]) + (", ..." if len(values) > 8 else "")
-    grey = dataset.encoding == "colours" and colour_type in _GREY
+def _varying_channels(path: str, dataset: Dataset) -> frozenset[int]:
+    """The channels beside the one that is read in which a label holds several values; none of palettes and colours."""
+    if dataset.encoding != "values":
+        return frozenset()
+    pixels = apply_crop(decode_channels(storage.read(path), dataset.bits), dataset.crop).numpy()
+    return frozenset(channel for channel in range(pixels.shape[-1]) if np.ptp(pixels[..., channel]) > 0)
+
+
+def _unmapped(shown: Sequence[str], pixels: int, colour_type: int, varying: Collection[int]) -> str:
+    """What is said of a label with ids that the table does not map."""
+    grey = "," in shown[0] and colour_type in _GREY
     note = "is a greyscale PNG; encoding: colours does not fit: " if grey else ""
-    return f"{note}{counts.sum()} pixels have ids that the id table does not map: {shown}"
+    listed = ", ".join(shown[:8]) + (", ..." if len(shown) > 8 else "")
+    hint = f"; channel {' and '.join(map(str, sorted(varying)))} varies: is the id there?" if varying else ""
+    return f"{note}{pixels} pixels have ids that the id table does not map: {listed}{hint}"
 
 
 def _decoded(path: StoragePath, decode: Callable[[str], _Decoded]) -> _Decoded:

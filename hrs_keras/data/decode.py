@@ -58,7 +58,12 @@ def _raw_pixels(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
     if dataset.encoding == "colours":  # of a palette PNG, too: what its indices stand for
         rgb = tf.cast(tf.io.decode_png(contents, channels=3), tf.int32)
         return tf.tensordot(rgb, tf.constant([65536, 256, 1]), 1)
-    return tf.io.decode_png(contents, dtype=tf.uint16 if dataset.bits == 16 else tf.uint8)[..., dataset.channel]
+    return decode_channels(contents, dataset.bits)[..., dataset.channel]
+
+
+def decode_channels(contents: tf.Tensor | bytes, bits: int) -> tf.Tensor:
+    """Decode the contents of a PNG of 8 or 16 bits a channel to [h, w, c] uint8 or uint16: all channels that it has."""
+    return tf.io.decode_png(contents, dtype=tf.uint16 if bits == 16 else tf.uint8)
 
 
 def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from hrs_keras.data.audit import Audit, audit_opened, refuse_errors
+from hrs_keras.data.audit import Audit, audit_opened, refuse_errors, with_warnings
 from hrs_keras.data.opening import open_files
 from hrs_keras.data.prepared.conversion import conversion, refuse_mismatches
 from hrs_keras.data.prepared.folder import LOCK, MANIFEST, PLAN, read_manifest, read_plan
@@ -57,7 +57,7 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
     _refuse_foreign(folder)
     audit = audit_opened(open_files(recipe), recipe.data.label_space)
     refuse_errors(audit, recipe.data.on_bad)
-    log.info("%s", audit.table())
+    log.info("%s", with_warnings(audit).table())  # they are not stored: other recipes read other sets side by side
     with _locked(folder):
         _prepare(recipe, audit, folder, jobs or os.cpu_count() or 1, shard_mib)
     return storage.join(folder, MANIFEST)

@@ -1,0 +1,94 @@
+"""What is found in the samples of a data set, added up: counts, and what only many samples together show."""
+
+from collections import Counter
+
+import numpy as np
+
+from hrs_keras.data.check import SampleCheck
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.palettes import CommonPalette
+from hrs_keras.data.report import DatasetAudit, Problem
+from hrs_keras.errors import printable
+from hrs_keras.labels import IGNORE_LABEL, LabelSpace
+
+FEW = 0.01
+"""Share of the samples that may have ids which the table does not map. One sample may in any set: a file can be
+damaged, or be a stranger there. If more have them, the table lacks an id, and without these samples a class is lost."""
+
+
+class Tally:
+    """Adds up the samples of a data set.
+
+    Args:
+        pairs: the data set.
+        space: the classes to count.
+    """
+
+    def __init__(self, pairs: Pairs, space: LabelSpace):
+        self._pairs, self._space = pairs, space
+        self._histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
+        self._problems: list[Problem] = [
+            Problem(printable(path), "has no partner (an image without a label or the reverse)")
+            for path in pairs.orphans
+        ]
+        self._bad: list[int] = []
+        self._palette = CommonPalette()
+        self._unmapped: Counter[str] = Counter()  # id -> samples
+        self._with_unmapped = 0
+        self._constant: set[int | None] = set()
+        self._varying: set[int] = set()
+
+    def add(self, position: int, found: SampleCheck) -> None:
+        """Count a sample.
+
+        Args:
+            position: of the sample.
+            found: in it.
+        """
+        self._histogram += found.histogram
+        self._problems += found.problems
+        if any(problem.error for problem in found.problems):
+            self._bad.append(position)
+        else:
+            self._constant.add(found.constant)
+        self._palette.add(self._pairs.labels[position], found.palette)
+        self._unmapped.update(found.unmapped)
+        self._with_unmapped += bool(found.unmapped)
+        self._varying |= found.varying
+
+    def report(self, role: str) -> DatasetAudit:
+        """What was found in all samples."""
+        together = [self._palette.problem(), self._unmapped_ids(), self._wrong_channel()]
+        return DatasetAudit(
+            role=role,
+            name=self._pairs.name,
+            samples=len(self._pairs),
+            pixels={name: int(self._histogram[train_id]) for train_id, name in enumerate(self._space.classes)},
+            ignored=int(self._histogram[IGNORE_LABEL]),
+            problems=[*self._problems, *filter(None, together)],
+            bad=self._bad,
+            palette=self._palette.colours,
+        )
+
+    def _unmapped_ids(self) -> Problem | None:
+        samples = len(self._pairs)
+        if self._with_unmapped <= max(1, FEW * samples):
+            return None
+        ids = ", ".join(f"{value} in {count}" for value, count in self._unmapped.most_common(8))
+        more = ", ..." if len(self._unmapped) > 8 else ""
+        what = (
+            f"has ids that its table does not map in {self._with_unmapped} of {samples} samples ({ids}{more}): the"
+            " table is not that of these files. Map the ids, if only to ignore"
+        )
+        return Problem(self._pairs.name, what, whole_set=True)
+
+    def _wrong_channel(self) -> Problem | None:
+        if len(self._constant) != 1 or None in self._constant or not self._varying:
+            return None
+        (value,), read = self._constant, self._pairs.dataset.channel
+        others = " and ".join(map(str, sorted(self._varying)))
+        what = (
+            f"has nothing but {value} in channel {read} of its labels, while channel {others} varies: is the id there?"
+            " Then set channel"
+        )
+        return Problem(self._pairs.name, what, error=False, whole_set=True)
