@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from hrs_keras.errors import RecipeError
@@ -21,68 +20,7 @@ from hrs_keras.recipe.encoder import Encoder
 from hrs_keras.recipe.explaining import explain
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.recipe.types import STORED
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 with what recipes want: 1e-4 is a number, and what people mistake is an error."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in seen:
-                    raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} again", problem_mark=key.start_mark)
-                seen.add((key.tag, key.value))
-        return node
-
-    def construct_scalar(self, node: Any) -> Any:
-        """Read surrogate pairs as JSON does, which YAML would take for two characters that no file can hold."""
-        text = super().construct_scalar(node)
-        try:
-            return text.encode("utf-16", "surrogatepass").decode("utf-16")
-        except UnicodeDecodeError:
-            raise yaml.MarkedYAMLError(
-                problem=f"{text!r} has half of a character (one surrogate of a pair)", problem_mark=node.start_mark
-            ) from None
-
-    def construct_yaml_int(self, node: Any) -> Any:
-        """Refuse ``010``, which YAML 1.1 reads as octal, and most people as ten."""
-        text = node.value.replace("_", "")
-        if re.fullmatch("[-+]?0[0-7]+", text) and int(text, 8) != int(text):
-            raise yaml.MarkedYAMLError(
-                problem=f"{node.value} is {int(text, 8)} in YAML, because it begins with a zero; write {int(text)}, or"
-                " put it in quotes if it is a text",
-                problem_mark=node.start_mark,
-            )
-        return super().construct_yaml_int(node)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
-
-
-def _parse_yaml(text: str, what: str) -> Any:
-    try:
-        return _unshared(yaml.load(text, _Loader))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise RecipeError(f"{what} is not valid YAML{where}: {error.problem or error.context}") from None
-    # ValueError: such as the date 2024-13-01. RecursionError: an alias inside of its own anchor.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{what} is not valid YAML: {error}") from None
-
-
-def _unshared(tree: Any) -> Any:
-    """A copy in which no two places are the same object (as YAML aliases are), so that one can be overridden."""
-    if isinstance(tree, dict):
-        return {key: _unshared(value) for key, value in tree.items()}
-    return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
+from hrs_keras.recipe.yaml_text import parse_yaml
 
 
 def load_recipe(
@@ -211,7 +149,7 @@ def read_mapping(path: Path, what: str = "a recipe", by: str = "") -> dict[str, 
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RecipeError(f"cannot read the {what.split()[-1]} {path}{by}: {reason}") from None
-    tree = _parse_yaml(text, str(path))
+    tree = parse_yaml(text, str(path))
     if not isinstance(tree, dict):
         found = "is empty" if tree is None else f"holds {reprlib.repr(tree)}"
         raise RecipeError(f"{path} {found}; {what} is a mapping of keys to values")
@@ -254,7 +192,7 @@ def _override(tree: dict[str, Any], text: str) -> None:
         raise RecipeError(
             f"override {text!r} wants the form key=value, for example train.steps=1000.{packaged.did_you_mean(text)}"
         )
-    parsed = _parse_yaml(value, f"override {text!r}: the value")
+    parsed = parse_yaml(value, f"override {text!r}: the value")
     *parents, last = key.split(".")
     node: Any = tree
     for part in parents:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-import yaml
 from pydantic import Field, SerializeAsAny, StrictBool, field_validator, model_validator
 
 from hrs_keras.errors import did_you_mean
@@ -16,6 +15,7 @@ from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder, without
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
 from hrs_keras.recipe.source_weighting import SourceWeighting
 from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section, Seed, Share
+from hrs_keras.recipe.yaml_text import dump_yaml
 
 ROLES = ("source", "target", "validation")
 Level = Literal["pixel", "region", "image"]
@@ -227,7 +227,7 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The resolved recipe as YAML text that :func:`load_recipe` reads back to an equal recipe."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+        return dump_yaml(self.to_dict())
 
     def digest(self) -> str:
         """12 hexadecimal digits that stand for the resolved recipe."""

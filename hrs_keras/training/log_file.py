@@ -52,14 +52,21 @@ class LogFile:
         # A crash of the machine may leave anything in the rows that were written last.
         head, *rows = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) or [""]
         columns = _fields(head)
-        whole = [row for row in rows if row.endswith("\n") and _fields(row) == columns]
-        kept = [row for row in whole if (number := row.split(",", 1)[0]).isdecimal() and int(number) <= step]
-        if kept:
+        kept = [row for row in rows if row.endswith("\n") and _is_row(_fields(row), len(columns), step)]
+        if kept and columns[0] == "step":
             write_text(self._path, "".join([head, *kept]))
         else:
             self._path.unlink()  # the header may be cut off, too
 
 
-def _fields(line: str) -> int:
-    """How many fields a line has; the names of classes, which are in the header, may hold commas."""
-    return len(next(csv.reader([line]), []))
+def _fields(line: str) -> list[str]:
+    """The fields of a line; the names of classes, which are in the header, may hold commas."""
+    return next(csv.reader([line]), [])
+
+
+def _is_row(fields: list[str], count: int, last: int) -> bool:
+    """Whether there are ``count`` numbers, of which the first is a step up to ``last``."""
+    try:
+        return len([float(field) for field in fields]) == count and int(fields[0]) <= last
+    except ValueError:
+        return False

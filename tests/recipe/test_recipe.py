@@ -88,7 +88,7 @@ def test_missing_parent_is_named_with_its_child(camvid_recipe):
         ("- 1\n- 2\n", r"holds \[1, 2\]; a recipe is a mapping"),
         ("a: [1\n", r"not valid YAML in line 2, column 1"),
         ("seed: 1\ndata: {root: a}\nseed: 2\n", "not valid YAML in line 3, column 1: the key 'seed' again"),
-        ("seed: 2024-13-01\n", "not valid YAML: month must be in"),
+        ("seed: 0b_\n", "not valid YAML: invalid literal for int"),
         ("a: &a [*a]\n", "not valid YAML: "),
         ("extends: 3\n", "extends wants the file name of a recipe, found 3"),
         ("extends: [a.yaml]\n", "extends wants the file name of a recipe"),
@@ -101,6 +101,21 @@ def test_missing_parent_is_named_with_its_child(camvid_recipe):
 def test_files_that_are_no_recipe(camvid_recipe, text, message):
     with pytest.raises(RecipeError, match=message):
         load_recipe(camvid_recipe(text, whole=True))
+
+
+@pytest.mark.fault(
+    "a set, bytes or another YAML object as a recipe's value", "refused, with its line: it would be taken apart"
+)
+@pytest.mark.parametrize(
+    "value", ["!!set {pixel, region}", "!!binary cGl4ZWw=", "!!omap [pixel: 1]", "!!python/none 0"]
+)
+def test_objects_are_no_values(camvid_recipe, value):
+    with pytest.raises(RecipeError, match=r"not valid YAML in line \d+, column \d+: could not .* the tag"):
+        load_recipe(camvid_recipe(f"method: {{levels: {value}}}\n"))
+
+
+def test_a_date_is_text(camvid_recipe):
+    assert load_recipe(camvid_recipe("name: 2024-01-02\n")).name == "2024-01-02"
 
 
 def test_binary_file_is_no_recipe(tmp_path):

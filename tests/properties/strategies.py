@@ -1,0 +1,112 @@
+"""What strangers write: values, texts, names of files, and damage to files."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+MORE_CASES = 20
+"""Times as many in a round of ``make fuzz``."""
+
+
+def cases(number: int) -> settings:
+    """So many cases in ``make test``."""
+    fuzzing = settings.get_current_profile_name() == "fuzz"
+    return settings(max_examples=number * (MORE_CASES if fuzzing else 1))
+
+
+# ---- values ------------------------------------------------------------------------------------------------------
+
+_words = st.sampled_from(
+    ["", " ", "null", "~", "1e-4", "road", "ignore", "*", "a/*.png", "{split}", "$x$", "a|b", "\n"]
+)
+texts = st.text(max_size=12) | _words | st.text(st.characters(categories=["Cc", "Co", "Zl"]), max_size=3)
+halves = st.text(st.characters(categories=["Cs"]), min_size=1, max_size=2)
+"""Surrogates, of which YAML and JSON can name one without the other of its pair."""
+numbers = (
+    st.integers(-2, 300)
+    | st.integers()
+    | st.sampled_from([2**31 - 1, 2**31, 2**63, 2**64, 10**400])
+    | st.floats()
+    | st.floats(0, 1)
+)
+keys = texts | st.integers(-1, 300) | st.booleans() | st.none()
+plain = st.none() | st.booleans() | numbers | texts
+"""What JSON holds at its leaves; NaN and infinity, which Python's JSON has, too."""
+json_values = st.recursive(
+    plain, lambda below: st.lists(below, max_size=4) | st.dictionaries(texts, below, max_size=4), max_leaves=8
+)
+values = st.recursive(
+    plain, lambda below: st.lists(below, max_size=4) | st.dictionaries(keys, below, max_size=4), max_leaves=8
+)
+"""Plain data as YAML gives it: keys need not be texts."""
+_sets = st.frozensets(st.integers(0, 9), max_size=3).map(set)
+yaml_values = st.recursive(
+    plain | halves | st.dates() | st.datetimes() | st.binary(max_size=4) | _sets,
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(keys, below, max_size=4),
+    max_leaves=8,
+)
+
+
+# ---- a value anywhere in a tree ----------------------------------------------------------------------------------
+
+
+def paths_in(tree: Any, prefix: tuple = ()) -> list[tuple]:
+    """The way to every place in plain data, but for the whole."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [path for key, below in items for path in ((*prefix, key), *paths_in(below, (*prefix, key)))]
+
+
+def at(tree: Any, path: tuple) -> Any:
+    """What lies there."""
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+def with_value(tree: Any, path: tuple, value: Any) -> Any:
+    """A copy that has another value there."""
+    tree = copy.deepcopy(tree)
+    at(tree, path[:-1])[path[-1]] = value
+    return tree
+
+
+def anywhere(tree: Any, values: st.SearchStrategy) -> st.SearchStrategy[tuple[tuple, Any]]:
+    """A place in ``tree``, and what is put there: one of ``values``, or what stands elsewhere in the tree."""
+    places = st.sampled_from(paths_in(tree))
+    return st.tuples(places, values | places.map(lambda path: copy.deepcopy(at(tree, path))))
+
+
+# ---- damage ------------------------------------------------------------------------------------------------------
+
+
+def damaged(contents: bytes) -> st.SearchStrategy[bytes]:
+    """The contents of a file cut off, or with bytes changed, left out, or put in."""
+    places = st.integers(0, len(contents) - 1)
+    cut = places.map(lambda end: contents[:end])
+    changed = st.tuples(places, st.integers(1, 255)).map(lambda at: _xor(contents, *at))
+    removed = st.tuples(places, st.integers(1, 64)).map(lambda at: contents[: at[0]] + contents[at[0] + at[1] :])
+    inserted = st.tuples(places, st.binary(min_size=1, max_size=8)).map(
+        lambda at: contents[: at[0]] + at[1] + contents[at[0] :]
+    )
+    overwritten = st.tuples(places, st.integers(1, 64)).map(
+        lambda at: contents[: at[0]] + bytes(len(contents[at[0] : at[0] + at[1]])) + contents[at[0] + at[1] :]
+    )
+    return cut | changed | removed | inserted | overwritten | st.binary(max_size=64)
+
+
+def _xor(contents: bytes, position: int, bits: int) -> bytes:
+    return contents[:position] + bytes([contents[position] ^ bits]) + contents[position + 1 :]
+
+
+def damaged_text(text: str) -> st.SearchStrategy[bytes]:
+    """A text file with a line left out, twice, or indented otherwise; or damaged as any file."""
+    lines = text.splitlines(keepends=True)
+    places = st.integers(0, len(lines) - 1)
+    edits: list[Callable[[str], str]] = [lambda line: "", lambda line: line * 2, lambda line: " " + line, str.strip]
+    edited = st.tuples(places, st.sampled_from(edits)).map(
+        lambda edit: "".join([*lines[: edit[0]], edit[1](lines[edit[0]]), *lines[edit[0] + 1 :]]).encode()
+    )
+    return edited | damaged(text.encode())
