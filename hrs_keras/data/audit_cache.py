@@ -17,7 +17,7 @@ from hrs_keras.system.files import publish
 
 log = logging.getLogger(__name__)
 
-_VERSION = 3  # of what an audit finds: another one finds nothing in the cache
+_VERSION = 4  # of what an audit finds: another one finds nothing in the cache
 
 
 def cache_file(pairs: Pairs, space: LabelSpace) -> Path | None:
@@ -30,7 +30,7 @@ def cache_file(pairs: Pairs, space: LabelSpace) -> Path | None:
         "dataset": pairs.dataset.model_dump(mode="json", exclude={"subset"}),
         "ids": list(pairs.dataset.table().items()),
         "classes": space.classes,
-        "files": [_fingerprint(path) for path in (*pairs.images, *pairs.labels, *pairs.orphans)],
+        "files": [_fingerprint(path) for path in (*pairs.images, *pairs.labels, *pairs.orphans, *pairs.passed_over)],
     }
     digest = hashlib.sha256(json.dumps(subject).encode()).hexdigest()[:32]
     try:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.data.alignment import orientation_doubt, size_problem
 from hrs_keras.data.decode import (
     IdMap,
     apply_crop,
@@ -16,9 +17,10 @@ from hrs_keras.data.decode import (
     decode_palette_label,
     decode_raw_label,
 )
+from hrs_keras.data.image_files import Header, read_header
 from hrs_keras.data.palettes import used_colours
 from hrs_keras.data.report import Problem
-from hrs_keras.errors import printable, reason
+from hrs_keras.errors import DataError, printable, reason
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.recipe.data import Dataset
 from hrs_keras.system import storage
@@ -28,7 +30,7 @@ from hrs_keras.system.storage import StoragePath
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PALETTE = 3
 _GREY = (0, 4)
-
+_DARK = 16  # of 255: cameras of 10 and 12 bits, whose values were stored in 16 as they are, stay below
 
 _Decoded = TypeVar("_Decoded")
 
@@ -79,11 +81,11 @@ def check_sample(image: StoragePath, label: StoragePath, dataset: Dataset, ids: 
 
 def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap) -> SampleCheck:
     colour_type = _check_encoding(label, dataset)
+    header = _header(image)
     pixels = _decoded(image, decode_image)
     raw, palette = _decoded(label, lambda path: _raw_and_palette(path, dataset))
-    if pixels.shape[:2] != raw.shape:
-        (h, w), (height, width) = raw.shape, pixels.shape[:2]
-        raise _UnusableError(label, f"is {h}x{w} (height x width), its image {image.name} is {height}x{width}")
+    if wrong := size_problem(raw.shape, image.name, header):
+        raise _UnusableError(label, wrong)
     bounds = (dataset.crop.rows, dataset.crop.columns)
     for side, bound, length in zip(("rows", "columns"), bounds, raw.shape, strict=True):
         if bound and bound[1] > length:
@@ -96,11 +98,32 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
         raise _UnusableError(label, _unmapped(shown, counts[unknown].sum(), colour_type, varying), shown)
     histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
     np.add.at(histogram, ids(tf.constant(values, tf.int32)).numpy(), counts)
+    doubts = filter(None, [orientation_doubt(label.name, header), _darkness(header, pixels)])
     return SampleCheck(
         histogram,
+        [Problem(printable(image), doubt, error=False) for doubt in doubts],
         palette={} if palette is None else used_colours(values, palette),
         constant=int(values[0]) if len(values) == 1 else None,
         varying=varying,
+    )
+
+
+def _header(path: StoragePath) -> Header:
+    try:
+        with storage.reading(str(path)) as file:
+            return read_header(file)
+    except DataError as error:
+        raise _UnusableError(path, str(error)) from None
+    except (OSError, tf.errors.OpError) as error:
+        raise _UnusableError(path, f"cannot be read ({reason(error)})") from None
+
+
+def _darkness(header: Header, pixels: tf.Tensor) -> str | None:
+    if header.bits < 16 or (brightest := int(tf.reduce_max(pixels))) >= _DARK:
+        return None
+    return (
+        f"has 16 bits a channel, of which the upper 8 are read, and is nearly black in these ({brightest} of 255 at"
+        " most): scale its values up to 65535"
     )
 
 
@@ -162,6 +185,9 @@ def _check_encoding(path: StoragePath, dataset: Dataset) -> int:
         raise _UnusableError(path, "is not a PNG file" if header else "is empty")
     bits, colour_type = struct.unpack(">BB", header[24:26])
     if wrong := _wrong_encoding(bits, colour_type, dataset):
+        raise _UnusableError(path, wrong)
+    if (turn := _header(path).orientation) != 1:
+        wrong = f"has an EXIF orientation ({turn}), but a label is read as it is stored: turn its pixels, and remove that"
         raise _UnusableError(path, wrong)
     return colour_type
 

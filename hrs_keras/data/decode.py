@@ -6,8 +6,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from hrs_keras.data.image_files import orientation_of, says_no_orientation
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 from hrs_keras.recipe.data import Crop, Dataset
+
+_HEAD = 2**12  # first bytes of a file, which in most hold all that comes before the pixels
+# EXIF orientation 1 to 8 -> whether an image is stored transposed; whether its rows, its columns are stored reversed
+_TURNS = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 1], [0, 1, 0], [1, 0, 0], [1, 0, 1], [1, 1, 1], [1, 1, 0]], bool)
 
 
 def decode_image(path: tf.Tensor | str) -> tf.Tensor:
@@ -17,7 +22,7 @@ def decode_image(path: tf.Tensor | str) -> tf.Tensor:
         path: of the file; scalar string.
 
     Returns:
-        [h, w, 3] uint8, before the crop.
+        [h, w, 3] uint8, before the crop; upright, as the file's EXIF data say.
 
     Raises:
         tf.errors.OpError: the file cannot be read or decoded.
@@ -26,9 +31,36 @@ def decode_image(path: tf.Tensor | str) -> tf.Tensor:
 
 
 def decode_image_bytes(contents: tf.Tensor) -> tf.Tensor:
-    """Decode the contents of a PNG or JPEG file, a scalar string, to [h, w, 3] uint8."""
+    """Decode the contents of a PNG or JPEG file, a scalar string, to [h, w, 3] uint8, upright."""
     image = tf.io.decode_image(contents, channels=3, expand_animations=False)
-    return tf.ensure_shape(image, [None, None, 3])
+    image = tf.ensure_shape(image, [None, None, 3])
+    # To give Python a whole file takes long: what nearly all files need is seen in their first bytes.
+    head = tf.strings.substr(contents, 0, _HEAD)
+    says_none = tf.numpy_function(_says_no_orientation, [head], tf.bool, stateful=False)
+    return tf.cond(says_none, lambda: image, lambda: _turned_upright(image, contents))
+
+
+def _turned_upright(image: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:
+    """[h, w, 3] as stored -> upright, as the file's EXIF data say."""
+    number = tf.numpy_function(_orientation, [contents], tf.int64, stateful=False)
+    transposed, reversed_sides = tf.split(tf.gather(_TURNS, number - 1), [1, 2])
+    image = tf.cond(transposed[0], lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+    return tf.reverse(image, tf.where(reversed_sides)[:, 0])
+
+
+@tf.autograph.experimental.do_not_convert
+def _says_no_orientation(head: bytes | np.ndarray) -> np.bool_:
+    return np.bool_(says_no_orientation(_bytes(head)))
+
+
+@tf.autograph.experimental.do_not_convert
+def _orientation(contents: bytes | np.ndarray) -> np.int64:
+    return np.int64(orientation_of(_bytes(contents)))
+
+
+def _bytes(contents: bytes | np.ndarray) -> bytes:
+    """What TensorFlow hands over inside a graph; outside of one it hands over an array that holds it."""
+    return contents.item() if isinstance(contents, np.ndarray) else contents
 
 
 def decode_raw_label(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
@@ -67,8 +99,7 @@ def decode_channels(contents: tf.Tensor | bytes, bits: int) -> tf.Tensor:
 
 
 def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
-    # Inside a graph TensorFlow hands over bytes, outside of one an array that holds them.
-    return decode_palette_label(contents.item() if isinstance(contents, np.ndarray) else contents)[0]
+    return decode_palette_label(_bytes(contents))[0]
 
 
 def decode_palette_label(contents: bytes) -> tuple[np.ndarray, np.ndarray]:

@@ -1,16 +1,19 @@
 """Finding images and the labels that belong to them."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.data.file_names import IMAGE_SUFFIXES, is_image_name, is_litter
 from hrs_keras.data.records import Record
 from hrs_keras.data.report import DatasetAudit
-from hrs_keras.errors import DataError, reason
+from hrs_keras.errors import DataError, printable, reason
 from hrs_keras.recipe.data import Dataset
 from hrs_keras.system import storage
 from hrs_keras.system.storage import StoragePath
@@ -25,6 +28,7 @@ class Pairs:
         name: what messages call the data set.
         images, labels: the files of each sample.
         orphans: images without a label, and labels without an image.
+        passed_over: files that might be partners of orphans, but by their names are no images.
         records: where each sample is stored, if the data was prepared; the files need not exist then.
         fingerprints: size in bytes and time of the last change in ns of each sample's image, and of its label, if the
             data was prepared; None for files, which are looked at.
@@ -36,6 +40,7 @@ class Pairs:
     images: tuple[StoragePath, ...]
     labels: tuple[StoragePath, ...]
     orphans: tuple[StoragePath, ...] = ()
+    passed_over: tuple[StoragePath, ...] = ()
     records: tuple[Record, ...] | None = None
     fingerprints: tuple[tuple[tuple[int, int], tuple[int, int]], ...] | None = None
     audited: DatasetAudit | None = None
@@ -53,6 +58,7 @@ class Pairs:
             records=None if self.records is None else tuple(self.records[i] for i in keep),
             fingerprints=None if self.fingerprints is None else tuple(self.fingerprints[i] for i in keep),
             orphans=(),
+            passed_over=(),
         )
 
     def subset(self, amount: float | int | None, seed: int) -> "Pairs":
@@ -73,7 +79,19 @@ class Pairs:
                 f"{self.name}: subset: {amount} asks for more than the {len(self)} usable samples there are"
             )
         chosen = set(np.random.default_rng(seed).permutation(len(self))[:count].tolist())
-        return replace(self.without(set(range(len(self))) - chosen), orphans=self.orphans)
+        return replace(self.without(set(range(len(self))) - chosen), orphans=self.orphans, passed_over=self.passed_over)
+
+
+class _File(NamedTuple):
+    """A file that a pattern matches.
+
+    Attributes:
+        path: of it.
+        spelt: the key of its sample as the name spells it; keys themselves are normalised.
+    """
+
+    path: StoragePath
+    spelt: str
 
 
 def folder_of(dataset: Dataset, root: StoragePath) -> StoragePath:
@@ -84,7 +102,9 @@ def folder_of(dataset: Dataset, root: StoragePath) -> StoragePath:
 def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
     """List the files of a data set, and pair images with labels.
 
-    An image and a label belong together if the ``*`` of their patterns stand for the same text.
+    An image and a label belong together if the ``*`` of their patterns stand for the same text, however its accents
+    are encoded. A suffix counts in small letters and in capitals. No samples are: what is hidden, folders at the end of
+    a pattern, tools' folders, and files of no image suffix where a pattern leaves it open.
 
     Args:
         root: the folder that ``dataset.root`` is relative to, from :func:`hrs_keras.system.storage.path_of`.
@@ -100,43 +120,53 @@ def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
             f"the data set folder {folder} does not exist; set data.root (now {root}) or the data set's root"
         )
     patterns = [pattern.replace("{split}", dataset.split) for pattern in (dataset.images, dataset.labels)]
-    images, labels = (_by_key(folder, pattern) for pattern in patterns)
-    common = sorted(images.keys() & labels.keys())
+    (images, other_images), (labels, other_labels) = (_by_key(folder, pattern) for pattern in patterns)
+    common = sorted(images.keys() & labels.keys(), key=lambda key: images[key].spelt)
+    others = other_images | other_labels
     if not common:
         raise DataError(
             f"{name}: no image with a label. {len(images)} files match images: {patterns[0]!r} and {len(labels)} match"
-            f" labels: {patterns[1]!r}" + _example(images, labels)
+            f" labels: {patterns[1]!r}" + _example(images, labels) + _passed_over(others)
         )
-    orphans = [
-        files[key] for files, other in ((images, labels), (labels, images)) for key in files.keys() - other.keys()
-    ]
+    alone = {key: file for key, file in (*images.items(), *labels.items()) if (key in images) != (key in labels)}
     return Pairs(
         dataset=dataset,
         name=name,
-        images=tuple(images[key] for key in common),
-        labels=tuple(labels[key] for key in common),
-        orphans=tuple(sorted(orphans)),
+        images=tuple(images[key].path for key in common),
+        labels=tuple(labels[key].path for key in common),
+        orphans=tuple(sorted(file.path for file in alone.values())),
+        passed_over=tuple(sorted(others[key].path for key in alone.keys() & others.keys())),
     )
 
 
-def _by_key(folder: StoragePath, pattern: str) -> dict[str, StoragePath]:
-    """Key of a sample -> its file. The key is what the ``*`` matched, without a suffix that the pattern leaves open."""
-    found: dict[str, StoragePath] = {}
+def _by_key(folder: StoragePath, pattern: str) -> tuple[dict[str, _File], dict[str, _File]]:
+    """Key of a sample -> its file; and the same for files that are no images by their names.
+
+    The key is what the ``*`` matched, without a suffix that the pattern leaves open.
+    """
+    found: dict[str, _File] = {}
+    others: dict[str, _File] = {}
+    any_suffix = pattern.endswith("*")
     try:
         for path, matched in _matches(folder, PurePosixPath(pattern).parts):
-            key = "/".join(matched)
-            if pattern.endswith("*"):
-                key = key.removesuffix(path.suffix)
-            if key in found:
+            spelt = "/".join(matched)
+            if any_suffix:
+                spelt = spelt.removesuffix(path.suffix)
+            key, file = _normalised(spelt), _File(path, spelt)
+            if any_suffix and not is_image_name(path):
+                others[key] = file
+            elif key in found:
                 raise DataError(
-                    f"{found[key]} and {path} stand for the same sample; keep one or narrow the pattern {pattern!r}"
+                    f"{found[key].path} and {path} stand for the same sample; keep one or narrow the pattern"
+                    f" {pattern!r}"
                 )
-            found[key] = path
+            else:
+                found[key] = file
     except OSError as error:
         raise DataError(f"cannot list {error.filename}: {error.strerror}") from None
     except tf.errors.OpError as error:
         raise DataError(f"cannot list the files below {folder}: {reason(error)}") from None
-    return found
+    return found, others
 
 
 def _matches(folder: StoragePath, parts: Sequence[str]) -> Iterator[tuple[StoragePath, tuple[str, ...]]]:
@@ -145,16 +175,46 @@ def _matches(folder: StoragePath, parts: Sequence[str]) -> Iterator[tuple[Storag
     ``Path.glob`` will not do: it silently skips folders that it cannot read, and gives ``?`` and ``[`` a meaning.
     """
     part, *rest = parts
-    regex = re.compile("(.*)".join(map(re.escape, part.split("*"))), re.DOTALL)
-    for name in storage.list_folder(folder) if "*" in part else [part]:
-        match, path = regex.fullmatch(name), folder / name
-        if match and rest and storage.is_dir(path):
+    regex = _regex(part)
+    for name in _names(folder, part):
+        match, path = regex.fullmatch(name) or regex.fullmatch(_normalised(name)), folder / name
+        if not match or storage.is_dir(path) != bool(rest):
+            continue
+        if rest:
             yield from ((file, (*match.groups(), *deeper)) for file, deeper in _matches(path, rest))
-        elif match and not rest and storage.exists(path):
+        else:
             yield path, match.groups()
 
 
-def _example(images: dict[str, StoragePath], labels: dict[str, StoragePath]) -> str:
+def _names(folder: StoragePath, part: str) -> list[str]:
+    """The names in a folder that may match a part of a pattern; a name without ``*`` may be spelt otherwise there."""
+    if "*" not in part and storage.exists(folder / part):
+        return [part]
+    return [name for name in storage.list_folder(folder) if part.startswith(".") or not is_litter(name)]
+
+
+def _regex(part: str) -> re.Pattern[str]:
+    """A part of a pattern, whose suffix may be in small letters or in capitals."""
+    part = _normalised(part)
+    suffix = PurePosixPath(part).suffix
+    stem, suffix = (part, "") if "*" in suffix else (part.removesuffix(suffix), suffix)
+    return re.compile("(.*)".join(map(re.escape, stem.split("*"))) + f"(?i:{re.escape(suffix)})", re.DOTALL)
+
+
+def _normalised(name: str) -> str:
+    """A name with each accent as part of its letter: as macOS stores names, an accent is a letter of its own."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _example(images: dict[str, _File], labels: dict[str, _File]) -> str:
     if not images or not labels:
         return ""
     return f"; an image's key is {min(images)!r}, a label's {min(labels)!r}: they must be equal"
+
+
+def _passed_over(others: dict[str, _File]) -> str:
+    if not others:
+        return ""
+    first = printable(min(file.path for file in others.values()))
+    suffixes = ", ".join(IMAGE_SUFFIXES)
+    return f"; {len(others)} more are passed over, whose names do not end in {suffixes} ({first}, for one)"

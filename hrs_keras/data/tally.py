@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 
 from hrs_keras.data.check import SampleCheck
+from hrs_keras.data.file_names import IMAGE_SUFFIXES
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.palettes import CommonPalette
 from hrs_keras.data.report import DatasetAudit, Problem
@@ -27,9 +28,11 @@ class Tally:
     def __init__(self, pairs: Pairs, space: LabelSpace):
         self._pairs, self._space = pairs, space
         self._histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
-        self._problems: list[Problem] = [
-            Problem(printable(path), "has no partner (an image without a label or the reverse)")
-            for path in pairs.orphans
+        alone = "has no partner (an image without a label or the reverse)"
+        other = f"is passed over: its name does not end in {', '.join(IMAGE_SUFFIXES)}"
+        self._problems = [
+            *(Problem(printable(path), alone) for path in pairs.orphans),
+            *(Problem(printable(path), other, error=False) for path in pairs.passed_over),
         ]
         self._bad: list[int] = []
         self._palette = CommonPalette()

@@ -1,32 +1,22 @@
 """Reading images of any size, upright and checked, ahead of their use."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 
+from hrs_keras.data.image_files import read_header
 from hrs_keras.errors import DataError, printable, reason
-from hrs_keras.media.exif import orientation, upright
 from hrs_keras.system.threads import read_ahead
-
-# Not Image.open for these: it has a limit on pixels of its own, and calls the JPEG files of many cameras MPO.
-_READERS: dict[bytes, Callable[[BinaryIO], Image.Image]] = {
-    b"\x89PNG\r\n\x1a\n": PngImageFile,
-    b"\xff\xd8\xff": JpegImageFile,
-}
 
 _READING_THREADS = 4
 
 
 def read_image(path: Path, max_pixels: int) -> np.ndarray:
-    """Read a PNG or JPEG file, decoded as in training and turned upright as its EXIF data say.
+    """Read a PNG or JPEG file, decoded as in training: upright.
 
     Args:
         path: the file.
@@ -43,8 +33,12 @@ def read_image(path: Path, max_pixels: int) -> np.ndarray:
     from hrs_keras.data.decode import decode_image
 
     try:
-        orientation = _check_header(path, max_pixels)
-        return upright(decode_image(os.fsencode(path)).numpy(), orientation)
+        with open(path, "rb") as file:
+            height, width = read_header(file).stored
+        check_pixels(width, height, max_pixels)
+        return decode_image(os.fsencode(path)).numpy()
+    except OSError as error:
+        raise DataError(f"{printable(path)}: cannot be read ({error.strerror})") from None
     except DataError as error:
         raise DataError(f"{printable(path)}: {error}") from None
     except tf.errors.OpError as error:
@@ -62,38 +56,6 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
             f"has {height}x{width} pixels (height x width), more than {max_pixels};"
             " scale it down, or raise --max-pixels"
         )
-
-
-def _check_header(path: Path, max_pixels: int) -> int:
-    """The EXIF orientation of a PNG or JPEG file that may be decoded; reads its header alone."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(8)
-            reader = next((reader for magic, reader in _READERS.items() if start.startswith(magic)), None)
-            if reader is None:
-                raise DataError(_other_file_type(path) if start else "is empty")
-            file.seek(0)
-            header = _opened(reader, file)
-            check_pixels(*header.size, max_pixels)
-            return orientation(header)
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})") from None
-
-
-def _opened(reader: Callable[[BinaryIO], Image.Image], file: BinaryIO) -> Image.Image:
-    try:
-        return reader(file)
-    # Pillow has no common base for what it raises on a broken file: OSError, SyntaxError, struct.error, ...
-    except Exception as error:
-        raise DataError(f"cannot be decoded ({error})") from None
-
-
-def _other_file_type(path: Path) -> str:
-    try:
-        with Image.open(path) as image:
-            return f"is a {image.format} file; convert it to PNG or JPEG"
-    except Exception:  # no format that Pillow knows; see above for its exceptions
-        return "is neither a PNG nor a JPEG file"
 
 
 def read_images(

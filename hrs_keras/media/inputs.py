@@ -9,11 +9,11 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from hrs_keras.data.file_names import IMAGE_SUFFIXES, TOOL_FOLDERS, is_image_name, is_litter
 from hrs_keras.errors import DataError, printable
 
 log = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
@@ -70,15 +70,17 @@ def log_skipped(message: str) -> None:
 
 def _expand(given: Path) -> list[Path]:
     if given.is_dir():
-        visible = (path for path in given.iterdir() if not path.name.startswith("."))
-        found = sorted(path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
+        files = (path for path in given.iterdir() if is_image_name(path) and not is_litter(path.name))
+        found = sorted(path for path in files if not path.is_dir())
         nothing = f"holds no image ({', '.join(IMAGE_SUFFIXES)}); videos are given by name or by a pattern"
     elif given.is_file():
         return [given]
     elif glob.escape(str(given)) != str(given):
         suffixes = IMAGE_SUFFIXES + VIDEO_SUFFIXES
-        matches = sorted(map(Path, glob.glob(str(given), recursive=True)))
-        found = [path for path in matches if path.suffix.lower() in suffixes and not path.is_dir()]
+        matches = sorted(map(Path, glob.glob(str(given), recursive=True)))  # leaves out what is hidden
+        litter = TOOL_FOLDERS.difference(given.parts)
+        files = (path for path in matches if path.suffix.lower() in suffixes and litter.isdisjoint(path.parts))
+        found = [path for path in files if not path.is_dir()]
         nothing = f"matches no image or video ({', '.join(suffixes)})"
     else:
         what = "is neither a file nor a folder" if os.path.lexists(given) else "does not exist"

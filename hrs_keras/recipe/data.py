@@ -18,7 +18,7 @@ class Crop(Section):
     """The part of an image and its label that is used.
 
     Attributes:
-        rows: [start, stop) in pixels of the file; None for all.
+        rows: [start, stop) in pixels of the upright image; None for all.
         columns: likewise.
     """
 

@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from hrs_keras.data.image_files import orientation
 from hrs_keras.errors import DataError, ServingError
-from hrs_keras.media.exif import orientation
 from hrs_keras.serving.rest import RestTransport
 from hrs_keras.serving.transport import ServedModel, Transport
 

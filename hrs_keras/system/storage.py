@@ -5,7 +5,9 @@ object. What a file system raises is passed on: OSError, or ``tf.errors.OpError`
 """
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import tensorflow as tf
 
@@ -71,6 +73,11 @@ def read(path: str) -> bytes:
     """A whole file; raises OSError or tf.errors.OpError."""
     with tf.io.gfile.GFile(path, "rb") as file:
         return file.read()
+
+
+def reading(path: str) -> AbstractContextManager[BinaryIO]:
+    """A file opened to read its bytes; raises OSError or tf.errors.OpError, as reading does."""
+    return tf.io.gfile.GFile(path, "rb") if is_remote(path) else open(path, "rb")
 
 
 def read_at(path: str, offset: int, length: int) -> bytes:

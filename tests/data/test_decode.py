@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cityscapesscripts.helpers.labels import id2label
-from PIL import Image
+from PIL import Image, ImageOps
+from support.sample_images import turned
 
 from hrs_keras.data.decode import (
     IdMap,
@@ -188,6 +189,24 @@ def test_images_are_read_as_rgb(tmp_path, save):
     np.testing.assert_array_equal(grey, np.repeat(pixels[..., :1], 3, -1))
     jpeg = decode_image(str(save(tmp_path / "x.jpg", np.full((8, 8, 3), (250, 10, 10)))))
     assert jpeg.dtype == tf.uint8 and np.abs(jpeg.numpy().astype(int) - (250, 10, 10)).max() < 6
+
+
+@pytest.mark.parametrize("turn", range(10))
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_images_are_read_upright(tmp_path, suffix, turn):
+    """As Pillow turns them, inside of a pipeline as outside of one; 0 and 9 are no orientations."""
+    noise = Image.fromarray(RNG.integers(0, 256, (4, 6, 3)).astype(np.uint8))
+    smooth = noise.resize((60, 40), Image.Resampling.BICUBIC)
+    path = str(tmp_path / f"x{suffix}")
+    smooth.save(path, exif=turned(turn), **({"quality": 95} if suffix == ".jpg" else {}))
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image)).astype(int)
+    assert expected.shape == ((60, 40, 3) if 5 <= turn <= 8 else (40, 60, 3))
+    (in_pipeline,) = tf.data.Dataset.from_tensors(path).map(decode_image)
+    assert in_pipeline.dtype == tf.uint8
+    np.testing.assert_array_equal(in_pipeline, decode_image(path))
+    # Two decoders of JPEG differ by a little, a wrong turn by 70 or so.
+    assert np.abs(in_pipeline.numpy() - expected).mean() <= (0 if suffix == ".png" else 3)
 
 
 @pytest.mark.parametrize(

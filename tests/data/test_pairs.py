@@ -1,6 +1,7 @@
 """Finding pairs: keys, orphans, duplicates, and which samples a subset takes."""
 
 import os
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
@@ -135,6 +136,114 @@ def test_unreadable_folder_is_not_passed_over(touch):
             find_pairs(dataset("i/*/*.png", "l/*/*.png"), root)
     finally:
         (root / "set/i/y").chmod(0o755)
+
+
+# ---- what is no sample -----------------------------------------------------------------------------------------
+
+LITTER = [
+    ".DS_Store",  # macOS
+    "._a.png",  # macOS on other file systems
+    ".hidden.png",
+    "Thumbs.db",  # Windows
+    "desktop.ini",
+    "Icon\r",  # macOS
+    "README",
+    "notes.txt",
+    ".ipynb_checkpoints/a-checkpoint.png",
+    "@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg",  # Synology
+    "__MACOSX/._a.png",
+    "a folder/b.png",
+    "folder.png/b.png",
+    "a.png.partial",
+]
+
+
+@pytest.mark.fault("hidden files, thumbnails, notes or folders among the images or labels", "they are no samples")
+@pytest.mark.parametrize("what", LITTER)
+@pytest.mark.parametrize("where", ["i", "l", "both"])
+def test_what_is_no_image_is_no_sample(touch, what, where):
+    folders = "il" if where == "both" else where
+    root = touch("i/a.png", "i/b.JPEG", "l/a.png", "l/b.png", *(f"{folder}/{what}" for folder in folders))
+    for labels in ("l/*", "l/*.png"):
+        pairs = find_pairs(dataset("i/*", labels), root)
+        assert names(root, pairs.images) == ["i/a.png", "i/b.JPEG"] and pairs.orphans == pairs.passed_over == ()
+
+
+@pytest.mark.parametrize("what", [".ipynb_checkpoints", "@eaDir", "lost+found", "$RECYCLE.BIN", "__MACOSX"])
+def test_no_sample_is_looked_for_in_hidden_and_tools_folders(touch, what):
+    root = touch("i/x/a.png", "l/x/a.png", f"i/{what}/b.png", f"l/{what}/b.png", f"i/{what}/c.png")
+    pairs = find_pairs(dataset("i/*/*.png", "l/*/*.png"), root)
+    assert names(root, pairs.images) == ["i/x/a.png"] and pairs.orphans == ()
+
+
+def test_what_is_hidden_is_found_where_the_pattern_says_so(touch):
+    root = touch(".i/a.png", ".i/.b.png", "l/a.png", "l/.b.png")
+    assert names(root, find_pairs(dataset(".i/*.png", "l/*.png"), root).images) == [".i/a.png"]
+    assert names(root, find_pairs(dataset(".i/.*.png", "l/.*.png"), root).labels) == ["l/.b.png"]
+
+
+@pytest.mark.fault("images of other formats where a pattern leaves the suffix open", "named: convert them")
+def test_images_of_other_formats_are_named(touch):
+    root = touch("i/a.webp", "i/b.bmp", "i/notes.txt", "l/a.png", "l/b.png")
+    with pytest.raises(DataError) as caught:
+        find_pairs(dataset("i/*", "l/*.png"), root)
+    assert str(caught.value).endswith(
+        "0 files match images: 'i/*' and 2 match labels: 'l/*.png'; 3 more are passed over, whose names do not end in"
+        f" .png, .jpg, .jpeg ({root}/set/i/a.webp, for one)"
+    )
+    touch("i/a.png")
+    pairs = find_pairs(dataset("i/*", "l/*.png"), root)
+    assert names(root, pairs.images) == ["i/a.png"]
+    assert names(root, pairs.orphans) == ["l/b.png"] and names(root, pairs.passed_over) == ["i/b.bmp"]
+
+
+def test_a_pattern_with_a_suffix_is_taken_at_its_word(touch):
+    """What the file is shows when it is read."""
+    root = touch("i/a.webp", "i/a.png", "l/a.png")
+    assert names(root, find_pairs(dataset("i/*.webp", "l/*.png"), root).images) == ["i/a.webp"]
+
+
+# ---- how names are spelt -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("capitals", ["i/a.PNG", "i/a.Png"])
+def test_a_suffix_in_capitals(touch, capitals):
+    root = touch(capitals, "i/b.png", "i/C.png", "l/a.png", "l/b.PNG", "l/c.png")
+    pairs = find_pairs(dataset("i/*.png", "l/*.png"), root)
+    assert names(root, pairs.images) == [capitals, "i/b.png"] and names(root, pairs.labels) == ["l/a.png", "l/b.PNG"]
+    assert names(root, pairs.orphans) == ["i/C.png", "l/c.png"]  # a key is taken as it is
+    touch("i/b.PNG")
+    with pytest.raises(DataError, match=r"i/b\.PNG and .*i/b\.png stand for the same sample"):
+        find_pairs(dataset("i/*.png", "l/*.png"), root)
+
+
+COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "straße_é") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize("image", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("label", [COMPOSED, DECOMPOSED])
+def test_accents_may_be_encoded_otherwise_in_images_labels_and_patterns(touch, image, label):
+    """Such as the label of a Mac beside the image of another system."""
+    assert COMPOSED != DECOMPOSED
+    root = touch(f"i/{image}0.png", f"{image}/{image}0.png", f"l/{label}0.png")
+    for pattern in (
+        "i/*.png",
+        f"i/{COMPOSED}*.png",
+        f"i/{DECOMPOSED}*.png",
+        f"{COMPOSED}/*.png",
+        f"{DECOMPOSED}/*.png",
+    ):
+        label_pattern = "l/*.png" if pattern.endswith("/*.png") else f"l/{DECOMPOSED}*.png"
+        pairs = find_pairs(dataset(pattern, label_pattern), root)
+        assert len(pairs) == 1 and pairs.orphans == () and pairs.labels == (root / f"set/l/{label}0.png",)
+
+
+def test_samples_stay_in_the_order_of_their_names_as_they_are_spelt(touch):
+    """Subsets and the order of an epoch follow from it. Decomposed, é comes before z; composed, after it."""
+    for accented, order in ((DECOMPOSED[-2:], 1), (COMPOSED[-1], 2)):
+        root = touch(*(f"{accented}{folder}/{name}.png" for folder in "il" for name in ("d", accented, "z")))
+        pairs = find_pairs(dataset(f"{accented}i/*.png", f"{accented}l/*.png"), root)
+        assert [path.stem for path in pairs.images].index(accented) == order
 
 
 # ---- subsets ---------------------------------------------------------------------------------------------------

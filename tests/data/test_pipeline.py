@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from support.prepared_folders import from_folder
+from support.sample_images import UPRIGHT, stored, turned
 
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import change, sample_number, training_batches, validation_images
+from hrs_keras.data.prepared.prepare import prepare_data
 from hrs_keras.recipe.data import Augment
 
 SIZE = (32, 64)
@@ -216,3 +219,31 @@ def test_validation_keeps_order_and_the_labels_own_size(tmp_path, write_set, mak
     for (image, label), number in zip(chosen, (4, 1), strict=True):
         np.testing.assert_array_equal(image, found[number][0])
         np.testing.assert_array_equal(label, found[number][1])
+
+
+# ---- orientation -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_images_that_are_stored_turned_give_the_samples_of_upright_ones(tmp_path, make_recipe, save, prepared):
+    """Their labels were drawn on what every viewer shows; crops count on that, too."""
+    rng = np.random.default_rng(0)
+    for turn in UPRIGHT:
+        scene, label = rng.integers(0, 256, (48, 80, 3), np.uint8), rng.integers(0, 11, (48, 80))
+        (tmp_path / "turned/images").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(stored(scene, turn)).save(tmp_path / f"turned/images/{turn}.png", exif=turned(turn))
+        save(tmp_path / f"upright/images/{turn}.png", scene)
+        for name in ("turned", "upright"):
+            save(tmp_path / name / f"labels/{turn}.png", label)
+    found = []
+    for name in ("turned", "upright"):
+        one = {"root": name, "crop": {"rows": [5, 40], "columns": [10, 75]}}
+        recipe = make_recipe(tmp_path, [one], train__steps=8, train__batch_size=1)
+        if prepared and name == "turned":
+            prepare_data(recipe, tmp_path / "out")
+            recipe = from_folder(recipe, tmp_path / "out")
+        sets = audit(recipe).sets
+        evaluated = validation_images(recipe, sets["validation"]).as_numpy_iterator()
+        found.append([*training_batches(recipe, sets).as_numpy_iterator(), *evaluated])
+    assert len(found[0]) == 16
+    tf.nest.map_structure(np.testing.assert_array_equal, *found)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.processes import free_port, start
-from support.sample_images import turned
+from support.sample_images import UPRIGHT, turned
 from support.scripted_servers import ScriptedGrpc, ScriptedRest, meaning, png, rest_answer
 
 from hrs_keras.errors import DataError, ServingError
@@ -283,19 +283,6 @@ def test_what_is_no_image_is_not_sent(serve):
         with pytest.raises(DataError, match=r"^image 2 of 3: cannot be read as PNG or JPEG"):
             ask(server, [IMAGE, bad, IMAGE])
     assert server.sent == []
-
-
-# EXIF orientation -> what NumPy has to do to the stored pixels (https://www.cipa.jp, Exif 2.32, 4.6.4.A)
-UPRIGHT = {
-    1: lambda stored: stored,
-    2: np.fliplr,
-    3: lambda stored: np.rot90(stored, 2),
-    4: np.flipud,
-    5: lambda stored: stored.swapaxes(0, 1),
-    6: lambda stored: np.rot90(stored, -1),
-    7: lambda stored: np.rot90(stored.swapaxes(0, 1), 2),
-    8: np.rot90,
-}
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)

@@ -50,6 +50,24 @@ def turned(orientation: int) -> Image.Exif:
     return exif
 
 
+# EXIF orientation -> what NumPy has to do to the stored pixels (https://www.cipa.jp, Exif 2.32, 4.6.4.A)
+UPRIGHT = {
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored.swapaxes(0, 1), 2),
+    8: np.rot90,
+}
+
+
+def stored(scene: np.ndarray, orientation: int) -> np.ndarray:
+    """The pixels of a file with this orientation that shows ``scene``."""
+    return np.ascontiguousarray(UPRIGHT[{6: 8, 8: 6}.get(orientation, orientation)](scene))
+
+
 def huge_jpeg(side: int) -> bytes:
     small = jpeg(PIXELS)
     frame = small.index(b"\xff\xc0")  # marker, length, bits, height, width

@@ -8,6 +8,7 @@ import tensorflow as tf
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.conversion import conversion, refuse_mismatches
 from hrs_keras.data.prepared.manifest import FORMAT, FinishedSet, Manifest, Plan, unsealed
+from hrs_keras.data.prepared.orientation import refuse_unturned, stored_as_pixels
 from hrs_keras.data.records import records_of
 from hrs_keras.errors import DataError, reason
 from hrs_keras.recipe.data import Dataset
@@ -66,7 +67,7 @@ def open_prepared(recipe: Recipe, folder: str, roles: Iterable[str] = ROLES) -> 
 
     Raises:
         DataError: there is no such folder, its preparation was interrupted, it is damaged, or it was prepared for
-            another recipe.
+            another recipe, or by an earlier version with images that are read otherwise now.
     """
     roles, manifest = list(roles), read_manifest(folder)
     if manifest is None:
@@ -75,13 +76,15 @@ def open_prepared(recipe: Recipe, folder: str, roles: Iterable[str] = ROLES) -> 
         raise DataError(f"data.prepared: {folder} {what}; run `hrs prepare RECIPE --to {folder}`")
     refuse_mismatches(folder, manifest, conversion(recipe, roles))
     stored = {(one.role, one.position): one for one in manifest.sets}
-    return {
+    opened = {
         role: [
             _samples(recipe, dataset, folder, stored[role, position])
             for position, dataset in enumerate(recipe.datasets(role))
         ]
         for role in roles
     }
+    refuse_unturned(folder, manifest, stored_as_pixels(opened))
+    return opened
 
 
 def _samples(recipe: Recipe, dataset: Dataset, folder: str, stored: FinishedSet) -> Pairs:

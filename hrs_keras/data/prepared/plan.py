@@ -10,6 +10,7 @@ from hrs_keras.data.files import File, FileChanges, changes, fingerprint
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.conversion import conversion
 from hrs_keras.data.prepared.manifest import Plan, PlannedSet, PlannedShard
+from hrs_keras.data.prepared.orientation import UPRIGHT
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.data.samples import stored_size
 from hrs_keras.recipe.data import Crop
@@ -81,8 +82,8 @@ def _expected_sizes(
 
 
 def versions() -> dict[str, str]:
-    """Package -> version, for the packages that decode files."""
-    return {package: metadata.version(package) for package in _PACKAGES}
+    """What decides to which pixels files are decoded: the versions of the packages that do it, and how it is done."""
+    return {package: metadata.version(package) for package in _PACKAGES} | UPRIGHT
 
 
 def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:

@@ -22,6 +22,7 @@ from hrs_keras.data.prepared.manifest import (
     shards_of,
     unsealed,
 )
+from hrs_keras.data.prepared.orientation import UPRIGHT
 from hrs_keras.data.prepared.plan import file_with_another_time, versions
 from hrs_keras.data.prepared.verify import damaged_shards
 from hrs_keras.errors import DataError, HRSError
@@ -176,7 +177,8 @@ def _read_note(path: str) -> ShardNote | None:
 
 
 def _refuse_other_versions(folder: str, begun: Plan) -> None:
-    if begun.made_with != versions():
+    # Folders of an earlier version may lack UPRIGHT: refuse_unturned() has seen that none of their images is turned.
+    if begun.made_with | UPRIGHT != versions():
         raise DataError(
             f"{folder} was begun with {begun.made_with}, this is {versions()}, which may decode files to other"
             " pixels; go on with those, or prepare the data in another folder"

@@ -19,6 +19,7 @@ from hrs_keras.data.opening import open_files
 from hrs_keras.data.prepared.conversion import conversion, refuse_mismatches
 from hrs_keras.data.prepared.folder import LOCK, MANIFEST, PLAN, read_manifest, read_plan
 from hrs_keras.data.prepared.manifest import Plan
+from hrs_keras.data.prepared.orientation import refuse_unturned, stored_as_pixels
 from hrs_keras.data.prepared.plan import describe_changed_file, file_with_another_time, make_plan
 from hrs_keras.data.prepared.preparation import Preparation
 from hrs_keras.errors import DataError, HRSError, reason
@@ -69,6 +70,7 @@ def _prepare(recipe: Recipe, audit: Audit, folder: str, jobs: int, shard_mib: fl
     earlier = finished or begun
     if earlier:
         refuse_mismatches(folder, earlier, conversion(recipe))
+        refuse_unturned(folder, earlier, stored_as_pixels(audit.sets))
     plan, expected_bytes = make_plan(recipe, audit, _shard_mib(folder, earlier, shard_mib))
     if earlier:
         _refuse_changed(folder, earlier, plan, finished=finished is not None)
