@@ -174,7 +174,7 @@ PROBLEMS = {
     "16-bit label": (LABEL, _wide, "has 16 bits a channel, bits: 8 was expected; set bits: 16"),
     "other size": (LABEL, lambda p: _replaced(p, np.full((8, 13), 3)), r"is 8x13 \(height x width\), its image s1.png"),
     "turned": (LABEL, lambda p: _replaced(p, np.full((12, 8), 3)), "is 12x8 .* its image s1.png is 8x12"),
-    "orientation of a label": (LABEL, lambda p: _oriented(p, 3), r"has an EXIF orientation \(3\), but a label is read"),
+    "orientation of a label": (LABEL, lambda p: _oriented(p, 3), r"has an EXIF orientation \(3\), but labels are read"),
     "unmapped ids": (LABEL, _unmapped, "8 pixels have ids that the id table does not map: 99, 200$"),
 }  # fmt: skip
 
@@ -244,7 +244,9 @@ def test_wholly_ignored_label_is_a_warning_only(make_recipe, data, save):
 @pytest.mark.parametrize("shape", [(8, 12), (8, 8)])
 def test_an_image_that_is_stored_turned_with_its_label_upright(make_recipe, tmp_path, write_set, turn, shape):
     """It is read as every viewer shows it. Where sizes do not show that the label was drawn on that, it is said."""
-    data = write_set(tmp_path / "set", [np.full(shape, 3), np.full(shape, 3)])
+    label = np.full(shape, 3)
+    label[:2] = 0
+    data = write_set(tmp_path / "set", [label, label])
     upright = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     Image.fromarray(stored(upright, turn)).save(data / IMAGE, exif=turned(turn))
     result = audit(target(make_recipe, data), roles=["target"])
