@@ -81,7 +81,7 @@ def _of_missing_classes(one: AuditedSet, sets: Sequence[AuditedSet]) -> Iterator
     here = {name for other in sets if other.synthetic == one.synthetic for name in other.found}
     there = [other for other in sets if other.synthetic != one.synthetic]
     missing = [
-        f"{name!r} ({100 * share:.1f} % of the {'real' if one.synthetic else 'synthetic'} ones)"
+        f"{name!r} ({'real' if one.synthetic else 'synthetic'} sets: {100 * share:.1f} %)"
         for name, share in _shares(there).items()
         if share >= COMMON and name in one.possible - here
     ]

@@ -94,7 +94,7 @@ def test_missing_classes(make_recipe, tmp_path, write_set):
     write_set(tmp_path / "real", [STREET] * 2)
     sets = {"role": "source", "root": "game"}, {"role": "target", "root": "real"}
     source, target = audited(make_recipe, tmp_path, *sets).datasets
-    text = "has no pixel of '{}' (20.0 % of the {} ones), though its ids could give it: do they fit the files?"
+    text = "has no pixel of '{}' ({} sets: 20.0 %), though its ids could give it: do they fit the files?"
     assert warnings(source) == [text.format("car", "real")]
     assert warnings(target) == [text.format("pedestrian", "synthetic")]
     without = {"role": "source", "root": "game", "ids": {0: "sky", 3: "road", 9: "ignore"}}
