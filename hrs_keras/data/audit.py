@@ -66,7 +66,7 @@ class Audit:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         used = {role: [len(pairs) for pairs in sets] for role, sets in self.sets.items()}
-        datasets = [dataset.to_dict() | {"absent": dataset.absent} for dataset in self.datasets]
+        datasets = [replace(dataset, palette={}).to_dict() | {"absent": dataset.absent} for dataset in self.datasets]
         return {"datasets": datasets, "samples_used": used}
 
     def table(self) -> str:

@@ -56,8 +56,9 @@ class DatasetAudit:
         return [name for name, count in self.pixels.items() if not count]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
+        """Plain data for JSON; without a palette, as of labels that have none, as before there was one."""
+        plain = asdict(self)
+        return plain if self.palette else {key: value for key, value in plain.items() if key != "palette"}
 
     @classmethod
     def from_json(cls, contents: bytes) -> "DatasetAudit":
