@@ -6,13 +6,15 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from hrs_keras.errors import CheckpointError, reason
+from hrs_keras.errors import CheckpointError
 from hrs_keras.export.record import read_record
 from hrs_keras.export.saved_model import newest_version
 from hrs_keras.export.signatures import network_logits
 from hrs_keras.labels import LabelSpace
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
+from hrs_keras.system.files import opening
+from hrs_keras.system.literal_paths import UnreadableError, read_literally
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,16 @@ def load_model(path: str | Path, which: str = "best") -> TrainedModel:
         which: ``"best"`` or ``"last"`` checkpoint of a run.
 
     Raises:
-        CheckpointError: the folder is none of these, holds no checkpoint yet, or is no export of this package.
+        CheckpointError: the folder is none of these, holds no checkpoint yet, is no export of this package, or cannot
+            be opened.
     """
     path = Path(path)
-    if RunFolder(path).recipe_file.is_file():
-        return _of_run(RunFolder(path), which)
+    if (run := RunFolder(path)).exists:
+        return _of_run(run, which)
     if which != "best":
         raise CheckpointError(f"{path} is no run folder, and only a run has a {which!r} checkpoint beside its best")
-    folder = path if (path / "saved_model.pb").is_file() else newest_version(path)
+    with opening(path):
+        folder = path if (path / "saved_model.pb").is_file() else newest_version(path)
     if folder is None:
         raise CheckpointError(
             f"{path} {'is' if path.exists() else 'does not exist, so it is'} neither a run folder (with recipe.yaml)"
@@ -65,16 +69,19 @@ def _of_run(run: RunFolder, which: str) -> TrainedModel:
 
 def _of_export(folder: Path) -> TrainedModel:
     record = read_record(folder)
-    try:
+
+    def read(plain: Path) -> TrainedModel:
         height, width = map(int, record["size"])
         name, space = record["name"], LabelSpace.from_dict(record["label_space"])
-        loaded = tf.saved_model.load(str(folder))
+        loaded = tf.saved_model.load(str(plain))
         network = loaded.signatures["logits"]
-    # TensorFlow has no common base for what it raises on broken files: IndexError, ValueError, ...
-    except (OSError, LookupError, TypeError, ValueError, tf.errors.OpError) as error:
-        raise CheckpointError(f"{folder} is damaged ({reason(error)}); export the run again") from None
 
-    def logits(images: tf.Tensor, _kept: object = loaded) -> tf.Tensor:  # its variables live as long as it does
-        return network(images=images)["logits"]
+        def logits(images: tf.Tensor, _kept: object = loaded) -> tf.Tensor:  # its variables live as long as it does
+            return network(images=images)["logits"]
 
-    return TrainedModel(name, (height, width), space, logits)
+        return TrainedModel(name, (height, width), space, logits)
+
+    try:
+        return read_literally(folder, read)
+    except UnreadableError as error:
+        raise CheckpointError(f"{folder} is damaged ({error}); export the run again") from None

@@ -10,8 +10,7 @@ The newest are written by a thread of TensorFlow's, from a snapshot, while train
 
 import logging
 import re
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -20,13 +19,12 @@ import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, NonFiniteError, reason
 from hrs_keras.method.trainer import Trainer
+from hrs_keras.runs.series import Series, newest_first, read_checkpoint, restore_newest, step_of
 from hrs_keras.system.compat import take_checkpoint_error
 from hrs_keras.system.files import write_json, writing
+from hrs_keras.system.literal_paths import UnreadableError
 
 log = logging.getLogger(__name__)
-
-# TensorFlow's words for a checkpoint of other variables, and for a file that is cut off or gone.
-_UNREADABLE = (AssertionError, ValueError, LookupError, RuntimeError, tf.errors.OpError)
 
 
 def _by_path(variables: Sequence[keras.Variable]) -> dict[str, tf.Variable]:
@@ -57,17 +55,17 @@ class Checkpoints:
         }
         self._miou = tf.Variable(np.nan, trainable=False, dtype=tf.float64)
         state = {"players": self._state, "steps": trainer.steps}
-        self._last = _manager(tf.train.Checkpoint(**state), folder / "last", keep)
-        self._best = _manager(tf.train.Checkpoint(**state, miou=self._miou), folder / "best", 1)
+        self._last = Series(tf.train.Checkpoint(**state), folder / "last")
+        self._best = Series(tf.train.Checkpoint(**state, miou=self._miou), folder / "best")
         self._keep = keep
         self._record = folder / "best.json"
-        self._latest: str | None = None
+        self._latest: Path | None = None
 
     @property
     def latest(self) -> str | None:
         """Path of the newest checkpoint that is known to be good; one that is being written is waited for."""
         self._last.checkpoint.sync()
-        return self._latest
+        return str(self._latest) if self._latest else None
 
     def restore(self) -> bool:
         """Go back to the newest checkpoint that can be read; False if there is none at all.
@@ -77,25 +75,23 @@ class Checkpoints:
         Raises:
             CheckpointError: none can be read, or they belong to other networks.
         """
-        self._latest = _restore_newest(
-            Path(self._last.directory), lambda path: self._last.checkpoint.restore(path).assert_consumed()
-        )
+        checkpoint = self._last.checkpoint
+        self._latest = restore_newest(self._last.folder, lambda path: checkpoint.restore(path).assert_consumed())
         return self._latest is not None
 
     def sweep(self) -> None:
         """Remove what earlier processes left: half-written checkpoints, and more than are to be kept.
 
         For the one process that writes.
+
+        Raises:
+            HRSError: a file cannot be removed.
         """
-        newest = _step(self._latest) if self._latest else 0  # those after it are damaged
-        good = [path for path in _newest_first(Path(self._last.directory)) if _step(path) <= newest]
-        with writing(self._last.directory):
-            for half in Path(self._record).parent.glob("*/step-*_temp*"):
-                shutil.rmtree(half)
-            for old in map(Path, good[self._keep :]):
-                # The index, by which a checkpoint is known, first.
-                for part in (old.with_name(f"{old.name}.index"), *old.parent.glob(f"{old.name}.data-*")):
-                    part.unlink(missing_ok=True)
+        for series in (self._last, self._best):
+            with writing(series.folder):
+                series.sweep_halves()
+        with writing(self._last.folder):
+            self._last.keep_newest(self._keep, until=step_of(self._latest) if self._latest else 0)
 
     def save(self, step: int) -> None:
         """Write the newest checkpoint, of the variables as they are now, while training goes on.
@@ -105,12 +101,7 @@ class Checkpoints:
             HRSError: the checkpoint before this one could not be written.
         """
         self._refuse_non_finite(step)
-        # Not to be used again: the manager adds to the list of callbacks at each save.
-        options = tf.train.CheckpointOptions(
-            experimental_enable_async_checkpoint=True, experimental_write_callbacks=[self._written]
-        )
-        with writing(self._last.directory):
-            self._last.save(checkpoint_number=step, options=options)
+        self._last.write(step, self._written, behind=True)
 
     def save_now(self, step: int) -> None:
         """Write the newest checkpoint, and return when it is there.
@@ -120,11 +111,11 @@ class Checkpoints:
         """
         self._refuse_non_finite(step)
         self._last.checkpoint.sync()
-        with writing(self._last.directory):
-            self._written(self._last.save(checkpoint_number=step))
+        self._last.write(step, self._written)
 
     def _written(self, path: str) -> None:
-        self._latest = path
+        self._latest = Path(path)
+        self._last.keep_newest(self._keep, until=step_of(self._latest))
 
     def close(self) -> None:
         """Wait for a checkpoint that is being written; warn if it failed and no later save has said so."""
@@ -132,7 +123,7 @@ class Checkpoints:
         if error := take_checkpoint_error(self._last.checkpoint):
             log.warning(
                 "a checkpoint could not be written to %s (%s); the last good one is %s",
-                self._last.directory,
+                self._last.folder,
                 reason(error),
                 self._latest or "(none yet)",
             )
@@ -147,22 +138,20 @@ class Checkpoints:
         if not miou > self.best().get("miou", -1.0):
             return False
         self._miou.assign(miou)
-        with writing(self._best.directory):
-            self._best.save(checkpoint_number=step)
+        self._best.write(step, lambda _: self._best.keep_only(step))
+        with writing(self._record):
             write_json(self._record, {"step": step, "miou": miou})
         return True
 
     def best(self) -> dict:
         """``{"step": ..., "miou": ...}`` of the best checkpoint; empty before the first, or if it is damaged."""
-        for path in _newest_first(Path(self._best.directory)):
+        for path in newest_first(self._best.folder):
             try:
-                miou = tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE")
-            except _UNREADABLE as error:
-                log.warning(
-                    "the best checkpoint %s cannot be read (%s); the next validation replaces it", path, reason(error)
-                )
+                miou = read_checkpoint(path, _read_miou)
+            except UnreadableError as error:
+                log.warning("the best checkpoint %s cannot be read (%s); the next validation replaces it", path, error)
             else:
-                return {"step": _step(path), "miou": float(miou)}
+                return {"step": step_of(path), "miou": miou}
         return {}
 
     def _refuse_non_finite(self, step: int) -> None:
@@ -176,24 +165,8 @@ class Checkpoints:
                     )
 
 
-def _manager(checkpoint: tf.train.Checkpoint, folder: Path, keep: int) -> tf.train.CheckpointManager:
-    def manager() -> tf.train.CheckpointManager:
-        return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
-
-    with writing(folder):
-        try:
-            return manager()
-        except UnicodeDecodeError:
-            # The list of checkpoints is damaged. They are found without it, but older ones are not removed any more.
-            (folder / "checkpoint").unlink()
-            return manager()
-
-
-def _step(path: str) -> int:
-    try:
-        return int(path.rsplit("-", 1)[1])
-    except (IndexError, ValueError):
-        raise CheckpointError(f"the checkpoint {path} is not called step-NUMBER, as a run calls it") from None
+def _read_miou(path: str) -> float:
+    return float(tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE"))
 
 
 def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
@@ -215,41 +188,9 @@ def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
     def restore(path: str) -> None:
         tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()
 
-    path = _restore_newest(folder / which, restore)
+    path = restore_newest(folder / which, restore)
     if path is None:
         raise CheckpointError(
             f"{folder / which} holds no checkpoint: the run has not come to its first one, or its files are gone"
         )
-    return _step(path)
-
-
-def _newest_first(folder: Path) -> list[str]:
-    """All checkpoints of a folder. TensorFlow's own list of them is a file that can be damaged, too."""
-    paths = [str(path.with_suffix("")) for path in folder.glob("step-*.index")]
-    return sorted(paths, key=_step, reverse=True)
-
-
-def _restore_newest(folder: Path, restore: Callable[[str], object]) -> str | None:
-    """Restore the newest checkpoint that can be; its path, or None if there is none at all.
-
-    Raises:
-        CheckpointError: there are some, but none can be restored.
-    """
-    refused: dict[str, str] = {}
-    for path in _newest_first(folder):
-        try:
-            restore(path)
-        except _UNREADABLE as error:
-            refused[path] = reason(error)
-            continue
-        for damaged, why in refused.items():
-            log.warning("the checkpoint %s is damaged (%s); %s is taken instead", damaged, why, path)
-        return path
-    if refused:
-        path, why = next(iter(refused.items()))
-        others = f" (nor can {len(refused) - 1} older)" if len(refused) > 1 else ""
-        raise CheckpointError(
-            f"the checkpoint {path} cannot be restored{others}: it is damaged, or does not fit the networks of the"
-            f" recipe: {why}. Use the recipe that made it, bring sound files back, or begin a new run with name=NAME"
-        )
-    return None
+    return step_of(path)

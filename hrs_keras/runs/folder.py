@@ -16,7 +16,9 @@ from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system.environment import environment
 from hrs_keras.system.files import (
+    list_folder,
     lock,
+    opening,
     partial_path,
     read_json,
     refuse_unwritable,
@@ -24,6 +26,7 @@ from hrs_keras.system.files import (
     write_text,
     writing,
 )
+from hrs_keras.system.literal_paths import check_literal
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +50,31 @@ class RunFolder:
         self.result_file = self.path / "result.json"
         self.lock_file = self.path / "lock"
 
+    @property
+    def exists(self) -> bool:
+        """Whether this is a run folder, that is, has a recipe.
+
+        Raises:
+            CheckpointError: the system refuses to look.
+        """
+        with opening(self.path):
+            return self.recipe_file.is_file()
+
     def check(self, recipe: Recipe, *, fresh: bool = False) -> None:
         """See that :meth:`claim` will be possible; changes nothing.
 
         Raises:
             CheckpointError: the folder belongs to a run of another recipe, or is no run folder.
-            HRSError: it cannot be written.
+            HRSError: it cannot be written, or checkpoints could not be read from it
+                (:func:`hrs_keras.system.literal_paths.check_literal`).
         """
         refuse_unwritable(self.path, "run folder", "runs")
-        if not self.path.is_dir():
-            return
-        if not self.recipe_file.is_file():
-            if set(os.listdir(self.path)) - {partial_path(self.recipe_file).name, self.lock_file.name}:
+        check_literal(self.checkpoints)
+        with opening(self.path):
+            if not self.path.is_dir():
+                return
+        if not self.exists:
+            if set(list_folder(self.path)) - {partial_path(self.recipe_file).name, self.lock_file.name}:
                 raise CheckpointError(
                     f"{self.path} is not empty and holds no recipe.yaml: it is no run folder; set name=NAME"
                 )
@@ -231,6 +247,6 @@ class RunFolder:
             CheckpointError: this is no run folder.
             RecipeError: an override cannot be applied.
         """
-        if not self.recipe_file.is_file():
+        if not self.exists:
             raise CheckpointError(f"{self.path} is no run folder: it has no recipe.yaml")
         return load_recipe(self.recipe_file, overrides or [], stored=True)

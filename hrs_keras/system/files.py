@@ -102,11 +102,13 @@ def read_json(path: Path) -> Any:
     """What :func:`write_json` wrote, or None if there is no such file.
 
     Raises:
-        CheckpointError: it is damaged.
+        CheckpointError: it cannot be read, or is damaged.
     """
+    with opening(path):
+        contents = path.read_bytes() if path.is_file() else None
     try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (OSError, ValueError, RecursionError) as error:
+        return None if contents is None else json.loads(contents)
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {error}; remove it, or bring it back") from None
 
 
@@ -164,6 +166,34 @@ def refuse_unwritable(folder: Path, what: str, key: str) -> None:
             f"cannot write the {what} {printable(folder)}: {printable(there)} {why}; set {key}=FOLDER to one that"
             " can be written"
         )
+
+
+@contextmanager
+def opening(path: Path | str) -> Iterator[None]:
+    """Turn failures to look at or read ``path``, or what is below it, into a :class:`CheckpointError`.
+
+    ``Path.is_file`` and its like say False where nothing is there, and raise where the system refuses to look: without
+    the permission, or if a name is too long.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"cannot open {printable(Path(path))}: {reason(error)}") from None
+
+
+def list_folder(path: Path) -> list[str]:
+    """Names of what a folder holds, in any order; none if there is no such folder.
+
+    ``Path.glob`` will not do: of a folder that it may not read it says that it is empty.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    with opening(path):
+        try:
+            return os.listdir(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 # ---- locks -------------------------------------------------------------------------------------------------------

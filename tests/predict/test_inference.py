@@ -1,5 +1,6 @@
 """Views of an image, on networks whose answer can be written down; and what can be loaded as a model."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, HRSError
+from hrs_keras.evaluation.run import evaluate_run
+from hrs_keras.export.run import export_run
 from hrs_keras.labels import own_label_space
 from hrs_keras.predict.model import TrainedModel, load_model
 from hrs_keras.predict.views import Predictor, View, confidence
@@ -148,6 +151,40 @@ def test_checkpoints_can_be_chosen(finished):
     image = np.full((1, *SIZE, 3), 0.25, np.float32)
     expected = segmenter(image / np.float32(127.5) - 1, training=False)["logits"]
     np.testing.assert_allclose(load_model(finished, "last").logits(tf.constant(image)), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.fault("a run or an export copied to a path with `[`, `]`, `?` or `*`", "read like any other")
+def test_models_are_read_from_any_folder(finished, tmp_path):
+    run, exports = tmp_path / "run (copy) [1]", tmp_path / "models[v2]?*"
+    shutil.copytree(finished, run)
+    shutil.copytree(finished.parents[1] / "saved_models", exports)
+    image = tf.constant(noise(1, *SIZE).astype(np.float32))
+    expected = load_model(finished).logits(image)
+    np.testing.assert_array_equal(load_model(run).logits(image), expected)
+    for folder in (exports / "tiny", exports / "tiny/1"):
+        np.testing.assert_allclose(load_model(folder).logits(image), expected, rtol=1e-4, atol=1e-5)
+    assert evaluate_run(run).to_dict() == evaluate_run(finished).to_dict()
+    (exports / "tiny/1/variables/variables.data-00000-of-00001").unlink()
+    with pytest.raises(CheckpointError, match=r"models\[v2\]\?\*/tiny/1 is damaged .*; export the run again"):
+        load_model(exports / "tiny")
+
+
+@pytest.mark.fault(
+    "a run or model that the system refuses to look at: no permission, a name too long", "exit code 2; it is named"
+)
+def test_folders_that_the_system_refuses(tmp_path, monkeypatch):
+    long = tmp_path / ("x" * 300)
+    for use in (load_model, evaluate_run, export_run):
+        with pytest.raises(CheckpointError, match=r"cannot open .*x{300}: File name too long"):
+            use(long)
+
+    def refuse(path, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)  # the tests may run as root, whom nothing is forbidden
+    for use in (load_model, evaluate_run, export_run):
+        with pytest.raises(CheckpointError, match=r"cannot open .*shut: Permission denied"):
+            use(tmp_path / "shut")
 
 
 def test_what_is_no_model(tmp_path):

@@ -122,6 +122,63 @@ def test_a_checkpoint_holds_the_moment_it_was_asked_for(tmp_path):
         assert all(np.array_equal(a, v.numpy()) for a, v in zip(before, variables, strict=True))
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.fault(
+    "a run folder whose path, taken for a pattern, matches that of another run (`exp?` and `exp1`)",
+    "each run finds, keeps and removes its own checkpoints only",
+)
+@pytest.mark.parametrize("name", ["exp?", "exp[1]", r"e\xp* [2]"])
+def test_no_path_is_taken_for_a_pattern(joint, tmp_path, name):
+    neighbours = [tmp_path / other for other in ("exp1", "exp", "exp12", "run (copy) 1")]
+    for neighbour in neighbours:
+        (neighbour / "last").mkdir(parents=True)
+        for step in (1, 2, 3):
+            for suffix in (".index", ".data-00000-of-00001"):
+                (neighbour / f"last/step-{step}{suffix}").write_bytes(b"another run's")
+        shutil.copytree(neighbour / "last", neighbour / "best")
+    before = {neighbour: contents(neighbour) for neighbour in neighbours}
+    bias = joint.segmenter.trainable_variables[-1]
+    folder = tmp_path / name
+    checkpoints = Checkpoints(joint, folder, keep=1)
+    for step in (1, 2):
+        bias.assign(tf.fill(bias.shape, float(step)))
+        checkpoints.save(step)
+        assert checkpoints.save_if_best(step, step / 10)
+    checkpoints.save_now(3)
+    assert not checkpoints.save_if_best(3, 0.1)
+    assert {path.stem for path in (folder / "last").iterdir()} == {"checkpoint", "step-3"}
+    assert {path.stem for path in (folder / "best").iterdir()} == {"checkpoint", "step-2"}
+    bias.assign(tf.zeros_like(bias))
+    again = Checkpoints(joint, folder, keep=1)
+    assert again.restore() and again.latest == str(folder / "last/step-3") and np.all(bias.numpy() == 2)
+    again.sweep()
+    assert again.best() == {"step": 2, "miou": 0.2}
+    assert restore_segmenter(build_segmenter(tiny.recipe(size=(32, 64))), folder, "best") == 2
+    assert {neighbour: contents(neighbour) for neighbour in neighbours} == before
+
+
+def test_tensorflow_finds_the_newest_too(joint, tmp_path):
+    checkpoints = Checkpoints(joint, tmp_path, keep=2)
+    for step in (2, 10, 9):  # 9 is written last
+        checkpoints.save_now(step)
+        checkpoints.save_if_best(step, step / 100)
+    assert tf.train.latest_checkpoint(str(tmp_path / "last")) == str(tmp_path / "last/step-9")
+    assert tf.train.latest_checkpoint(str(tmp_path / "best")) == str(tmp_path / "best/step-10")
+    state = tf.train.get_checkpoint_state(str(tmp_path / "last"))
+    assert list(state.all_model_checkpoint_paths) == [str(tmp_path / "last" / name) for name in ("step-2", "step-9")]
+
+
+def test_an_earlier_best_takes_the_place_of_a_later_one(joint, tmp_path):
+    """The run went back to step 2, because the checkpoints after it were damaged, and then did better."""
+    checkpoints = Checkpoints(joint, tmp_path, keep=1)
+    assert checkpoints.save_if_best(6, 0.5) and checkpoints.save_if_best(4, 0.6)
+    assert checkpoints.best() == {"step": 4, "miou": 0.6}
+    assert restore_segmenter(joint.segmenter, tmp_path, "best") == 4
+
+
 @contextlib.contextmanager
 def small_files_only():
     """As on a disk that is full: what is longer than a page cannot be written."""
