@@ -19,6 +19,10 @@ import os
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Its C++ side otherwise prints notices about absent GPUs on every start. Errors are still shown.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Keras reads these at its import. Of its backends only TensorFlow can run what is here, whatever was set for other work
+# (also in keras.json); keras-cv uses the Keras that TensorFlow is told to use. What cannot be told by variables is set
+# in models/global_state.py.
+os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "0", "TF_USE_LEGACY_KERAS": "0"}
 
 __version__ = "0.1.0"
 

@@ -1,9 +1,11 @@
-"""Keras' global settings, changed for the length of a ``with`` block and then put back.
+"""Keras' global settings: those that must hold, and those that are changed for a ``with`` block and then put back.
 
 Keras has one dtype policy for the whole process, and draws the seeds of initial weights and of dropout from Python's
-``random``. A library must not leave either changed behind a caller's back.
+``random``. A library must not leave either changed behind a caller's back. Layers and optimizers read the other
+settings whenever they are called, so these have to hold for good.
 """
 
+import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,33 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
+from hrs_keras.errors import HRSError
 from hrs_keras.recipe.schema import Recipe
+
+log = logging.getLogger(__name__)
+
+
+def settle_keras() -> None:
+    """Have Keras compute as this package needs it to: on TensorFlow, with channels last, by default in float32.
+
+    A user's ``keras.json`` may say something else, and so may a program that uses Keras itself. What differs is set for
+    the whole process, with a warning; :mod:`hrs_keras` has chosen the backend, unless Keras was imported before it.
+
+    Raises:
+        HRSError: Keras was imported with another backend, which cannot be changed any more.
+    """
+    if (backend := keras.config.backend()) != "tensorflow":
+        raise HRSError(
+            f"Keras was imported with the backend {backend}; hrs_keras needs tensorflow. Import hrs_keras before keras,"
+            " or set the environment variable KERAS_BACKEND=tensorflow"
+        )
+    for name, needed, found, change in (
+        ("image_data_format", "channels_last", keras.config.image_data_format(), keras.config.set_image_data_format),
+        ("floatx", "float32", keras.config.floatx(), keras.config.set_floatx),
+    ):
+        if found != needed:
+            change(needed)
+            log.warning("Keras' %s is %s from now on, which hrs_keras needs; it was %s", name, needed, found)
 
 
 @contextmanager
@@ -39,7 +67,11 @@ def precision_policy(recipe: Recipe) -> Iterator[None]:
     """Make ``recipe.precision`` Keras' dtype policy; restore the former policy afterwards.
 
     A layer takes the policy that holds when it is made and keeps it, so networks may be used outside of the block.
+
+    Raises:
+        HRSError: see :func:`settle_keras`, which comes first: all networks are built in such a block.
     """
+    settle_keras()
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:

@@ -1,21 +1,25 @@
 """Contract tests that every network passes, and what the paper's layer list says of each."""
 
 import itertools
+import json
 import math
 import random as pyrandom
+import re
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from support import tiny
+from support.processes import start
 
+from hrs_keras.errors import HRSError
 from hrs_keras.models import build_networks, build_segmenter
 from hrs_keras.models.discriminator import discriminator
 from hrs_keras.models.encoders.vgg16 import VGG16
 from hrs_keras.models.fcn8s import Heads, fcn8s
 from hrs_keras.models.generator import generator
-from hrs_keras.models.global_state import precision_policy, seeded
+from hrs_keras.models.global_state import precision_policy, seeded, settle_keras
 from hrs_keras.models.layers import CaffePreprocessing
 from hrs_keras.models.weighting import weighting_network
 
@@ -233,6 +237,53 @@ def test_global_state_is_put_back_after_an_error():
         assert keras.config.dtype_policy().name == "mixed_float16" and pyrandom.getstate() != state
         raise ZeroDivisionError
     assert keras.config.dtype_policy().name == "float32" and pyrandom.getstate() == state
+
+
+@pytest.fixture
+def other_keras_settings():
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+
+
+@pytest.mark.fault(
+    "another `image_data_format` or `floatx` in keras.json, or set by a program",
+    "changed to what the networks need, with a warning; results are the same",
+)
+def test_networks_do_not_depend_on_other_settings_of_keras(other_keras_settings, capsys):
+    networks = build_networks(tiny.recipe())
+    said = capsys.readouterr().out.splitlines()
+    assert [re.sub(" from now on.*; it was", ", was", line) for line in said] == [
+        "warning: Keras' image_data_format is channels_last, was channels_first",
+        "warning: Keras' floatx is float32, was float64",
+    ]
+    rate = keras.optimizers.schedules.PolynomialDecay(1e-3, 10)(0)
+    assert rate.dtype == "float32" and keras.config.dtype_policy().name == "float32"
+    images = random(1, 32, 64, 3)
+    logits = networks.segmenter(images)["logits"]
+    assert logits.shape == (1, 32, 64, C) and logits.dtype == "float32"
+    expected = build_networks(tiny.recipe()).segmenter(images)["logits"]
+    np.testing.assert_array_equal(logits, expected)
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.fault(
+    "another backend of Keras, in keras.json or by `KERAS_BACKEND`",
+    "TensorFlow is used; refused where the program has imported Keras before",
+)
+def test_the_backend_is_tensorflow(tmp_path, monkeypatch):
+    settings = {"backend": "jax", "floatx": "float64", "image_data_format": "channels_first", "nnx_enabled": True}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    others = {"KERAS_BACKEND": "torch", "KERAS_NNX_ENABLED": "1", "TF_USE_LEGACY_KERAS": "1"}
+    code = "import hrs_keras, keras, keras_cv.models; print(keras.config.backend())"
+    process = start("-c", code, cache=tmp_path, KERAS_HOME=str(tmp_path), **others)
+    out, err = process.communicate(timeout=60)
+    assert out == "tensorflow\n", err
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(HRSError, match=r"Keras was imported with the backend jax.* KERAS_BACKEND=tensorflow"):
+        settle_keras()
 
 
 def test_a_segmenter_computes_in_the_recipes_precision_whatever_the_policy():
