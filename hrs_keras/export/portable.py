@@ -14,7 +14,7 @@ import numpy as np
 
 from hrs_keras.errors import HRSError
 from hrs_keras.export.format import ExportFormat, load_format
-from hrs_keras.export.record import Origin
+from hrs_keras.export.record import Origin, check_same_model
 from hrs_keras.export.runtimes import open_model
 from hrs_keras.export.saved_model import weights_digest
 from hrs_keras.export.signatures import network_logits
@@ -73,11 +73,14 @@ def export_portable(
 
     Raises:
         HRSError: there is no such format, what it needs is not installed or does not work with this Keras or Python,
-            the runtime does not answer as Keras does, the version exists, or the folder cannot be written.
+            the runtime does not answer as Keras does, the version exists, or the folder holds versions of another model
+            (:func:`hrs_keras.export.record.check_same_model`) or cannot be written.
     """
     kind = load_format(format)
     kind.require_writable()
     recipe = origin.recipe
+    record_file = Path(f"{recipe.name}.json")
+    check_same_model(folder, recipe, record_file)
     segmenter = _in_float32(segmenter, origin)
     model = pixel_model(segmenter, recipe.data.size if kind.fixed_size else None)
     file = f"{recipe.name}{kind.suffix}"
@@ -86,7 +89,7 @@ def export_portable(
         kind.convert(model, partial / file)
         agreement = check_portable(partial / file, model, _check_images(recipe.data.size))
         record = _record(origin, kind) | {"weights": weights_digest(segmenter), "agreement": asdict(agreement)}
-        write_json(partial / f"{recipe.name}.json", record | _signature(model))
+        write_json(partial / record_file, record | _signature(model))
 
     return write_version(folder, version, write) / file
 

@@ -1,13 +1,18 @@
 """What an export tells about itself."""
 
+import itertools
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrs_keras.errors import CheckpointError
+from hrs_keras.errors import CheckpointError, HRSError
+from hrs_keras.export.versions import model_versions
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system.environment import environment
 from hrs_keras.system.files import read_json
+
+log = logging.getLogger(__name__)
 
 EXTRA = "assets.extra"
 """The folder in a version that TensorFlow Serving leaves to its users."""
@@ -45,16 +50,52 @@ class Origin:
         }
 
 
-def read_record(version: Path) -> dict[str, Any]:
-    """Read what an export tells about itself (``assets.extra/hrs.json``).
+def read_record(version: Path, file: Path = RECORD) -> dict[str, Any]:
+    """Read what an export tells about itself.
 
     Args:
         version: the export's folder.
+        file: the record, in this folder.
 
     Raises:
         CheckpointError: it is no export of this package, or one of an early release, which did not store its classes.
     """
-    record = read_json(version / RECORD)
+    record = read_json(version / file)
     if record is None or "label_space" not in record:
-        raise CheckpointError(f"{version} has no {RECORD} that names its classes; export the run again")
+        raise CheckpointError(f"{version} has no {file} that names its classes; export the run again")
     return record
+
+
+def check_same_model(folder: Path, recipe: Recipe, file: Path = RECORD) -> None:
+    """See that a version of this recipe may lie beside the newest of a folder, which servers may watch.
+
+    They go over to a new version by themselves, and their clients go on with the classes that they know. That the
+    newest is of another recipe, with the same classes, is logged.
+
+    Args:
+        folder: of the versions; it need not exist.
+        recipe: of the run to export.
+        file: where a version's record is, in its folder. Versions that have none tell nothing of themselves.
+
+    Raises:
+        HRSError: the newest version that tells its classes has others.
+        CheckpointError: the folder cannot be read.
+    """
+    for number, version in sorted(model_versions(folder).items(), reverse=True):
+        try:
+            record = read_record(version, file)
+            theirs = list(record["label_space"]["classes"])
+        except (CheckpointError, LookupError, TypeError):  # damaged, or no version of ours
+            continue
+        ours = list(recipe.data.label_space.classes)
+        for index, (their, our) in enumerate(itertools.zip_longest(theirs, ours, fillvalue="(none)")):
+            if their != our:
+                raise HRSError(
+                    f"{folder} holds versions of another model: class {index} is {their} in version {number}, and {our}"
+                    " in this run. A server that watches the folder would go over to this one by itself. Give the run a"
+                    " name=NAME or saved_models=FOLDER of its own; or, to replace that model, export elsewhere and move"
+                    " the version in"
+                )
+        if (other := record.get("recipe")) != recipe.digest():
+            log.info("version %d in %s is of another recipe (%s; this one %s)", number, folder, other, recipe.digest())
+        return

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.export.model_card import model_card
-from hrs_keras.export.record import EXTRA, RECORD, Origin, read_record
+from hrs_keras.export.record import EXTRA, RECORD, Origin, check_same_model, read_record
 from hrs_keras.export.signatures import MAX_PIXELS, Signatures
 from hrs_keras.export.versions import model_versions, write_version
 from hrs_keras.export.warmup import write_warmup
@@ -41,11 +41,13 @@ def export_saved_model(
         The version's folder.
 
     Raises:
-        HRSError: the version exists, its number is not positive, ``max_pixels`` is out of its range, or the folder
-            cannot be written.
+        HRSError: the version exists, its number is none that a server holds, the folder holds versions of another model
+            (:func:`hrs_keras.export.record.check_same_model`) or cannot be written, or ``max_pixels`` is out of its
+            range.
     """
     if not 1 <= max_pixels < 2**31:
         raise HRSError(f"max_pixels {max_pixels}: must be the number of pixels of the largest image, 1 to 2**31 - 1")
+    check_same_model(folder, origin.recipe)
     return write_version(folder, version, lambda partial: _write(segmenter, origin, max_pixels, partial))
 
 

@@ -9,15 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hrs_keras.errors import HRSError
-from hrs_keras.system.files import folder_to_publish, publish, writing
+from hrs_keras.system.files import folder_to_publish, list_folder, publish, writing
+
+LARGEST = 2**63 - 1
+"""The largest number of a version that model servers hold."""
 
 
 def model_versions(folder: Path) -> dict[int, Path]:
-    """Number -> the version's folder. Names such as ``02`` or ``notes`` are no versions."""
-    entries = folder.iterdir() if folder.is_dir() else ()
-    return {
-        int(entry.name): entry for entry in entries if entry.name.isdecimal() and str(int(entry.name)) == entry.name
-    }
+    """Number -> the version's folder. Names such as ``02`` or ``notes`` are no versions, nor are numbers too large.
+
+    Raises:
+        CheckpointError: the folder cannot be read.
+    """
+    names = (name for name in list_folder(folder) if name.isdecimal() and str(int(name)) == name)
+    return {int(name): folder / name for name in names if int(name) <= LARGEST}
 
 
 def write_version(folder: Path, version: int | None, write: Callable[[Path], object]) -> Path:
@@ -32,10 +37,10 @@ def write_version(folder: Path, version: int | None, write: Callable[[Path], obj
         The version's folder.
 
     Raises:
-        HRSError: the version exists, its number is not positive, or the folder cannot be written.
+        HRSError: the version exists, its number is none that a server holds, or the folder cannot be written.
     """
-    if version is not None and version < 1:
-        raise HRSError(f"version {version}: must be a whole number from 1")
+    if version is not None and not 1 <= version <= LARGEST:
+        raise HRSError(f"version {version}: must be a whole number from 1 to {LARGEST} (2**63 - 1)")
     if version in model_versions(folder):
         raise _taken(folder / str(version))
     # A server may be watching: the version is written under a name that is no number, and appears by a rename.
@@ -46,7 +51,10 @@ def write_version(folder: Path, version: int | None, write: Callable[[Path], obj
 
 def _publish(partial: Path, version: int | None) -> Path:
     while True:
-        final = partial.with_name(str(version or max(model_versions(partial.parent), default=0) + 1))
+        number = version or max(model_versions(partial.parent), default=0) + 1
+        if number > LARGEST:
+            raise HRSError(f"{partial.parent} holds version {LARGEST}, after which there is none; choose a version")
+        final = partial.with_name(str(number))
         try:
             publish(partial, final)
             return final

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrs_keras.errors import ServingError
+from hrs_keras.export.versions import LARGEST
 
 MAX_TIMEOUT = 86400  # seconds, a day
 MAX_ATTEMPTS = 5  # gRPC allows no more
@@ -46,8 +47,8 @@ class ServedModel:
     def __post_init__(self) -> None:
         if not self.name or not self.name.isprintable():
             raise ServingError(f"model {self.name!r}: must be the name that it is served under")
-        if self.version is not None and not 1 <= self.version < 2**63:
-            raise ServingError(f"version {self.version}: must be a whole number from 1")
+        if self.version is not None and not 1 <= self.version <= LARGEST:
+            raise ServingError(f"version {self.version}: must be a whole number from 1 to {LARGEST} (2**63 - 1)")
         if not 0 < self.timeout <= MAX_TIMEOUT:
             raise ServingError(f"timeout {self.timeout:g}: must be in seconds, above 0, up to {MAX_TIMEOUT}")
         if not 1 <= self.attempts <= MAX_ATTEMPTS:

@@ -11,7 +11,7 @@ import numpy as np
 from hrs_keras.errors import CheckpointError
 from hrs_keras.evaluation.evaluator import evaluate
 from hrs_keras.evaluation.metrics import Evaluation
-from hrs_keras.export.record import Origin
+from hrs_keras.export.record import Origin, check_same_model
 from hrs_keras.export.run import exports_folder
 from hrs_keras.export.saved_model import export_saved_model, find_export
 from hrs_keras.recipe.schema import Recipe
@@ -48,12 +48,14 @@ def check_export(recipe: Recipe, fresh: bool) -> None:
         fresh: an earlier run will be removed first.
 
     Raises:
-        HRSError: the folder for the export cannot be written, and the run has not come to its end and export yet.
+        HRSError: the folder for the export cannot be written or holds versions of another model, and the run has not
+            come to its end and export yet.
     """
     folder = RunFolder(recipe.run_dir)
     ended = not fresh and folder.steps_taken >= recipe.train.steps
     if not (ended and _is_exported(recipe, read_json(folder.result_file))):
         refuse_unwritable(exports_folder(recipe), "export", "saved_models")
+        check_same_model(exports_folder(recipe), recipe)
 
 
 def _is_exported(recipe: Recipe, done: dict[str, Any] | None) -> bool:

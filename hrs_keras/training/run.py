@@ -12,7 +12,7 @@ from hrs_keras.data.audit import audit
 from hrs_keras.errors import CheckpointError, PreemptedError, RecipeError, RerunError
 from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
-from hrs_keras.models.global_state import precision_policy
+from hrs_keras.models.global_state import precision_policy, settle_keras
 from hrs_keras.recipe import Recipe
 from hrs_keras.runs.checkpoints import Checkpoints
 from hrs_keras.runs.data import DataCheck
@@ -56,6 +56,7 @@ def train(
     if profile is not None and not (profile and profile.start >= 1 and profile[-1] <= recipe.train.steps):
         found = f"{profile.start}:{profile.stop - 1}"
         raise RecipeError(f"profile: wants steps from 1 to {recipe.train.steps} (train.steps), found {found}")
+    settle_keras()  # before the audit, which may take long
     if recipe.deterministic:
         tf.config.experimental.enable_op_determinism()
     distribution = distribute(recipe, devices)

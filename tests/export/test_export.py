@@ -1,6 +1,7 @@
 """The SavedModel: what it needs, what it answers, and how it appears on disk."""
 
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -125,13 +126,51 @@ def test_versions(network, origin, tmp_path):
     assert find_export(keras.models.clone_model(network), folder) is None  # other weights
     with pytest.raises(HRSError, match="7 exists"):
         export_saved_model(network, origin, folder, 7)
-    for wrong in (0, -1):
+    for wrong in (0, -1, 2**63):
         with pytest.raises(HRSError, match="must be a whole number from 1"):
             export_saved_model(network, origin, folder, wrong)
     with pytest.raises(HRSError, match="max_pixels 0"):
         export_saved_model(network, origin, folder, max_pixels=0)
     assert sorted(path.name for path in folder.iterdir()) == ["1", "2", "7", "8", "9", "notes"]
     assert "Not evaluated at this step" in (folder / "1/assets.extra/README.md").read_text()
+
+
+@pytest.mark.fault("a version number that no server holds", "refused; a folder with such a name is no version")
+def test_version_numbers_are_those_that_servers_hold(tmp_path):
+    (tmp_path / "99999999999999999999999").mkdir()
+    assert write_version(tmp_path, None, lambda partial: (partial / "file").touch()).name == "1"
+    assert write_version(tmp_path, 2**63 - 1, lambda partial: (partial / "file").touch()).name == str(2**63 - 1)
+    with pytest.raises(HRSError, match="holds version 9223372036854775807, after which there is none"):
+        write_version(tmp_path, None, lambda partial: (partial / "file").touch())
+    assert write_version(tmp_path, 2, lambda partial: (partial / "file").touch()).name == "2"
+
+
+@pytest.mark.fault(
+    "an export among versions of a model with other classes, in a folder that servers may watch",
+    "refused, by `hrs train` before the first step; if the classes are the same, it is told that the recipe is another",
+)
+def test_a_folder_of_versions_belongs_to_one_model(network, origin, tmp_path, capsys):
+    exports = tmp_path / "name"
+    export_saved_model(network, origin, exports)
+    (exports / "2/assets.extra").mkdir(parents=True)
+    (exports / "2/assets.extra/hrs.json").write_text("{")  # damaged: it tells nothing
+    export_saved_model(network, origin, exports)
+    assert not capsys.readouterr().out
+    retrained = Origin(tiny.recipe("seed=5", size=(32, 64)), step=1)
+    export_saved_model(network, retrained, exports)
+    digests = f"({origin.recipe.digest()}; this one {retrained.recipe.digest()})"
+    assert capsys.readouterr().out == f"version 3 in {exports} is of another recipe {digests}\n"
+    unlike = {
+        "class 2 is pole in version 4, and lamp in this run": lambda names: [*names[:2], "lamp", *names[3:]],
+        "class 10 is bicyclist in version 4, and (none) in this run": lambda names: names[:10],
+        "class 11 is (none) in version 4, and boat in this run": lambda names: [*names, "boat"],
+    }
+    names = list(origin.recipe.data.label_space.classes)
+    for says, change in unlike.items():
+        other = tiny.recipe(f"data.classes={json.dumps(change(names))}", size=(32, 64))
+        with pytest.raises(HRSError, match=re.escape(says)):
+            export_saved_model(network, Origin(other, step=1), exports)
+    assert sorted(path.name for path in exports.iterdir()) == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
