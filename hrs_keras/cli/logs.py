@@ -4,11 +4,23 @@ The package itself reports through the logger ``hrs_keras`` and prints nothing; 
 decides with ``logging`` what becomes of that. The command line decides here.
 """
 
+import io
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 LOGGER = "hrs_keras"
+
+
+def escape_what_cannot_be_shown() -> None:
+    """Have standard output and error show characters that they have no code for as ``\\xdf`` or the like.
+
+    Class names and paths may hold any, and not every terminal or pipe is UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Terminal(logging.Handler):

@@ -13,6 +13,8 @@ Exit codes:
 """
 
 import argparse
+import itertools
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -83,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: the words are no valid command (code 2), or asked for help or the version (code 0).
     """
+    logs.escape_what_cannot_be_shown()
     options = parse(arguments)
     with logs.shown(), breaking_off(signal.SIGINT) as interrupted:
         try:
@@ -105,7 +108,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the words of a command.
 
     A list of words, such as inputs or overrides, may be interrupted by options: ``hrs train r.yaml a=1 --fresh b=2``.
-    argparse hands back the words after the option as unknown; they are added to the verb's open list.
+    argparse hands back the words after the option as unknown; they are added to the verb's open list. Empty words are
+    refused: they come from variables that are not set, and as a path would mean the working directory.
 
     Args:
         arguments: see :func:`main`.
@@ -116,8 +120,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     Raises:
         SystemExit: see :func:`main`.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
+    for before, word in itertools.pairwise(["hrs", *words]):
+        if not word or re.fullmatch(r"--[\w-]+=", word):
+            parser.error(f"the argument after {before} is empty ({word!r}): was a variable not set?")
+    options, rest = parser.parse_known_args(words)
     open_list = getattr(options, "open_list", None)
     if open_list is None or any(word.startswith("-") for word in rest):
         if rest:

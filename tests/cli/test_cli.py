@@ -185,6 +185,29 @@ def test_wrong_usage(arguments, capsys):
     assert "error:" in capsys.readouterr().err
 
 
+@pytest.mark.fault('an empty argument, from a variable that is not set (`--out ""`)', "refused before anything is done")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["predict", "run", "a.png", "--out", ""], "the argument after --out is empty"),
+        (["predict", "run", "a.png", "--out="], "the argument after a.png is empty ('--out=')"),
+        (["request", "http://h:1", "", "--model", "m", "--out", "o"], "the argument after http://h:1 is empty"),
+        (["evaluate", ""], "the argument after evaluate is empty"),
+        (["train", "r.yaml", "a=1", ""], "the argument after a=1 is empty"),
+        (["prepare", "r.yaml", "--to", ""], "the argument after --to is empty"),
+    ],
+)
+def test_empty_arguments(arguments, says, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_value_may_be_empty():
+    assert parse(["train", "r.yaml", "data.prepared="]).overrides == ["data.prepared="]
+
+
 def test_toy_city(tmp_path, capsys):
     folder = tmp_path / "toy"
     counts = ["--gtav", "1", "--synthia", "0", "--train", "1", "--val", "1"]

@@ -46,6 +46,41 @@ def test_an_error_of_writing_is_raised_as_by_print():
         report()
 
 
+SHOWN = """
+import sys
+from hrs_keras.cli import evaluate
+from hrs_keras.cli.main import main
+from hrs_keras.errors import HRSError
+import logging
+
+def run(options):
+    print("stra\\xdfe")
+    logging.getLogger("hrs_keras").warning("%s", "caf\\xe9 \\udcff")
+    raise HRSError("\\u8857")
+
+evaluate.run = run
+sys.exit(main(["evaluate", "run"]))
+"""
+
+
+@pytest.mark.fault(
+    "a terminal or pipe that is not UTF-8, and class names or paths beyond its characters", "shown escaped"
+)
+@pytest.mark.parametrize(
+    ("encoding", "out"),
+    [
+        ("ascii", b"stra\\xdfe\nwarning: caf\\xe9 \\udcff\n"),
+        ("latin-1", b"stra\xdfe\nwarning: caf\xe9 \\udcff\n"),
+        ("utf-8", b"stra\xc3\x9fe\nwarning: caf\xc3\xa9 \\udcff\n"),
+    ],
+)
+def test_what_cannot_be_shown_is_escaped(tmp_path, encoding, out):
+    with start("-c", SHOWN, cache=tmp_path, PYTHONIOENCODING=encoding) as process:
+        shown, told = (stream.buffer.read() for stream in (process.stdout, process.stderr))
+    assert (shown, told) == (out, b"hrs: " + "\u8857".encode(encoding, "backslashreplace") + b"\n")
+    assert process.returncode == 2
+
+
 LIBRARY = """
 import logging
 import hrs_keras
