@@ -91,7 +91,7 @@ class Checkpoints:
             with writing(series.folder):
                 series.sweep_halves()
         with writing(self._last.folder):
-            self._last.keep_newest(self._keep, until=step_of(self._latest) if self._latest else 0)
+            self._last.remove_older(self._keep, until=step_of(self._latest) if self._latest else 0)
 
     def save(self, step: int) -> None:
         """Write the newest checkpoint, of the variables as they are now, while training goes on.

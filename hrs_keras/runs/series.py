@@ -92,27 +92,39 @@ class Series:
             self.checkpoint.write(str(self.folder / f"step-{step}"), options=options)
 
     def keep_newest(self, count: int, until: int) -> None:
-        """Of the checkpoints up to the step ``until`` keep the newest ``count``; raises OSError.
+        """Have TensorFlow's list name the newest ``count`` up to the step ``until``, and remove older ones.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self._list(self._until(until)[:count])
+        self.remove_older(count, until)
+
+    def remove_older(self, count: int, until: int) -> None:
+        """Of the checkpoints up to the step ``until`` remove all but the newest ``count``; raises OSError.
 
         Later ones could not be read when the run was taken up: they stay until it comes to their steps again.
         """
-        good = [path for path in newest_first(self.folder) if step_of(path) <= until]
-        self._keep(good[:count], good[count:])
+        self._remove(self._until(until)[count:])
 
     def keep_only(self, step: int) -> None:
-        """Remove all checkpoints but that of one step; raises OSError."""
-        paths = newest_first(self.folder)
-        self._keep([path for path in paths if step_of(path) == step], [path for path in paths if step_of(path) != step])
+        """Have TensorFlow's list name the checkpoint of one step, and remove all others; raises OSError."""
+        kept = self.folder / f"step-{step}"
+        self._list([kept])
+        self._remove([path for path in newest_first(self.folder) if path != kept])
 
-    def _keep(self, kept: Sequence[Path], others: Sequence[Path]) -> None:
-        if kept:
-            names = [path.name for path in kept]
-            lines = [f'model_checkpoint_path: "{names[0]}"']
-            lines += [f'all_model_checkpoint_paths: "{name}"' for name in reversed(names)]
-            # `tf.train.latest_checkpoint` reads it; nothing here does.
-            text = "".join(f"{line}\n" for line in lines)
-            write_whole(self.folder / "checkpoint", lambda file: file.write(text.encode()), durable=False)
-        for path in others:
+    def _until(self, step: int) -> list[Path]:
+        return [path for path in newest_first(self.folder) if step_of(path) <= step]
+
+    def _list(self, paths: Sequence[Path]) -> None:
+        """Write the file by which `tf.train.latest_checkpoint` goes; nothing here reads it."""
+        names = [path.name for path in paths]
+        lines = [f'model_checkpoint_path: "{names[0]}"', *(f'all_model_checkpoint_paths: "{n}"' for n in names[::-1])]
+        text = "".join(f"{line}\n" for line in lines)
+        write_whole(self.folder / "checkpoint", lambda file: file.write(text.encode()), durable=False)
+
+    def _remove(self, paths: Sequence[Path]) -> None:
+        for path in paths:
             # The index, by which a checkpoint is known, first.
             path.with_name(f"{path.name}.index").unlink(missing_ok=True)
             for name in list_folder(self.folder):
