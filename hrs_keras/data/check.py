@@ -187,9 +187,7 @@ def _check_encoding(path: StoragePath, dataset: Dataset) -> int:
     if wrong := _wrong_encoding(bits, colour_type, dataset):
         raise _UnusableError(path, wrong)
     if (turn := _header(path).orientation) != 1:
-        wrong = (
-            f"has an EXIF orientation ({turn}), but labels are read as they are stored: turn its pixels instead"
-        )
+        wrong = f"has an EXIF orientation ({turn}), but labels are read as they are stored: turn its pixels instead"
         raise _UnusableError(path, wrong)
     return colour_type
 
