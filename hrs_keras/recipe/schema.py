@@ -14,7 +14,8 @@ from hrs_keras.recipe.encoder import Encoder
 from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder, without_later_keys
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
 from hrs_keras.recipe.source_weighting import SourceWeighting
-from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section, Seed, Share
+from hrs_keras.recipe.train import Train
+from hrs_keras.recipe.types import NonNegative, Number, PositiveInt, Section, Seed, Share
 from hrs_keras.recipe.yaml_text import dump_yaml
 
 ROLES = ("source", "target", "validation")
@@ -104,51 +105,6 @@ class Method(Section):
             raise ValueError("trainer: pixelda reads both domains in every step; set pretrain: 0")
         if self.trainer == "pixelda" and self.lambda_source != 1:
             raise ValueError(f"trainer: pixelda reads no lambda_source, found {self.lambda_source:g}; leave it 1")
-        return self
-
-
-class LearningRate(Section):
-    """Initial learning rate of each kind of player."""
-
-    encoder: Positive
-    weighting: Positive
-    generator: Positive
-    discriminator: Positive
-
-
-class ClipNorm(Section):
-    """Largest norm of all gradients together, of each kind of player; None for any."""
-
-    encoder: Positive | None = None
-    weighting: Positive | None = None
-    generator: Positive | None = None
-    discriminator: Positive | None = None
-
-
-class Train(Section):
-    """The training loop."""
-
-    steps: PositiveInt
-    batch_size: PositiveInt
-    accumulate: PositiveInt = 1
-    schedule: Literal["shared", "alternating"]
-    learning_rate: LearningRate
-    decay_power: NonNegative
-    clip_norm: ClipNorm = ClipNorm()
-    log_every: PositiveInt
-    validate_every: PositiveInt
-    checkpoint_every: PositiveInt
-    checkpoint_minutes: Positive | None = None
-    keep_checkpoints: PositiveInt
-    pictures: Index
-    selection_images: Index
-
-    @model_validator(mode="after")
-    def _whole_parts(self) -> "Train":
-        if self.batch_size % self.accumulate:
-            raise ValueError(
-                f"accumulate: a batch_size of {self.batch_size} cannot be taken in {self.accumulate} equal parts"
-            )
         return self
 
 
