@@ -25,12 +25,14 @@ class Networks:
         generator: G, see :func:`hrs_keras.models.generator.generator`; PixelDA's generator with ``trainer: pixelda``,
             see :func:`hrs_keras.models.adapter.adapter`.
         discriminator: D, see :func:`hrs_keras.models.discriminator.discriminator`.
+        fresh: those of the segmenter's trainable variables that hold no pretrained weights.
     """
 
     segmenter: keras.Model
     weighting: dict[str, keras.Model]
     generator: keras.Model | None
     discriminator: keras.Model | None
+    fresh: tuple[keras.Variable, ...]
 
 
 def build_segmenter(recipe: Recipe, *, pretrained: bool = False) -> keras.Model:
@@ -48,12 +50,18 @@ def build_segmenter(recipe: Recipe, *, pretrained: bool = False) -> keras.Model:
     Raises:
         CheckpointError: ``encoder.weights`` cannot be loaded.
     """
+    return _build_segmenter(recipe, pretrained)[0]
+
+
+def _build_segmenter(recipe: Recipe, pretrained: bool) -> tuple[keras.Model, tuple[keras.Variable, ...]]:
+    """E and S, and those of their trainable variables that no pretrained weights were loaded into."""
     with precision_policy(recipe):
         encoder = _build_encoder(recipe.encoder)
-        if pretrained and recipe.encoder.weights is not None:
-            recipe.encoder.load_weights(encoder)
+        filled = _load_weights(recipe.encoder, encoder) if pretrained and recipe.encoder.weights is not None else []
         heads = Heads(recipe.encoder.heads, recipe.encoder.head_scales)
-        return fcn8s(encoder, len(recipe.data.label_space.classes), heads)
+        segmenter = fcn8s(encoder, len(recipe.data.label_space.classes), heads)
+        held = {id(variable) for layer in filled for variable in layer.variables}
+        return segmenter, tuple(v for v in segmenter.trainable_variables if id(v) not in held)
 
 
 def build_networks(recipe: Recipe) -> Networks:
@@ -67,10 +75,9 @@ def build_networks(recipe: Recipe) -> Networks:
     """
     # The order in which networks are built decides their initial weights: it must not change.
     with seeded(recipe.seed), precision_policy(recipe):
-        segmenter = build_segmenter(recipe, pretrained=True)
-        return Networks(
-            segmenter, _build_weighting(recipe), _build_generator(recipe, segmenter), _build_discriminator(recipe)
-        )
+        segmenter, fresh = _build_segmenter(recipe, pretrained=True)
+        weighting, generator = _build_weighting(recipe), _build_generator(recipe, segmenter)
+        return Networks(segmenter, weighting, generator, _build_discriminator(recipe), fresh)
 
 
 def _build_weighting(recipe: Recipe) -> dict[str, keras.Model]:
@@ -108,3 +115,13 @@ def _build_encoder(encoder: Encoder) -> keras.Model:
             f" {sorted(outputs)}; it must also give {', '.join(missing)}"
         )
     return network
+
+
+def _load_weights(encoder: Encoder, network: keras.Model) -> list[keras.layers.Layer]:
+    filled = encoder.load_weights(network)
+    if not isinstance(filled, list):
+        raise RecipeError(
+            f"encoder.family: {type(encoder).__name__}.load_weights() of the family {encoder.family!r} returns {filled!r};"
+            " it must return the list of layers that it has filled"
+        )
+    return filled

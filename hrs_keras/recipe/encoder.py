@@ -81,7 +81,8 @@ class Encoder(Section):
         """Fill a model from :meth:`build` with the pretrained weights that ``weights`` names.
 
         Returns:
-            The layers that are filled now; the others keep their fresh weights.
+            The layers that are filled now; the others keep their fresh weights, and learn ``train.fresh_factor`` times
+            as fast.
 
         Raises:
             CheckpointError: they cannot be loaded.
