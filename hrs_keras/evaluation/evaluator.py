@@ -1,9 +1,8 @@
 """Evaluation on real labelled images: one integer confusion matrix, at the labels' own resolution."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -16,13 +15,17 @@ from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.media.label_maps import FileIdWriter
 from hrs_keras.recipe.schema import Recipe
 
+Segmenter = Callable[..., Mapping[str, tf.Tensor]]
+"""``(images [B, H, W, 3] float32 in [-1, 1], training=False)`` -> ``logits`` [B, H, W, C] float32, and maybe others:
+E+S, or what answers as it does."""
+
 
 def class_ids(logits: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """[B, H, W, C] float32 logits -> [B, h, w] int32 classes at ``size``: enlarged first, decided then."""
     return tf.argmax(tf.image.resize(logits, size, method="bilinear"), axis=-1, output_type=tf.int32)
 
 
-def prediction_function(segmenter: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def prediction_function(segmenter: Segmenter) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """A graph function (images [B, H, W, 3] float32 in [-1, 1], size [2]) -> class ids [B, h, w] int32."""
 
     @tf.function(reduce_retracing=True)
@@ -45,7 +48,7 @@ class Evaluator:
     def __init__(
         self,
         recipe: Recipe,
-        segmenter: keras.Model,
+        segmenter: Segmenter,
         sets: list[Pairs],
         strategy: tf.distribute.Strategy | None = None,
     ):
@@ -127,7 +130,7 @@ class Evaluator:
         return (images.repeat() if context.num_input_pipelines > 1 else images).prefetch(tf.data.AUTOTUNE)
 
 
-def evaluate(recipe: Recipe, segmenter: keras.Model, sets: list[Pairs], write_ids: Path | None = None) -> Evaluation:
+def evaluate(recipe: Recipe, segmenter: Segmenter, sets: list[Pairs], write_ids: Path | None = None) -> Evaluation:
     """Evaluate a segmenter once; see :class:`Evaluator`."""
     result = Evaluator(recipe, segmenter, sets)(write_ids)
     assert result is not None  # nobody could break it off

@@ -1,12 +1,14 @@
 """Players that take turns: networks with an optimizer each, and what they share in a step, whatever they minimise."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
+
+from hrs_keras.method.average import Average
 
 SOURCE, TARGET = 0.0, 1.0
 """Domain labels d_k of Eq. 1; also what a discriminator calls fake and real."""
@@ -17,7 +19,7 @@ Batch = dict[str, tuple[tf.Tensor, tf.Tensor]]
 Scalars = dict[str, tf.Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Player:
     """A network and the optimizer that alone changes it.
 
@@ -25,11 +27,16 @@ class Player:
         name: such as ``encoder`` or ``weighting/pixel``; what stands before the slash is its kind.
         network: what it trains.
         optimizer: built for the network's trainable variables.
+        average: the average of the network's weights that the optimizer keeps; None if it keeps none.
+        fresh: those of its variables whose learning rate is ``fresh_factor`` times that of the others.
     """
 
     name: str
     network: keras.Model
     optimizer: keras.optimizers.Optimizer
+    average: Average | None = None
+    fresh: tuple[keras.Variable, ...] = ()
+    fresh_factor: float = 1.0
 
     @property
     def kind(self) -> str:
@@ -44,7 +51,13 @@ class Player:
     @property
     def parameters(self) -> int:
         """How many numbers it trains."""
-        return sum(variable.value.shape.num_elements() for variable in self.variables)
+        return count_numbers(self.variables)
+
+    @property
+    def learning_rates(self) -> dict[str, float]:
+        """``NAME`` -> the learning rate of the next step, and ``NAME/fresh`` where it has fresh variables."""
+        rate = float(self.optimizer.learning_rate)
+        return {self.name: rate} | ({f"{self.name}/fresh": rate * self.fresh_factor} if self.fresh else {})
 
     @property
     def loss_scale(self) -> float:
@@ -126,6 +139,11 @@ class Turn:
     def update(self) -> Scalars:
         """Move every player; returns ``gradient_norm/PLAYER``."""
         return {f"gradient_norm/{p.name}": p.update(self._gradients[p.name]) for p in self.players}
+
+
+def count_numbers(variables: Iterable[keras.Variable]) -> int:
+    """How many numbers variables hold together."""
+    return sum(variable.value.shape.num_elements() for variable in variables)
 
 
 def turns_of(players: Sequence[Player], schedule: str) -> list[tuple[Player, ...]]:

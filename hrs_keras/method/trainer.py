@@ -1,7 +1,7 @@
 """What every trainer shares: players that take turns, and the answers that a run asks for."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.media.panels import Panel
+from hrs_keras.method.average import Average
 from hrs_keras.method.optimizer import build_optimizer
 from hrs_keras.method.players import Batch, Player, Scalars, Turn, turns_of
 from hrs_keras.models import Networks
@@ -42,11 +43,12 @@ class Trainer(keras.Model):
 
     Args:
         recipe: its ``method``, ``train``, ``seed`` and ``data.size`` are read.
-        segmenter: E+S, the model that is evaluated and exported.
-        networks: player -> network. What stands before a ``/`` is the player's kind: it names the learning rate, and
-            who moves together with ``train.schedule: alternating``.
+        networks: from :func:`hrs_keras.models.build_networks`, for the same recipe.
+        players: player -> network; one of them is the segmenter. What stands before a ``/`` is the player's kind: it
+            names the learning rate, and who moves together with ``train.schedule: alternating``.
 
     Attributes:
+        segmenter: E+S.
         players: who trains, in the order in which they move.
         steps: how many steps were taken, an int64 variable.
     """
@@ -54,15 +56,11 @@ class Trainer(keras.Model):
     PLAYER_OF_LOSS: ClassVar[dict[str, str]] = {"target": "encoder", "source": "encoder"}
     """Loss -> kind of the player that it can be lowered by; a loss that is not named is its player's own."""
 
-    def __init__(
-        self, recipe: Recipe, segmenter: keras.Model, networks: Iterable[tuple[str, keras.Model]], **kwargs: Any
-    ):
+    def __init__(self, recipe: Recipe, networks: Networks, players: Iterable[tuple[str, keras.Model]], **kwargs: Any):
         super().__init__(**kwargs)
         self.method, self.seed, self.image_size = recipe.method, recipe.seed, recipe.data.size
-        self.segmenter = segmenter
-        self.players = tuple(
-            Player(name, network, build_optimizer(recipe, name.split("/")[0])) for name, network in networks
-        )
+        self.segmenter = networks.segmenter
+        self.players = tuple(_player(recipe, name, network, networks) for name, network in players)
         for player in self.players:  # inside the strategy's scope, which is over when fit would build them
             player.optimizer.build(player.variables)
         # Not an optimizer's count: one that scales its loss does not count the steps it has to leave out.
@@ -78,9 +76,15 @@ class Trainer(keras.Model):
         """Steps taken so far, a scalar int64: all players take each step."""
         return tf.convert_to_tensor(self.steps)
 
+    @property
+    def evaluated(self) -> Callable[..., dict[str, tf.Tensor]]:
+        """What is validated and exported: the segmenter, with ``train.average`` as it answers with averaged weights."""
+        averages = [player.average for player in self.players if player.average is not None]
+        return averages[0] if averages else self.segmenter
+
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, C] float32."""
-        return self.segmenter(images, training=training)["logits"]
+        """[B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, C] float32, of :attr:`evaluated`."""
+        return self.evaluated(images, training=training)["logits"]
 
     @abstractmethod
     def train_step(self, batch: Batch) -> Scalars:
@@ -130,6 +134,19 @@ class Trainer(keras.Model):
     def label_noise(self, shape: tf.Tensor, part: int) -> tf.Tensor:
         """Uniform in [0, ``method.label_noise``]: by how much a discriminator's labels are perturbed."""
         return tf.random.stateless_uniform(shape, self.random_seed(part), 0.0, self.method.label_noise)
+
+
+def _player(recipe: Recipe, name: str, network: keras.Model, networks: Networks) -> Player:
+    """A player with its kind's optimizer; the segmenter's alone keeps an average, and has a rate for fresh parts."""
+    kind, train = name.split("/")[0], recipe.train
+    if network is not networks.segmenter:
+        return Player(name, network, build_optimizer(recipe, kind))
+    average = None if train.average is None else Average(network, train.average)
+    fresh = networks.fresh if train.fresh_factor != 1 else ()
+    ids = {id(variable) for variable in fresh}
+    factors = [train.fresh_factor if id(variable) in ids else 1.0 for variable in network.trainable_variables]
+    optimizer = build_optimizer(recipe, kind, rate_factors=factors if fresh else (), average=average)
+    return Player(name, network, optimizer, average, fresh, train.fresh_factor)
 
 
 def build_trainer(recipe: Recipe, networks: Networks) -> Trainer:

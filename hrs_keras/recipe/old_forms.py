@@ -19,6 +19,10 @@ LATER_KEYS: dict[str, Any] = {
     "encoder.heads": "random",
     "encoder.head_scales": [1.0, 1.0, 1.0],
     "data.on_change": "error",
+    "train.fresh_factor": 1.0,
+    "train.warmup": 0,
+    "train.weight_decay": {"encoder": 0.0, "weighting": 0.0, "generator": 0.0, "discriminator": 0.0},
+    "train.average": None,
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
 

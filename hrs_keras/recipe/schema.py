@@ -148,6 +148,16 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _something_pretrained(self) -> "Recipe":
+        if self.train.fresh_factor != 1 and self.encoder.weights is None:
+            raise ValueError(
+                f"train.fresh_factor: {self.train.fresh_factor:g} multiplies the learning rate of what encoder.weights"
+                " does not fill, and weights: null fills nothing; set train.fresh_factor=1 and choose"
+                " train.learning_rate.encoder"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _step_for_each_phase(self) -> "Recipe":
         if self.method.pretrain and self.train.steps < 2:
             raise ValueError("method.pretrain: 1 step cannot be shared by two phases; set train.steps to 2 or more")

@@ -1,10 +1,12 @@
 """The ``train`` section of a recipe."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from hrs_keras.recipe.types import Index, NonNegative, Positive, PositiveInt, Section
+from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section
+
+AverageDecay = Annotated[float, Field(gt=0, lt=1), Number]
 
 
 class LearningRate(Section):
@@ -25,16 +27,32 @@ class ClipNorm(Section):
     discriminator: Positive | None = None
 
 
+class WeightDecay(Section):
+    """Decoupled weight decay of each kind of player (Loshchilov & Hutter 2019); 0 for none."""
+
+    encoder: NonNegative = 0.0
+    weighting: NonNegative = 0.0
+    generator: NonNegative = 0.0
+    discriminator: NonNegative = 0.0
+
+
 class Train(Section):
-    """The training loop."""
+    """The training loop.
+
+    The keys with a default came later: the default is what recipes without the key mean.
+    """
 
     steps: PositiveInt
     batch_size: PositiveInt
     accumulate: PositiveInt = 1
     schedule: Literal["shared", "alternating"]
     learning_rate: LearningRate
+    fresh_factor: Positive = 1.0
+    warmup: Index = 0
     decay_power: NonNegative
     clip_norm: ClipNorm = ClipNorm()
+    weight_decay: WeightDecay = WeightDecay()
+    average: AverageDecay | None = None
     log_every: PositiveInt
     validate_every: PositiveInt
     checkpoint_every: PositiveInt
@@ -48,5 +66,13 @@ class Train(Section):
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"accumulate: a batch_size of {self.batch_size} cannot be taken in {self.accumulate} equal parts"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _warm_before_the_end(self) -> "Train":
+        if self.warmup >= self.steps:
+            raise ValueError(
+                f"warmup: {self.warmup} steps leave none of the {self.steps} steps for the decay; set fewer"
             )
         return self

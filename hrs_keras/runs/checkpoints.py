@@ -9,8 +9,6 @@ The newest are written by a thread of TensorFlow's, from a snapshot, while train
 """
 
 import logging
-import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -19,21 +17,13 @@ import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, NonFiniteError, reason
 from hrs_keras.method.trainer import Trainer
+from hrs_keras.runs.contents import contents, segmenter_contents
 from hrs_keras.runs.series import Series, newest_first, read_checkpoint, restore_newest, step_of
 from hrs_keras.system.compat import take_checkpoint_error
 from hrs_keras.system.files import write_json, writing
 from hrs_keras.system.literal_paths import UnreadableError
 
 log = logging.getLogger(__name__)
-
-
-def _by_path(variables: Sequence[keras.Variable]) -> dict[str, tf.Variable]:
-    """Variables under names that another process gives them, too.
-
-    Keras numbers seed generators through the whole process: their position in the network stands for that number.
-    """
-    paths = (re.sub(r"seed_generator_\d+", "seed_generator", variable.path) for variable in variables)
-    return {f"{number}:{path}": v.value for number, (path, v) in enumerate(zip(paths, variables, strict=True))}
 
 
 class Checkpoints:
@@ -46,13 +36,7 @@ class Checkpoints:
     """
 
     def __init__(self, trainer: Trainer, folder: Path, keep: int):
-        self._state = {
-            player.name: {
-                "network": _by_path(player.network.variables),
-                "optimizer": _by_path(player.optimizer.variables),
-            }
-            for player in trainer.players
-        }
+        self._state = {player.name: contents(player) for player in trainer.players}
         self._miou = tf.Variable(np.nan, trainable=False, dtype=tf.float64)
         state = {"players": self._state, "steps": trainer.steps}
         self._last = Series(tf.train.Checkpoint(**state), folder / "last")
@@ -169,13 +153,14 @@ def _read_miou(path: str) -> float:
     return float(tf.train.load_checkpoint(path).get_tensor("miou/.ATTRIBUTES/VARIABLE_VALUE"))
 
 
-def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
+def restore_segmenter(segmenter: keras.Model, folder: Path, which: str, *, averaged: bool = False) -> int:
     """Load E+S from a run's checkpoints.
 
     Args:
         segmenter: built from the run's recipe.
         folder: the run's ``checkpoints`` folder.
         which: ``"best"`` or ``"last"``.
+        averaged: take the averages of the trained weights (of a run with ``train.average``), not the weights.
 
     Returns:
         The step at which the weights were saved.
@@ -183,7 +168,7 @@ def restore_segmenter(segmenter: keras.Model, folder: Path, which: str) -> int:
     Raises:
         CheckpointError: there is no such checkpoint, or it is damaged or belongs to another network.
     """
-    state = {"encoder": {"network": _by_path(segmenter.variables)}}
+    state = {"encoder": segmenter_contents(segmenter, averaged)}
 
     def restore(path: str) -> None:
         tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()

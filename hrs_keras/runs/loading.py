@@ -8,7 +8,7 @@ from hrs_keras.runs.folder import RunFolder
 
 
 def load_segmenter(run: RunFolder, which: str = "best") -> tuple[keras.Model, int]:
-    """E+S of a run, and the step its weights are of.
+    """E+S of a run, and the step its weights are of; with ``train.average`` these are the averaged weights.
 
     Args:
         which: ``"best"`` (by validation mIoU) or ``"last"``.
@@ -18,4 +18,5 @@ def load_segmenter(run: RunFolder, which: str = "best") -> tuple[keras.Model, in
     """
     recipe = run.recipe()
     segmenter = build_segmenter(recipe)
-    return segmenter, restore_segmenter(segmenter, run.checkpoints, which)
+    averaged = recipe.train.average is not None
+    return segmenter, restore_segmenter(segmenter, run.checkpoints, which, averaged=averaged)

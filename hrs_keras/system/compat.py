@@ -22,9 +22,15 @@ class SummedGradients:
         return grads_and_vars
 
 
+def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
+    """Which of the variables that an optimizer was built for this is, or is a replica's copy of; 0 for the first."""
+    index: int = optimizer._get_variable_index(variable)
+    return index
+
+
 def adam_moments(adam: keras.optimizers.Adam, variable: Any) -> tuple[keras.Variable, keras.Variable]:
     """First and second moment (m, v) that a built Adam keeps for a variable; each shaped like the variable."""
-    index = adam._get_variable_index(variable)
+    index = variable_index(adam, variable)
     return adam._momentums[index], adam._velocities[index]
 
 

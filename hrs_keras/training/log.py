@@ -81,8 +81,9 @@ class Log:
     def _averages(self) -> dict[str, float]:
         # A phase that ends within the interval has some of its losses in fewer steps.
         values = {name: statistics.fmean(found) for name, found in self._values.items()}
-        rates = {f"learning_rate/{p.name}": float(p.optimizer.learning_rate) for p in self._session.trainer.players}
-        return values | self._session.trainer.measurements() | rates
+        trainer = self._session.trainer
+        rates = {f"learning_rate/{of}": rate for p in trainer.players for of, rate in p.learning_rates.items()}
+        return values | trainer.measurements() | rates
 
     def _speed(self, step: int) -> dict[str, float]:
         """Speed in the interval that ends with ``step``; NaN if none of its steps is counted (:class:`Times`)."""

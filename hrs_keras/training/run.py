@@ -18,6 +18,7 @@ from hrs_keras.runs.checkpoints import Checkpoints
 from hrs_keras.runs.data import DataCheck
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.signals import StopRequest, breaking_off
+from hrs_keras.training.announcement import announce
 from hrs_keras.training.distribution import Distribution, distribute
 from hrs_keras.training.loop import run_steps
 from hrs_keras.training.outcome import TrainResult, check_export, finish
@@ -114,6 +115,8 @@ def _session(
             log.info("%s is trained already", folder.path)
         elif session.first:
             log.info("resuming %s at step %d of %d", folder.path, session.first, session.steps)
+        if session.first < session.steps:
+            log.info("\n".join(announce(trainer, recipe.train)))
         yield session
 
 

@@ -30,7 +30,7 @@ class Validation:
     def __init__(self, session: Session, writer: tf.summary.SummaryWriter):
         self._session, self._writer = session, writer
         recipe, sets = session.recipe, session.data.sets
-        self._evaluate = Evaluator(recipe, session.trainer.segmenter, sets["validation"], session.distribution.strategy)
+        self._evaluate = Evaluator(recipe, session.trainer.evaluated, sets["validation"], session.distribution.strategy)
         self._pictures = Pictures(session) if session.chief and recipe.train.pictures else None
         selects = recipe.method.selects and recipe.train.selection_images
         self._selection = SelectionRecord(session) if session.chief and selects else None

@@ -1,5 +1,6 @@
 """FusedAdam: Kingma & Ba's update, Keras's optimizer behaviour."""
 
+import collections
 import subprocess
 import sys
 
@@ -14,19 +15,25 @@ from support.paths import TESTS
 from hrs_keras.method.optimizer import FusedAdam, build_optimizer
 
 
-def adam(steps, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-7):
-    """Algorithm 1 of Kingma & Ba 2015, in the form of its section 2 that Keras and TensorFlow take epsilon in."""
+def adam(steps, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-7, decay=0.0, factors=(1, 1)):
+    """Algorithm 1 of Kingma & Ba 2015, in the form of its section 2 that Keras and TensorFlow take epsilon in.
+
+    With ``decay`` line 12 of Algorithm 2 of Loshchilov & Hutter 2019 for the matrix, lambda being rate * decay; the
+    rate of variable i is ``factors[i]`` times the learning rate.
+    """
     theta = [value.astype(np.float64) for value in start()]
     m = [np.zeros_like(value) for value in theta]
     v = [np.zeros_like(value) for value in theta]
     trace = []
     for t, gradient in enumerate(steps, start=1):
-        alpha = learning_rate(t - 1) * np.sqrt(1 - beta2**t) / (1 - beta1**t)
         for i, g in enumerate(gradient):
             g = g.astype(np.float64)
+            rate = learning_rate(t - 1) * factors[i]
+            alpha = rate * np.sqrt(1 - beta2**t) / (1 - beta1**t)
             m[i] = beta1 * m[i] + (1 - beta1) * g
             v[i] = beta2 * v[i] + (1 - beta2) * g**2
-            theta[i] = theta[i] - alpha * m[i] / (np.sqrt(v[i]) + epsilon)
+            shrunk = rate * decay * theta[i] if theta[i].ndim > 1 else 0
+            theta[i] = theta[i] - alpha * m[i] / (np.sqrt(v[i]) + epsilon) - shrunk
         trace.append([value.copy() for value in theta])
     return trace
 
@@ -74,6 +81,79 @@ def test_agrees_with_keras_adam():
     assert_same_course(train(FusedAdam(**options), gradients()), train(keras.optimizers.Adam(**options), gradients()))
 
 
+# ---- what pretrained networks want ---------------------------------------------------------------------------------
+
+
+def test_learning_rates_rise_and_then_decay():
+    """By hand: of 3 steps the t-th has t / 3 of 0.1; then (1 - k / 5)^2 of it over the 5 others, and 0 ever after."""
+    recipe = tiny.recipe("train.steps=8", "train.warmup=3", "train.decay_power=2", "train.learning_rate.generator=0.1")
+    optimizer = build_optimizer(recipe, "generator")
+    optimizer.build([variable := keras.Variable([1.0])])
+    found = []
+    for _ in range(10):
+        found.append(float(optimizer.learning_rate))
+        optimizer.apply([tf.constant([1.0])], [variable])
+    expected = [0.1 / 3, 0.2 / 3, 0.1, 0.1, 0.064, 0.036, 0.016, 0.004, 0, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_without_a_warm_up_the_schedule_is_the_polynomial_decay_itself():
+    config = build_optimizer(tiny.recipe("train.steps=8"), "encoder").get_config()
+    assert config["learning_rate"]["class_name"] == "PolynomialDecay"
+    assert config["learning_rate"]["config"]["decay_steps"] == 8
+
+
+def test_a_warm_up_is_that_many_steps_before_the_schedule():
+    """What follows is the run of the remaining steps without a warm-up."""
+    warm, cold = (
+        build_optimizer(tiny.recipe(f"train.steps={steps}", f"train.warmup={warmup}"), "encoder").learning_rate
+        for steps, warmup in ((9, 4), (5, 0))
+    )
+    assert float(cold) == pytest.approx(4 * float(warm))
+
+
+def test_weight_decay_is_that_of_loshchilov_and_hutter_for_the_matrix_alone():
+    recipe = tiny.recipe(
+        *("train.steps=12", "train.learning_rate.encoder=1e-2", "train.weight_decay.encoder=0.5"),
+        *("train.warmup=3", "train.clip_norm.generator=1"),
+    )
+    found = train(build_optimizer(recipe, "encoder"), gradients())
+
+    def rate(step):
+        return 1e-2 * (step + 1) / 3 if step < 3 else reference.polynomial_decay(step - 3, 1e-2, 9)
+
+    assert_same_course(found, adam(gradients(), rate, decay=0.5))
+    assert build_optimizer(recipe, "generator").decoupled_decay == 0
+
+
+def test_weight_decay_is_that_of_keras_adamw():
+    options = {"learning_rate": 1e-2, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-4}
+    found = train(FusedAdam(decoupled_decay=0.3, **options), gradients())
+    decayed = train(keras.optimizers.AdamW(weight_decay=0.3, **options), gradients())
+    plain = train(keras.optimizers.Adam(**options), gradients())
+    assert_same_course(found, [[matrix, bias] for (matrix, _), (_, bias) in zip(decayed, plain, strict=True)])
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_variables_with_a_rate_of_their_own_decay_at_that_rate(decay):
+    found = train(FusedAdam(1e-3, decoupled_decay=decay, rate_factors=[10, 1]), gradients())
+    assert_same_course(found, adam(gradients(), lambda step: 1e-3, decay=decay, factors=(10, 1)))
+
+
+def test_weight_decay_costs_what_does_not_decay_nothing():
+    def operations(**options):
+        variables = [keras.Variable(value) for value in start()]
+        optimizer = FusedAdam(1e-2, **options)
+        optimizer.build(variables)
+        step = tf.function(lambda gradient: optimizer.apply(gradient, variables))
+        graph = step.get_concrete_function([tf.constant(g) for g in gradients()[0]]).graph
+        return collections.Counter(op.type for op in graph.get_operations())
+
+    plain, decayed = operations(), operations(decoupled_decay=0.1)
+    assert plain["AssignSubVariableOp"] == 0 and decayed["AssignSubVariableOp"] == 1
+    assert plain["ResourceApplyAdam"] == decayed["ResourceApplyAdam"] == len(start())
+
+
 def test_same_result_within_a_traced_function():
     variables = [keras.Variable(value) for value in start()]
     optimizer = FusedAdam(1e-2)
@@ -95,8 +175,12 @@ def test_updates_are_one_kernel_a_variable():
     assert [op.type for op in graph.get_operations()].count("ResourceApplyAdam") == len(variables)
 
 
-def test_serialises_with_its_schedule():
-    optimizer = build_optimizer(tiny.recipe("train.steps=12", "train.decay_power=0.7"), "generator")
+@pytest.mark.parametrize(
+    "changes", [(), ("train.warmup=4", "train.weight_decay.generator=0.2")], ids=["plain", "everything"]
+)
+def test_serialises_with_its_schedule(changes):
+    recipe = tiny.recipe("train.steps=12", "train.decay_power=0.7", *changes)
+    optimizer = build_optimizer(recipe, "generator", rate_factors=[1.0, 3.0] if changes else ())
     copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert isinstance(copy, FusedAdam)
     assert copy.get_config() == optimizer.get_config()
@@ -122,40 +206,63 @@ def test_continues_from_its_saved_state():
 
 
 TWO_REPLICAS = """
+import sys
 import keras, numpy as np, tensorflow as tf
+from hrs_keras.method.average import Average
 from hrs_keras.method.optimizer import FusedAdam
-from support.optimizer_course import gradients, start, train
+from support.optimizer_course import dense, gradients
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-with strategy.scope():
-    variables = [keras.Variable(value) for value in start()]
-    optimizer = FusedAdam(1e-2)
-    optimizer.build(variables)
+options = {"decoupled_decay": 0.3, "rate_factors": [1, 10]} if "everything" in sys.argv else {}
+scale = 2.0**10 if "everything" in sys.argv else None
 
-@tf.function
-def step(gradient):
-    # Replica i gives (i + 1) thirds of the gradient; the sum over the replicas is the whole.
-    def of_replica():
-        share = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group + 1, tf.float32) / 3
-        summed = tf.distribute.get_replica_context().all_reduce("sum", [share * g for g in gradient])
-        optimizer.apply(summed, variables)
-    strategy.run(of_replica)
 
-for gradient in gradients():
-    step([tf.constant(g) for g in gradient])
-for variable, value in zip(variables, train(FusedAdam(1e-2), gradients())[-1]):
-    for copy in strategy.experimental_local_results(variable.value):
-        np.testing.assert_allclose(copy.numpy(), value, rtol=1e-5)
-    assert len(strategy.experimental_local_results(variable.value)) == 2
+def course(strategy):
+    "Values of kernel and bias, of their averages, and the loss scale, on each replica after ten steps."
+    with strategy.scope():
+        network = dense()
+        average = Average(network, 0.9) if options else None
+        optimizer = FusedAdam(1e-2, average=average, **options)
+        if scale:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=scale)
+        optimizer.build(network.trainable_variables)
+
+    @tf.function
+    def step(gradient):
+        # Of two replicas i gives (i + 1) thirds of the gradient; the sum over the replicas is the whole.
+        def of_replica():
+            context = tf.distribute.get_replica_context()
+            share = tf.cast(context.replica_id_in_sync_group + 1, tf.float32)
+            share = share / 3 if context.num_replicas_in_sync == 2 else share
+            summed = context.all_reduce("sum", [share * (scale or 1) * g for g in gradient])
+            optimizer.apply(summed, network.trainable_variables)
+        strategy.run(of_replica)
+
+    for number, gradient in enumerate(gradients()):
+        if scale and number == 5:  # overflows: left out
+            step([tf.fill(g.shape, np.inf) for g in gradient])
+            optimizer.dynamic_scale.assign(scale)
+        step([tf.constant(g) for g in gradient])
+    variables = [*network.trainable_variables, *(average.variables if average else [])]
+    return [[copy.numpy() for copy in strategy.experimental_local_results(v.value)] for v in variables]
+
+
+mirrored = course(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+single = course(tf.distribute.get_strategy())
+assert len(mirrored) == (4 if options else 2)
+for copies, (value,) in zip(mirrored, single, strict=True):
+    assert len(copies) == 2
+    np.testing.assert_array_equal(*copies)
+    np.testing.assert_allclose(copies[0], value, rtol=1e-5)
 print("equal")
 """
 
 
 @pytest.mark.slow
-def test_two_replicas_add_their_gradients_up_and_stay_equal():
+@pytest.mark.parametrize("what", ["plain", "everything"])
+def test_two_replicas_add_their_gradients_up_and_stay_equal(what):
     # Logical devices can only be set before TensorFlow starts: hence a process of its own.
-    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=TESTS, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS, what], cwd=TESTS, capture_output=True, text=True)
     assert result.stdout.strip().endswith("equal"), result.stderr

@@ -38,6 +38,14 @@ def test_unknown_key_names_the_nearest_valid_one(refusal, override, message):
         ("train.batch_size=100000000000000000000", "train.batch_size: Input should be less than"),
         ("train.learning_rate.encoder=.nan", "train.learning_rate.encoder: Input should be"),
         ("train.learning_rate.encoder=.inf", "train.learning_rate.encoder: Input should be a finite number"),
+        ("train.fresh_factor=0", "train.fresh_factor: Input should be greater than 0 (found 0)"),
+        ("train.warmup=-1", "train.warmup: Input should be greater than or equal to 0 (found -1)"),
+        ("train.weight_decay.encoder=-0.1", "train.weight_decay.encoder: Input should be greater than or equal to 0"),
+        ("train.weight_decay=0.1", "train.weight_decay: wants a mapping of keys to values, found 0.1"),
+        ("train.weight_decay.encodr=0.1", "train.weight_decay.encodr: unknown key. Did you mean 'encoder'?"),
+        ("train.average=1", "train.average: Input should be less than 1 (found 1)"),
+        ("train.average=0", "train.average: Input should be greater than 0 (found 0)"),
+        ("train.average=true", "train.average: wants a number, found True"),
         ("train=3", "train: wants a mapping of keys to values, found 3"),
         ("data.target=[3]", "data.target.0: wants a mapping of keys to values, found 3"),
         ("data.target=camvid", "data.target: Input should be a valid list (found 'camvid')"),
@@ -86,10 +94,20 @@ def test_ill_typed_values(refusal, override, message):
         ("encoder.head_scales=[1, 0, 1]", "encoder.head_scales.1: Input should be greater than 0"),
         ("encoder.heads=ones", "encoder.heads: Input should be 'zero' or 'random'"),
         ("encoder.preprocessing=unit", "were trained on caffe-style input: set preprocessing: caffe"),
+        ("train.warmup=60000", "train: warmup: 60000 steps leave none of the 60000 steps for the decay"),
     ],
 )
 def test_contradictions(refusal, override, message):
     assert message in refusal(override)
+
+
+@pytest.mark.fault(
+    "`train.fresh_factor` without pretrained weights", "the recipe is refused: nothing would be pretrained"
+)
+def test_fresh_parts_want_pretrained_ones_beside_them(refusal):
+    message = refusal("train.fresh_factor=10", "encoder.weights=null", "encoder.preprocessing=unit")
+    assert "train.fresh_factor: 10 multiplies the learning rate of what encoder.weights does not fill" in message
+    assert "set train.fresh_factor=1" in message
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 STEPS = 10
-SHAPES = ((3, 4), (5,))
+SHAPES = ((3, 5), (5,))  # kernel and bias of a dense layer
 
 
 def gradients() -> list[list[np.ndarray]]:
@@ -32,3 +32,10 @@ def train(optimizer: keras.optimizers.Optimizer, steps: list[list[np.ndarray]]) 
         optimizer.apply([tf.constant(g) for g in gradient], variables)
         trace.append([variable.numpy() for variable in variables])
     return trace
+
+
+def dense() -> keras.Model:
+    """A network whose two variables begin at :func:`start`."""
+    model = keras.Sequential([keras.Input((SHAPES[0][0],)), keras.layers.Dense(SHAPES[0][1])])
+    model.set_weights(start())
+    return model

@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 
 from hrs_keras.method.optimizer import FusedAdam
-from hrs_keras.system.compat import SummedGradients, adam_moments, take_checkpoint_error, write_event
+from hrs_keras.system.compat import (
+    SummedGradients, adam_moments, take_checkpoint_error, variable_index, write_event,
+)
 
 
 def built(optimizer):
@@ -44,6 +46,14 @@ def test_adam_moments_are_those_that_adam_keeps():
     m, v = adam_moments(adam, variable)
     np.testing.assert_allclose(m.numpy(), [0.1, 0.3], rtol=1e-6)
     np.testing.assert_allclose(v.numpy(), [0.01, 0.09], rtol=1e-5)
+
+
+def test_variables_are_numbered_as_the_optimizer_was_built_for_them():
+    variables = [keras.Variable(1.0), keras.Variable(1.0)]
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build(variables)
+    assert [variable_index(optimizer, variable) for variable in variables] == [0, 1]
+    assert [variable_index(optimizer, variable.value) for variable in variables] == [0, 1]  # as updates give them
 
 
 def test_the_error_of_an_asynchronous_save_is_taken_once(tmp_path):

@@ -3,10 +3,12 @@
 import csv
 from types import SimpleNamespace
 
+import keras
 import pytest
 import tensorflow as tf
 from support import tiny
 
+from hrs_keras.method.players import Player
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.training.log import Log, Times
 from hrs_keras.training.log_file import LogFile
@@ -14,11 +16,10 @@ from hrs_keras.training.log_file import LogFile
 
 def test_what_a_trainer_measures_is_logged_under_its_own_names(tmp_path, capsys):
     """Steps are averaged over the interval; a measurement of the same name takes the average's place."""
-    optimizer = SimpleNamespace(learning_rate=0.5)
+    network, optimizer = keras.Sequential(), SimpleNamespace(learning_rate=0.5)
     measured = {"selected": 0.25, "entropy": 3.0}  # entropy: no step gave anything of that name
-    trainer = SimpleNamespace(
-        players=[SimpleNamespace(name="encoder", optimizer=optimizer)], measurements=lambda: measured
-    )
+    player = Player("encoder", network, optimizer, fresh=(keras.Variable(0.0),), fresh_factor=4.0)
+    trainer = SimpleNamespace(players=[player, Player("generator", network, optimizer)], measurements=lambda: measured)
     recipe, folder = tiny.recipe("train.steps=9", "train.log_every=2"), RunFolder(tmp_path)
     session = SimpleNamespace(recipe=recipe, folder=folder, trainer=trainer, chief=True, first=0, steps=9)
     journal = Log(session, tf.summary.create_noop_writer())
@@ -28,6 +29,8 @@ def test_what_a_trainer_measures_is_logged_under_its_own_names(tmp_path, capsys)
         (row,) = csv.DictReader(file)
     assert list(row)[:5] == ["step", "loss/target", "selected", "entropy", "learning_rate/encoder"]
     assert [row[name] for name in list(row)[:5]] == ["2", "1.5", "0.25", "3.0", "0.5"]
+    assert list(row)[5:7] == ["learning_rate/encoder/fresh", "learning_rate/generator"]
+    assert [row[name] for name in list(row)[5:7]] == ["2.0", "0.5"]
     assert "selected 25 %" in capsys.readouterr().out
 
 

@@ -78,7 +78,7 @@ class JointTrainer(Trainer):
     PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"reconstruction": "generator", "adversarial": "generator"}
 
     def __init__(self, recipe: Recipe, networks: Networks):
-        super().__init__(recipe, networks.segmenter, _players(networks), name="joint_trainer")
+        super().__init__(recipe, networks, _players(networks), name="joint_trainer")
         self.source_weighting = SOURCE_WEIGHTINGS.load_instance(recipe.method.source_weighting, SourceWeighting)
         self.weighting = networks.weighting
         self.generator = networks.generator
@@ -196,6 +196,8 @@ class JointTrainer(Trainer):
     def selection_maps(self, images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """``H`` and the map of each level of source images, in each pixel the channel that weighs it.
 
+        They are those that training has: with ``train.average`` too of the weights that are trained.
+
         Args:
             images: [B, H, W, 3] float32 in [-1, 1].
             labels: [B, H, W] int32, 255 = ignore.
@@ -203,7 +205,7 @@ class JointTrainer(Trainer):
         Returns:
             ``H``, and ``H_p``, ``H_r``, ``H_i`` as far as there are such levels: [B, H, W] float32 in [0, 1].
         """
-        probabilities = tf.nn.softmax(self(images))
+        probabilities = tf.nn.softmax(self.segmenter(images)["logits"])
         scores = {level: network(probabilities) for level, network in self.weighting.items()}
         return level_maps(scores, labels, self.image_size, self.method.threshold)
 

@@ -50,7 +50,7 @@ class PixelDATrainer(Trainer):
             "generator": networks.generator,
             "discriminator": networks.discriminator,
         }
-        super().__init__(recipe, networks.segmenter, players.items(), name="pixelda_trainer")
+        super().__init__(recipe, networks, players.items(), name="pixelda_trainer")
         self.settings = recipe.method.pixelda
         self.generator = networks.generator
         self.discriminator = networks.discriminator

@@ -1,0 +1,47 @@
+"""What a run says of its players before their first step."""
+
+import pytest
+from support import tiny
+from support.pretrained import Pretrained
+
+from hrs_keras.method.trainer import build_trainer
+from hrs_keras.models import build_networks
+from hrs_keras.recipe import ENCODERS
+from hrs_keras.training.announcement import announce
+
+
+@pytest.fixture(autouse=True)
+def family():
+    ENCODERS.register("pretrained", Pretrained)
+    yield
+    ENCODERS.unregister("pretrained")
+
+
+def said(*changes):
+    recipe = tiny.recipe("encoder.family=pretrained", "method.levels=[image]", "method.gan=false", *changes)
+    return list(announce(build_trainer(recipe, build_networks(recipe)), recipe.train))
+
+
+# Kernels and biases of stem (without), normalisation, middle and top, and of three heads for 11 classes, by hand.
+ENCODER = 8 * 8 * 3 * 4 + 2 * 4 + 2 * (2 * 2 * 4 * 4 + 4)
+HEADS = 3 * (4 * 11 + 11)
+
+
+def test_parameters_and_learning_rates():
+    weighting, encoder = said("train.learning_rate.encoder=3e-4")[::-1]
+    assert encoder == f"encoder: {ENCODER + HEADS:,} parameters, learning rate 0.0003"
+    assert weighting.startswith("weighting/image: ") and weighting.endswith(" parameters, learning rate 0.0001")
+
+
+def test_all_that_is_on():
+    encoder, weighting, warmup = said(
+        *("encoder.weights=all", "train.fresh_factor=10", "train.weight_decay={encoder: 0.01, weighting: 0.02}"),
+        *("train.average=0.999", "train.clip_norm.encoder=5", "train.steps=2000", "train.warmup=100"),
+    )
+    assert encoder == (
+        f"encoder: {ENCODER + HEADS:,} parameters, learning rate 0.0001, 10 times that for the {HEADS} that are not"
+        " pretrained, gradients clipped to a norm of 5, weight decay 0.01, validated and exported with weights averaged"
+        " by 0.999"
+    )
+    assert weighting.endswith(" parameters, learning rate 0.0001, weight decay 0.02")
+    assert warmup == "learning rates rise over 100 steps and decay over the other 1900"
