@@ -121,7 +121,7 @@ def _load_weights(encoder: Encoder, network: keras.Model) -> list[keras.layers.L
     filled = encoder.load_weights(network)
     if not isinstance(filled, list):
         raise RecipeError(
-            f"encoder.family: {type(encoder).__name__}.load_weights() of the family {encoder.family!r} returns {filled!r};"
-            " it must return the list of layers that it has filled"
+            f"encoder.family: {type(encoder).__name__}.load_weights() of the family {encoder.family!r} returns"
+            f" {filled!r}; it must return the list of layers that it has filled"
         )
     return filled

@@ -6,11 +6,12 @@ from support import tiny
 from support.one_step import batch_of
 from support.pretrained import Pretrained
 
+from hrs_keras.errors import RecipeError
 from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
 from hrs_keras.recipe import ENCODERS
 
-PLAIN = ("encoder.family=pretrained", "method.source_weighting=plain", "method.gan=false")
+PLAIN = ("encoder.family=pretrained", "encoder.heads=random", "method.source_weighting=plain", "method.gan=false")
 HEADS = [f"score{stride}/{variable}" for stride in (32, 16, 8) for variable in ("kernel", "bias")]
 TOP = ["top/kernel", "top/bias"]
 
@@ -34,6 +35,15 @@ def test_what_the_encoder_did_not_fill_is_fresh(weights, fresh):
 def test_without_pretrained_weights_all_is_fresh():
     networks = build_networks(tiny.recipe(*PLAIN))
     assert networks.fresh == tuple(networks.segmenter.trainable_variables)
+
+
+@pytest.mark.fault(
+    "an encoder of your own does not say which layers its `load_weights` has filled", "an error that names the family"
+)
+def test_an_encoder_that_does_not_say_what_it_filled(monkeypatch):
+    monkeypatch.setattr(Pretrained, "load_weights", lambda self, model: None)
+    with pytest.raises(RecipeError, match=r"Pretrained\.load_weights\(\) of the family 'pretrained' returns None; it"):
+        build_networks(tiny.recipe(*PLAIN, "encoder.weights=all"))
 
 
 @pytest.mark.parametrize("factor", [1, 10])

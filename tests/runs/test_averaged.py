@@ -20,7 +20,8 @@ from hrs_keras.training.run import train
 from hrs_keras.training.saving import Saving
 
 ALL_ON = (
-    *("encoder.family=pretrained", "encoder.weights=without top", "train.fresh_factor=10", "train.warmup=2"),
+    *("encoder.family=pretrained", "encoder.weights=without top", "encoder.heads=random"),
+    *("train.fresh_factor=10", "train.warmup=2"),
     *("train.weight_decay={encoder: 0.1, weighting: 0.1}", "train.average=0.7"),
     *("method.levels=[image]", "method.gan=false", "train.learning_rate.encoder=1e-2"),
 )
