@@ -36,7 +36,9 @@ SYSTEMS = {
 
 def build(*overrides):
     weights = {"adv": LAMBDA_ADV, "rec": LAMBDA_REC, "source": LAMBDA_SOURCE}
-    recipe = tiny.recipe(*(f"method.lambda_{name}={weight}" for name, weight in weights.items()), *overrides)
+    lambdas = (f"method.lambda_{name}={weight}" for name, weight in weights.items())
+    # Heads that start at zero would let no gradient through to the encoder in the first step.
+    recipe = tiny.recipe(*lambdas, "encoder.heads=random", *overrides)
     return JointTrainer(recipe, build_networks(recipe))
 
 

@@ -15,5 +15,6 @@ PLAYERS = ["encoder", "generator", "discriminator"]
 
 def build(*overrides: str) -> PixelDATrainer:
     """A trainer with few channels whose losses have the weights above."""
-    recipe = tiny.recipe(*PIXELDA, *SMALL, *WEIGHTS, *overrides)
+    # Heads that start at zero would let no gradient through to the encoder in the first step.
+    recipe = tiny.recipe(*PIXELDA, *SMALL, *WEIGHTS, "encoder.heads=random", *overrides)
     return PixelDATrainer(recipe, build_networks(recipe))

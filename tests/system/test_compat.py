@@ -7,7 +7,11 @@ import tensorflow as tf
 
 from hrs_keras.method.optimizer import FusedAdam
 from hrs_keras.system.compat import (
-    SummedGradients, adam_moments, take_checkpoint_error, variable_index, write_event,
+    SummedGradients,
+    adam_moments,
+    take_checkpoint_error,
+    variable_index,
+    write_event,
 )
 
 
