@@ -40,7 +40,13 @@ def shared_files(some: Iterable[StoragePath], others: Iterable[StoragePath]) -> 
     """The files of ``others`` that are among ``some``: each with the path that it has there."""
     found: dict[StoragePath, StoragePath] = {}
     known, asked = list(dict.fromkeys(some)), list(dict.fromkeys(others))
-    for identify in (_place, _inode):
+    # Of folders, of which there are few: resolving every path would ask the file system some ten times for each.
+    folders = {folder: _resolved(folder) for folder in {path.parent for path in (*known, *asked)}}
+
+    def place(path: StoragePath) -> str:
+        return storage.join(folders[path.parent], path.name)
+
+    for identify in (place, _inode):
         by_identity = {identity: path for path in reversed(known) if (identity := identify(path)) is not None}
         for path in asked:
             if path not in found and (identity := identify(path)) in by_identity:
@@ -49,8 +55,8 @@ def shared_files(some: Iterable[StoragePath], others: Iterable[StoragePath]) -> 
     return {path: found[path] for path in asked if path in found}
 
 
-def _place(path: StoragePath) -> str:
-    return str(path) if storage.is_remote(path) else os.path.realpath(path)
+def _resolved(folder: StoragePath) -> str:
+    return str(folder) if storage.is_remote(folder) else os.path.realpath(folder)
 
 
 def _inode(path: StoragePath) -> tuple[int, int] | None:
