@@ -1,9 +1,11 @@
 """Confusion matrix, IoU and their means."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import tensorflow as tf
+from pydantic import BaseModel, Field
 from tabulate import tabulate
 
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
@@ -74,6 +76,16 @@ class Evaluation:
         rows.append(["pixel accuracy", percent(self.pixel_accuracy)])
         table = tabulate(rows, ["class", "IoU %"], colalign=("left", "right"), disable_numparse=True)
         return f"{table}\n{self.images} images; {ABSENT_RULE}"
+
+
+class EvaluationRecord(BaseModel):
+    """What :meth:`Evaluation.to_dict` gives, as far as it is relied on."""
+
+    images: int
+    mean_iou: Annotated[dict[str, float | None], Field(min_length=1)]
+    pixel_accuracy: float | None
+    iou: dict[str, float | None]
+    rule: str
 
 
 def percent(share: float) -> str:

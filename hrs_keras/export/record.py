@@ -4,10 +4,13 @@ import itertools
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.export.versions import model_versions
+from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system.environment import environment
 from hrs_keras.system.files import read_json
@@ -19,6 +22,34 @@ EXTRA = "assets.extra"
 
 RECORD = Path(EXTRA) / "hrs.json"
 """The file in a version with what it tells about itself."""
+
+
+_Byte = Annotated[int, Field(ge=0, le=255)]
+
+
+class _Classes(BaseModel):
+    """A label space as it is stored; see :class:`hrs_keras.labels.LabelSpace`."""
+
+    name: str
+    classes: Annotated[list[str], Field(min_length=1, max_length=IGNORE_LABEL)]
+    palette: list[tuple[_Byte, _Byte, _Byte]]
+    subsets: dict[str, list[str]]
+    raw_ids: list[_Byte] | None
+
+    @model_validator(mode="after")
+    def _one_for_each(self) -> "_Classes":
+        for what, of_classes in (("colours", self.palette), ("ids", self.raw_ids)):
+            if of_classes is not None and len(of_classes) != len(self.classes):
+                raise ValueError(f"there are {len(self.classes)} classes and {len(of_classes)} {what}")
+        return self
+
+
+class _Record(BaseModel):
+    """What is relied on of a record. Those of early releases do not have the classes."""
+
+    name: str
+    size: tuple[PositiveInt, PositiveInt]
+    label_space: _Classes | None = None
 
 
 @dataclass(frozen=True)
@@ -60,8 +91,8 @@ def read_record(version: Path, file: Path = RECORD) -> dict[str, Any]:
     Raises:
         CheckpointError: it is no export of this package, or one of an early release, which did not store its classes.
     """
-    record = read_json(version / file)
-    if record is None or "label_space" not in record:
+    record = read_json(version / file, _Record)
+    if record is None or record.get("label_space") is None:
         raise CheckpointError(f"{version} has no {file} that names its classes; export the run again")
     return record
 
@@ -85,7 +116,7 @@ def check_same_model(folder: Path, recipe: Recipe, file: Path = RECORD) -> None:
         try:
             record = read_record(version, file)
             theirs = list(record["label_space"]["classes"])
-        except (CheckpointError, LookupError, TypeError):  # damaged, or no version of ours
+        except CheckpointError:  # damaged, or no version of ours
             continue
         ours = list(recipe.data.label_space.classes)
         for index, (their, our) in enumerate(itertools.zip_longest(theirs, ours, fillvalue="(none)")):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 
+from hrs_keras.evaluation.metrics import EvaluationRecord
 from hrs_keras.export.format import load_format
 from hrs_keras.export.portable import export_portable
 from hrs_keras.export.record import Origin
@@ -53,7 +54,7 @@ def _load_origin(run: RunFolder, which: str = "best") -> tuple[keras.Model, Orig
     """
     segmenter, step = load_segmenter(run, which)
     # There may be no evaluation of the "last" step: then this gives None.
-    return segmenter, Origin(run.recipe(), step, read_json(run.evaluation_file(step)))
+    return segmenter, Origin(run.recipe(), step, read_json(run.evaluation_file(step), EvaluationRecord))
 
 
 def export_run_portable(

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from hrs_keras.errors import CheckpointError
 from hrs_keras.recipe.comparing import compare
 from hrs_keras.recipe.reading import load_recipe
@@ -29,6 +31,12 @@ from hrs_keras.system.files import (
 from hrs_keras.system.literal_paths import check_literal
 
 log = logging.getLogger(__name__)
+
+
+class _EnvironmentRecord(BaseModel):
+    """What is relied on of the environment on record."""
+
+    earlier: list[dict[str, Any]] = []
 
 
 class RunFolder:
@@ -190,7 +198,7 @@ class RunFolder:
         Raises:
             CheckpointError: the file is damaged.
         """
-        return read_json(self.history_file) or []
+        return read_json(self.history_file, list[dict[str, Any]]) or []
 
     def note_environment(self) -> None:
         """Record the environment in which steps are about to be taken.
@@ -200,7 +208,7 @@ class RunFolder:
         Raises:
             HRSError: it cannot be written.
         """
-        now, before = environment(), read_json(self.environment_file)
+        now, before = environment(), read_json(self.environment_file, _EnvironmentRecord)
         earlier = before.pop("earlier", []) if before else []
         if before and any(before.get(key) != now[key] for key in now if key != "command"):
             earlier.append(before)

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from pydantic import TypeAdapter, ValidationError
+
 from hrs_keras.errors import CheckpointError, HRSError, printable, reason
 
 try:
@@ -98,18 +100,34 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, shape: Any = Any) -> Any:
     """What :func:`write_json` wrote, or None if there is no such file.
 
+    Args:
+        path: the file.
+        shape: a type that the contents must fit, as pydantic knows them: ``dict[str, int]``, or a model that names what
+            is relied on.
+
     Raises:
-        CheckpointError: it cannot be read, or is damaged.
+        CheckpointError: it cannot be read, is damaged, or does not fit.
     """
     with opening(path):
         contents = path.read_bytes() if path.is_file() else None
+    if contents is None:
+        return None
     try:
-        return None if contents is None else json.loads(contents)
+        found = json.loads(contents)
+        TypeAdapter(shape).validate_json(contents, strict=True)
+        return found
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}; remove it, or bring it back") from None
+        raise CheckpointError(f"{path} is damaged: {_wrong(error)}; remove it, or bring it back") from None
+
+
+def _wrong(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
 
 
 @contextmanager

@@ -7,10 +7,11 @@ from typing import Any
 
 import keras
 import numpy as np
+from pydantic import BaseModel
 
 from hrs_keras.errors import CheckpointError
 from hrs_keras.evaluation.evaluator import evaluate
-from hrs_keras.evaluation.metrics import Evaluation
+from hrs_keras.evaluation.metrics import Evaluation, EvaluationRecord
 from hrs_keras.export.record import Origin, check_same_model
 from hrs_keras.export.run import exports_folder
 from hrs_keras.export.saved_model import export_saved_model, find_export
@@ -40,6 +41,20 @@ class TrainResult:
     saved_model: Path | None
 
 
+class _ExportRecord(BaseModel):
+    """What ``result.json`` tells of the export."""
+
+    saved_model: str | None
+
+
+class _ResultRecord(_ExportRecord, EvaluationRecord):
+    """``result.json``, as far as it is relied on."""
+
+    step: int
+    miou: float
+    baselines: dict[str, float]
+
+
 def check_export(recipe: Recipe, fresh: bool) -> None:
     """See, before the first step, that :func:`finish` will be able to export.
 
@@ -53,7 +68,7 @@ def check_export(recipe: Recipe, fresh: bool) -> None:
     """
     folder = RunFolder(recipe.run_dir)
     ended = not fresh and folder.steps_taken >= recipe.train.steps
-    if not (ended and _is_exported(recipe, read_json(folder.result_file))):
+    if not (ended and _is_exported(recipe, read_json(folder.result_file, _ExportRecord))):
         refuse_unwritable(exports_folder(recipe), "export", "saved_models")
         check_same_model(exports_folder(recipe), recipe)
 
@@ -77,7 +92,7 @@ def finish(session: Session, export: bool) -> TrainResult:
         HRSError: no checkpoint can be read, or something cannot be written.
     """
     folder = session.folder
-    done = read_json(folder.result_file)
+    done = read_json(folder.result_file, _ResultRecord)
     if done is None or (export and not _is_exported(session.recipe, done)):
         done = _evaluate_and_export(session, export)
         with writing(folder.result_file):
@@ -123,5 +138,5 @@ def _baselines(session: Session, result: Evaluation) -> dict[str, float]:
     matrix = np.zeros_like(result.matrix)
     matrix[:, commonest] = result.matrix.sum(1)  # the labels that were evaluated on, one class predicted
     everywhere = {f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, result.images).miou}
-    untrained = read_json(session.folder.evaluation_file(0))  # None if somebody removed it
+    untrained = read_json(session.folder.evaluation_file(0), EvaluationRecord)  # None if somebody removed it
     return ({"untrained": next(iter(untrained["mean_iou"].values()))} if untrained else {}) | everywhere

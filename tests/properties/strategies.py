@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
@@ -35,15 +36,15 @@ numbers = (
 keys = texts | st.integers(-1, 300) | st.booleans() | st.none()
 plain = st.none() | st.booleans() | numbers | texts
 """What JSON holds at its leaves; NaN and infinity, which Python's JSON has, too."""
-json_values = st.recursive(
+json_values = plain | st.recursive(
     plain, lambda below: st.lists(below, max_size=4) | st.dictionaries(texts, below, max_size=4), max_leaves=8
 )
-values = st.recursive(
+values = plain | st.recursive(
     plain, lambda below: st.lists(below, max_size=4) | st.dictionaries(keys, below, max_size=4), max_leaves=8
 )
 """Plain data as YAML gives it: keys need not be texts."""
 _sets = st.frozensets(st.integers(0, 9), max_size=3).map(set)
-yaml_values = st.recursive(
+yaml_values = plain | st.recursive(
     plain | halves | st.dates() | st.datetimes() | st.binary(max_size=4) | _sets,
     lambda below: st.lists(below, max_size=4) | st.dictionaries(keys, below, max_size=4),
     max_leaves=8,
@@ -110,3 +111,8 @@ def damaged_text(text: str) -> st.SearchStrategy[bytes]:
         lambda edit: "".join([*lines[: edit[0]], edit[1](lines[edit[0]]), *lines[edit[0] + 1 :]]).encode()
     )
     return edited | damaged(text.encode())
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    """The files below a folder with their contents, and the folders."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
