@@ -1,5 +1,6 @@
 """Figures of a run: which pixels were selected (the paper's Fig. 4) and what was predicted (Fig. 5)."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +139,8 @@ def prediction_panel(
 def save_figure(figure: Figure, path: Path, dpi: int, metadata: Mapping[str, str] | None = None) -> None:
     """Write a figure as a PNG, whole or not at all.
 
-    Its texts are shown as they are: two dollar signs make no formula, and what has no shape is shown as an escape.
+    Its texts are shown as they are: two dollar signs make no formula. What has no shape is shown as an escape, and
+    letters that Matplotlib's font lacks as boxes.
 
     Args:
         figure: what to draw.
@@ -153,7 +155,8 @@ def save_figure(figure: Figure, path: Path, dpi: int, metadata: Mapping[str, str
     for text in figure.findobj(Text):
         text.set(parse_math=False, usetex=False, text=printable(text.get_text()))
     # Some texts, such as those of ticks, come to be only when the figure is drawn.
-    with rc_context({"text.parse_math": False, "text.usetex": False}):
+    with rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # it would be repeated at each picture
         write_whole(path, lambda file: figure.savefig(file, format="png", dpi=dpi, metadata=metadata))
 
 

@@ -24,5 +24,6 @@ def _cell(text: str) -> str:
 
 def literal(text: str) -> str:
     """A text that Markdown shows as it is. (``|`` is left to :func:`table`: elsewhere it is a letter like others.)"""
-    # An underscore within a word means nothing, and is better left alone for those who read the file itself.
-    return re.sub(r"([\\`*<>\[\]&~#]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+    # Two dollar signs make a formula on GitHub. An underscore within a word means nothing, and is better left alone for
+    # those who read the file itself.
+    return re.sub(r"([\\`*<>\[\]&~#$]|(?<!\w)_|_(?!\w))", r"\\\1", text)

@@ -102,6 +102,12 @@ def test_texts_are_no_formulas(tmp_path, usetex):
     assert len(shown) >= 5 and not any(text.get_parse_math() or text.get_usetex() for text in shown)
 
 
+def test_letters_that_the_font_lacks_are_drawn_without_a_word(tmp_path, recwarn):
+    images = np.zeros((1, 32, 64, 3), np.uint8)
+    adapted_panel(images, images, ["道路"]).save(tmp_path / "x.png", "🚗")
+    assert (tmp_path / "x.png").is_file() and not list(recwarn)
+
+
 @pytest.mark.fault("an image whose file name is not UTF-8", "pictures show the bytes as escapes")
 def test_texts_that_no_font_has(tmp_path):
     images = np.zeros((1, 32, 64, 3), np.uint8)

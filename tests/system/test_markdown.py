@@ -34,6 +34,7 @@ def test_line_breaks_do_not_end_a_row():
         ("[x](y)", r"\[x\](y)"),
         ("&amp;", r"\&amp;"),
         ("a\\b", r"a\\b"),
+        ("toll $2^$", r"toll \$2^\$"),
     ],
 )
 def test_literal(text, markdown):
