@@ -1,9 +1,11 @@
 """Which settings decide a run's numbers, and in which of them two recipes differ."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from hrs_keras.recipe.reading import differences, leaves
+from hrs_keras.recipe.reading import differences
 from hrs_keras.recipe.schema import Recipe
 
 NO_OUTCOME = (
@@ -24,9 +26,6 @@ NO_OUTCOME = (
 
 Data that lies elsewhere, or was prepared, gives the same numbers; that it is the same is seen by looking at the data.
 """
-
-_FILES = ("encoder.weights",)
-"""The keys whose value may be a path: another spelling of it is no other setting."""
 
 STEPS = "train.steps"
 
@@ -56,7 +55,7 @@ class Changes:
 
 def compare(before: Recipe, now: Recipe) -> Changes:
     """The differences of two recipes, sorted by what they decide."""
-    free = {*NO_OUTCOME, *(key for key in _FILES if _same_file(key, before, now))}
+    free = {*NO_OUTCOME, *_respelt(before, now)}
     found = Changes([], [], [])
     for line in differences(before, now):
         key = line.partition(":")[0]
@@ -64,9 +63,17 @@ def compare(before: Recipe, now: Recipe) -> Changes:
     return found
 
 
-def _same_file(key: str, *recipes: Recipe) -> bool:
-    one, other = (leaves(recipe.model_dump(mode="json")).get(key) or "" for recipe in recipes)
+def _respelt(before: Recipe, now: Recipe) -> Iterator[str]:
+    """Keys whose value is a path, which leads to the same place: another spelling of it is no other setting."""
+    if _same_place(before.encoder.weights, now.encoder.weights):
+        yield "encoder.weights"
+    one, other = before.train.initial, now.train.initial
+    if one and other and one.which == other.which and _same_place(one.run, other.run):
+        yield "train.init_from"
+
+
+def _same_place(one: str | Path | None, other: str | Path | None) -> bool:
     try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):  # it is gone, or none: a name, or nothing
+        return os.path.samefile(one or "", other or "")
+    except (OSError, ValueError):  # it is gone, or no path: a name, or nothing
         return False

@@ -1,8 +1,9 @@
 """The ``train`` section of a recipe."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hrs_keras.recipe.types import Index, NonNegative, Number, Positive, PositiveInt, Section
 
@@ -36,6 +37,21 @@ class WeightDecay(Section):
     discriminator: NonNegative = 0.0
 
 
+class InitFrom(NamedTuple):
+    """``init_from``: a run folder, and which of its checkpoints."""
+
+    run: Path
+    which: str
+
+    @classmethod
+    def parse(cls, text: str) -> "InitFrom":
+        """Take ``RUN``, ``RUN:best`` or ``RUN:last`` apart; without a word it is the best."""
+        run, _, which = text.rpartition(":")
+        if not run or which not in ("best", "last"):
+            run, which = text, "best"
+        return cls(Path(run).expanduser(), which)
+
+
 class Train(Section):
     """The training loop.
 
@@ -60,6 +76,19 @@ class Train(Section):
     keep_checkpoints: PositiveInt
     pictures: Index
     selection_images: Index
+    init_from: str | None = None
+
+    @field_validator("init_from")
+    @classmethod
+    def _names_a_run(cls, text: str | None) -> str | None:
+        if text is not None and not text.strip():
+            raise ValueError("wants a run folder, such as runs/first or runs/first:last, found an empty text")
+        return text
+
+    @property
+    def initial(self) -> InitFrom | None:
+        """The run whose weights are begun with; None to begin with fresh ones."""
+        return None if self.init_from is None else InitFrom.parse(self.init_from)
 
     @model_validator(mode="after")
     def _whole_parts(self) -> "Train":

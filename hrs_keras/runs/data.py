@@ -4,6 +4,7 @@ The folder of a run keeps an inventory of the samples in ``data.json``, beside t
 Where a run went on with other data, the inventories of before are kept with it.
 """
 
+import hashlib
 import logging
 
 from hrs_keras.data.audit import Audit
@@ -93,6 +94,12 @@ class DataCheck:
                 folder.path,
                 printable(names[0]),
             )
+
+    @property
+    def number(self) -> int:
+        """A number below 2**62 that stands for the data as it is now, for workers to compare."""
+        digests = ",".join(one.digest for one in self._now)
+        return int(hashlib.sha256(digests.encode()).hexdigest(), 16) % 2**62
 
     def _before(self) -> Inventory:
         if self._record:

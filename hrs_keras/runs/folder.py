@@ -115,8 +115,12 @@ class RunFolder:
 
     @property
     def steps_taken(self) -> int:
-        """The step of the newest checkpoint, be it whole or damaged; 0 before the first."""
-        names = (re.fullmatch(r"step-([0-9]+)", path.stem) for path in self.checkpoints.glob("last/step-*.index"))
+        """The step of the newest checkpoint, be it whole or damaged; 0 before the first.
+
+        Raises:
+            CheckpointError: the folder cannot be read.
+        """
+        names = (re.fullmatch(r"step-([0-9]+)\.index", name) for name in list_folder(self.checkpoints / "last"))
         return max((int(name[1]) for name in names if name), default=0)
 
     @contextmanager
@@ -187,10 +191,11 @@ class RunFolder:
             write_text(self.recipe_file, recipe.model_copy(update=same).to_yaml())
 
     def note(self, step: int, what: dict[str, Any]) -> None:
-        """Add to the run's history what became of it after ``step`` steps; raises OSError."""
+        """Add to the run's history what became of it after ``step`` steps; raises HRSError."""
         history, entry = self.history(), {"step": step, **what}
         if entry not in history[-1:]:  # noted already, by a process that was killed then
-            write_json(self.history_file, [*history, entry])
+            with writing(self.history_file):
+                write_json(self.history_file, [*history, entry])
 
     def history(self) -> list[dict[str, Any]]:
         """What :meth:`note` noted, in that order: ``{"step": ..., what: ...}``.

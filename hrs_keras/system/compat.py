@@ -4,6 +4,7 @@ There is no public way to any of it. Were one of these names to vanish unnoticed
 numbers: hence this one file, and ``tests/system/test_compat.py``, which fails when a new release changes them.
 """
 
+import re
 from typing import Any
 
 import keras
@@ -55,3 +56,15 @@ def write_event(writer: tf.summary.SummaryWriter, event: Any) -> None:
     """
     resource = writer._resource
     tf.raw_ops.ImportEvent(writer=resource, event=event.SerializeToString())
+
+
+def checkpoint_names(key: str) -> list[str]:
+    """The names by which a variable is reached from the root of a checkpoint's objects, from its key in the file.
+
+    ``players/weighting.Spixel/steps/.ATTRIBUTES/VARIABLE_VALUE`` is ``["players", "weighting/pixel", "steps"]``.
+
+    Args:
+        key: as ``tf.train.list_variables`` gives it.
+    """
+    path = key.partition("/.ATTRIBUTES")[0].split("/")
+    return [re.sub(r"\.([.S])", lambda escaped: "/" if escaped[1] == "S" else ".", name) for name in path]

@@ -131,12 +131,16 @@ def _load_best(folder: RunFolder) -> tuple[keras.Model, int]:
 
 
 def _baselines(session: Session, result: Evaluation) -> dict[str, float]:
-    """Mean IoU of what knows nothing of the images: an untrained network, and the commonest target class everywhere."""
+    """Mean IoU of the network before its first step, and of what knows nothing: the commonest target class everywhere.
+
+    The network is untrained, unless the run began with another's weights.
+    """
     space = result.space
     targets = [dataset.pixels for dataset in session.data.datasets if dataset.role == "target"]
     commonest = int(np.argmax([sum(pixels[name] for pixels in targets) for name in space.classes]))
     matrix = np.zeros_like(result.matrix)
     matrix[:, commonest] = result.matrix.sum(1)  # the labels that were evaluated on, one class predicted
     everywhere = {f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, result.images).miou}
-    untrained = read_json(session.folder.evaluation_file(0), EvaluationRecord)  # None if somebody removed it
-    return ({"untrained": next(iter(untrained["mean_iou"].values()))} if untrained else {}) | everywhere
+    first = read_json(session.folder.evaluation_file(0), EvaluationRecord)  # None if somebody removed it
+    name = "at the first step" if session.recipe.train.init_from else "untrained"
+    return ({name: next(iter(first["mean_iou"].values()))} if first else {}) | everywhere

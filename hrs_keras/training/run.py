@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 from hrs_keras.data.audit import audit
-from hrs_keras.errors import CheckpointError, PreemptedError, RecipeError, RerunError
+from hrs_keras.errors import CheckpointError, DataError, PreemptedError, RecipeError, RerunError
 from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
 from hrs_keras.models.global_state import precision_policy, settle_keras
@@ -17,6 +17,7 @@ from hrs_keras.recipe import Recipe
 from hrs_keras.runs.checkpoints import Checkpoints
 from hrs_keras.runs.data import DataCheck
 from hrs_keras.runs.folder import RunFolder
+from hrs_keras.runs.initial import InitialWeights
 from hrs_keras.system.signals import StopRequest, breaking_off
 from hrs_keras.training.announcement import announce
 from hrs_keras.training.distribution import Distribution, distribute
@@ -92,11 +93,15 @@ def _session(
         else:
             log.info("worker %d of %d: progress is on the chief's terminal", distribution.worker, distribution.workers)
             stack.enter_context(_quiet())
+        # A run that has begun needs the weights that it began with no more.
+        initial = InitialWeights.of(recipe) if fresh or not folder.steps_taken else None
         data = audit(recipe)
         log.info(data.table())
-        same_data = DataCheck(folder, recipe, data, fresh) if distribution.chief else None
+        same_data = DataCheck(folder, recipe, data, fresh)
+        _refuse_different_data(distribution, same_data.number)
         with distribution.strategy.scope(), precision_policy(recipe):
             trainer = build_trainer(recipe, build_networks(recipe))
+            begun_with = initial.load(trainer) if initial else None
         # Only now, when data and weights are known to be fit: a first try with a wrong key leaves nothing behind that
         # would refuse the second, and --fresh removes nothing that could not be replaced.
         if distribution.chief:
@@ -106,10 +111,12 @@ def _session(
         checkpoints = Checkpoints(trainer, folder.checkpoints, recipe.train.keep_checkpoints)
         checkpoints.restore()
         session = Session(recipe, folder, data, trainer, checkpoints, distribution, stop, first=int(trainer.step))
-        if same_data:
+        if session.chief:
             checkpoints.sweep()
             folder.take_up(recipe, session.first)
             same_data.note(session.first, ended=session.first >= session.steps)
+            if begun_with:
+                folder.note(session.first, {"init_from": begun_with})
         _refuse_different_steps(session)
         if session.first >= session.steps:
             log.info("%s is trained already", folder.path)
@@ -118,6 +125,15 @@ def _session(
         if session.first < session.steps:
             log.info("\n".join(announce(trainer, recipe.train)))
         yield session
+
+
+def _refuse_different_data(distribution: Distribution, number: int) -> None:
+    """Raise a DataError if not all workers have the same samples: each would read another part of other batches."""
+    if len(set(distribution.gather(number).tolist())) > 1:
+        raise DataError(
+            "the workers have different data: names, sizes, or the pixels of a class differ; give all of them the same"
+            " files in data.root"
+        )
 
 
 def _refuse_different_steps(session: Session) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -66,6 +67,20 @@ def test_two_workers_do_what_one_process_does(city, tmp_path):
     apart, alone = (json.loads(file.read_text()) for file in files)
     assert apart["images"] == alone["images"] == 3  # which two workers cannot share evenly
     assert apart["confusion_matrix"] == alone["confusion_matrix"] and np.sum(alone["confusion_matrix"]) > 0
+
+
+@pytest.mark.fault(
+    "the workers of a cluster have different data", "all end before the first step, with one message each"
+)
+def test_workers_with_different_data(city, tmp_path):
+    shutil.copytree(city, tmp_path / "other")
+    next((tmp_path / "other/gtav/images").iterdir()).unlink()
+    words = ("train", write_recipe(tmp_path, city), "data.on_bad=skip")
+    own = ("", f"data.root={tmp_path}/other")
+    codes, _, errors = outcome(start_workers(*words, cache=tmp_path / "cache", own=own))
+    assert codes == [2, 2], errors
+    assert all("hrs: the workers have different data: names, sizes" in error for error in errors)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_killed_worker_ends_the_others_and_the_restarted_job_goes_on_exactly(together, city, tmp_path, monkeypatch):

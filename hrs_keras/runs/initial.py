@@ -1,0 +1,142 @@
+"""Beginning a run from another run's weights: ``train.init_from``."""
+
+import itertools
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from hrs_keras.errors import CheckpointError
+from hrs_keras.method.players import Player
+from hrs_keras.method.trainer import Trainer
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.runs.folder import RunFolder
+from hrs_keras.runs.series import newest_first, restore_newest, step_of
+from hrs_keras.system.compat import checkpoint_names
+
+log = logging.getLogger(__name__)
+
+_SEEDS = "seed_generator"  # how far a network's random numbers have come: the run's own seed decides that
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """The checkpoint of another run that a run begins with.
+
+    Attributes:
+        run: the other run's folder.
+        which: ``"best"`` or ``"last"``.
+    """
+
+    run: RunFolder
+    which: str
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "InitialWeights | None":
+        """What a recipe's ``train.init_from`` names, which is there; None of a recipe without it.
+
+        Raises:
+            CheckpointError: there is no such run or checkpoint, or it is the run itself.
+        """
+        init = recipe.train.initial
+        if init is None:
+            return None
+        found, where = cls(RunFolder(init.run), init.which), f"train.init_from: {init.run}"
+        if not found.run.exists:
+            raise CheckpointError(f"{where} is no run folder: it has no recipe.yaml; give RUN, RUN:best or RUN:last")
+        if init.run.resolve() == recipe.run_dir.resolve():
+            raise CheckpointError(f"{where} is this run itself; give the new run a name of its own, name=NAME")
+        if not newest_first(found.run.checkpoints / init.which):
+            raise CheckpointError(f"{where} holds no {init.which!r} checkpoint; train it first, or give RUN:best|last")
+        return found
+
+    def load(self, trainer: Trainer) -> dict[str, Any]:
+        """Give the trainer's players the weights of those of the same name. Optimizers and step stay as they are.
+
+        Args:
+            trainer: built, in the scope of its strategy.
+
+        Returns:
+            What the run is to note of it, as plain data.
+
+        Raises:
+            CheckpointError: a player's network is another one there, or the checkpoint is damaged.
+        """
+        loaded: list[str] = []
+
+        def restore(path: str) -> None:
+            reader = tf.train.load_checkpoint(path)
+            theirs = _networks(reader.get_variable_to_shape_map())
+            fitting = [player for player in trainer.players if player.name in theirs]
+            for player in fitting:
+                self._refuse_other_network(player, theirs[player.name])
+            for player in fitting:
+                for variable, stored in zip(_weights(player), theirs[player.name], strict=True):
+                    variable.assign(reader.get_tensor(stored.key))
+                if player.average is not None:  # which begins at the initial weights
+                    averages = zip(player.average.variables, player.variables, strict=True)
+                    for average, variable in averages:
+                        average.assign(variable.value)
+            loaded[:] = [player.name for player in fitting]
+
+        path = restore_newest(self.run.checkpoints / self.which, restore)
+        if path is None:
+            raise CheckpointError(f"train.init_from: {self.run.path} holds no {self.which!r} checkpoint any more")
+        fresh = [player.name for player in trainer.players if player.name not in loaded]
+        step = step_of(path)
+        log.info(
+            "the weights of %s are from %s (%s, step %d)%s",
+            ", ".join(loaded),
+            self.run.path,
+            self.which,
+            step,
+            f"; {', '.join(fresh)} begin afresh" if fresh else "",
+        )
+        return {"run": str(self.run.path), "checkpoint": self.which, "step": step, "players": loaded}
+
+    def _refuse_other_network(self, player: Player, theirs: list["_Stored"]) -> None:
+        ours = [f"{variable.path} {list(variable.shape)}" for variable in _weights(player)]
+        stored = [f"{variable.path} {variable.shape}" for variable in theirs]
+        for here, there in itertools.zip_longest(ours, stored, fillvalue="nothing"):
+            if here != there:
+                raise CheckpointError(
+                    f"train.init_from: {self.run.path} has another network for the player {player.name!r}: there is"
+                    f" {there} where this recipe has {here}. Give both the same data.classes, encoder and method, or"
+                    " leave train.init_from out"
+                )
+
+
+class _Stored(NamedTuple):
+    """A variable in a checkpoint: its number in its network, its path there, its key in the file, and its shape."""
+
+    number: int
+    path: str
+    key: str
+    shape: list[int]
+
+
+def _weights(player: Player) -> list[keras.Variable]:
+    """The variables of a player's network, without what counts its random numbers."""
+    return [variable for variable in player.network.variables if _SEEDS not in variable.path]
+
+
+def _networks(shapes: Mapping[str, list[int]]) -> dict[str, list[_Stored]]:
+    """The same of every player in a checkpoint, in the same order; of averaged weights the average (``train.average``).
+
+    These are what the other run was validated with.
+
+    Args:
+        shapes: key of a variable in the file -> its shape.
+    """
+    found: dict[str, dict[str, _Stored]] = {}
+    for key, shape in shapes.items():
+        match checkpoint_names(key):
+            case ["players", player, "network" | "average" as part, name] if _SEEDS not in name:
+                number, _, path = name.partition(":")
+                stored = found.setdefault(player, {})
+                if part == "average" or name not in stored:
+                    stored[name] = _Stored(int(number), path, key, list(shape))
+    return {player: sorted(stored.values()) for player, stored in found.items()}
