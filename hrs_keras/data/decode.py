@@ -192,7 +192,36 @@ def decode_label(path: tf.Tensor | str, dataset: Dataset, ids: IdMap, size: tupl
     Returns:
         [h, w] int32 train ids, 255 = ignore.
     """
-    raw = apply_crop(_raw_pixels(path, dataset), dataset.crop)
+    return train_ids(_raw_pixels(path, dataset), dataset, ids, size)
+
+
+def decode_pair(image: tf.Tensor, label: tf.Tensor, dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
+    """Read an image and its label.
+
+    Args:
+        image, label: paths of the files; scalar strings.
+        dataset: how the label is encoded.
+
+    Returns:
+        Image [h, w, 3] uint8 and raw label [h, w] for :func:`train_ids`, both before the crop.
+
+    Raises:
+        tf.errors.OpError: one cannot be read or decoded, or they differ in size.
+    """
+    return of_one_size(decode_image(image), _raw_pixels(label, dataset))
+
+
+def of_one_size(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """[h, w, 3] and [h, w] as they are; raises tf.errors.InvalidArgumentError if they differ in height or width."""
+    of_image, of_label = tf.shape(image)[:2], tf.shape(label)
+    what = ["a label has another size than its upright image:", of_label, of_image]
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(of_label == of_image), what)]):
+        return tf.identity(image), tf.identity(label)
+
+
+def train_ids(raw: tf.Tensor, dataset: Dataset, ids: IdMap, size: tuple[int, int] | None = None) -> tf.Tensor:
+    """What :func:`decode_label` returns, from the raw label [h, w] before the crop."""
+    raw = apply_crop(raw, dataset.crop)
     # Resizing by nearest neighbour only picks values: mapping ids afterwards gives the same, and there are fewer.
     return ids(raw if size is None else resize_label(raw, size))
 

@@ -6,13 +6,14 @@ starts at step k therefore sees exactly what an uninterrupted one would, and no 
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data.decode import mirror, normalise, resize_image, resize_label
 from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.reading import Sample, Suspects, samples_of
 from hrs_keras.data.samples import Load, training_loader, validation_loader
 from hrs_keras.recipe.data import Augment
 from hrs_keras.recipe.schema import Recipe
@@ -51,7 +52,7 @@ def training_batches(
     positions = _positions(recipe.train.batch_size, range(first_step, phase.stop), context)
     streams = {
         name: positions.map(
-            _sample(recipe, sets[name], _STREAMS[name]), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            _sample(recipe, sets[name], _key(recipe, name)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         ).batch(replica_batch, drop_remainder=True)
         for name in ("target", "source")
         if name in phase.domains
@@ -60,6 +61,23 @@ def training_batches(
     if context.num_input_pipelines > 1:
         batches = batches.repeat()  # else the workers would ask one another before each step whether one has no more
     return _with_threads(batches.prefetch(tf.data.AUTOTUNE), recipe)
+
+
+def suspects_of_steps(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]], first_step: int) -> Suspects:
+    """For the batches of :func:`training_batches`: the samples of a batch's own step, and then all of its phase."""
+
+    def suspects(taken: int) -> Iterator[Sample]:
+        step, batch = first_step + taken, recipe.train.batch_size
+        phase = next(phase for phase in recipe.phases if step < phase.stop)
+        of_domain = {name: samples_of(sets[name]) for name in phase.domains}
+        for name, samples in of_domain.items():
+            for position in range(step * batch, (step + 1) * batch):
+                number = sample_number(tf.constant(position, tf.int64), len(samples), _key(recipe, name))
+                yield samples[int(number)]
+        for samples in of_domain.values():
+            yield from samples
+
+    return suspects
 
 
 def _with_threads(samples: tf.data.Dataset, recipe: Recipe) -> tf.data.Dataset:
@@ -79,12 +97,16 @@ def _positions(batch: int, steps: range, context: tf.distribute.InputContext) ->
     return own.map(lambda index: index // share * batch + begin + index % share)
 
 
-def _sample(recipe: Recipe, pairs: Sequence[Pairs], stream: int) -> Load:
+def _key(recipe: Recipe, domain: str) -> int:
+    """The seed of all that is drawn for a domain."""
+    return recipe.seed * len(_STREAMS) + _STREAMS[domain]
+
+
+def _sample(recipe: Recipe, pairs: Sequence[Pairs], key: int) -> Load:
     """A function from a position in the sequence of samples to the sample, randomly changed."""
     load = training_loader(recipe, pairs)
     augment = recipe.data.augment
     size = recipe.data.size
-    key = recipe.seed * len(_STREAMS) + stream
     count = sum(map(len, pairs))
 
     def sample(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -5,10 +5,8 @@ the manifest therefore says where in its file each record begins, how long it is
 """
 
 import functools
-import re
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -79,7 +77,7 @@ def fetch(records: Sequence[Record], number: tf.Tensor) -> tf.Tensor:
 
     Returns:
         Scalar string, the record's data. What :func:`read_record` raises arrives as the pipeline's error; see
-        :func:`reading`.
+        :func:`hrs_keras.data.reading.read`.
     """
     read = functools.partial(_read_numbered, records)
     return tf.ensure_shape(tf.numpy_function(read, [number], tf.string, stateful=False), [])
@@ -152,20 +150,3 @@ def validation_sample(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     found = _parse(contents)
     label = tf.io.decode_png(found["label"], channels=1)[..., 0]
     return decode_image_bytes(found["image"]), tf.cast(label, tf.int32)
-
-
-# ---- errors ----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """Turn what a ``tf.data`` pipeline reports of a sample that cannot be read into a :class:`DataError`."""
-    try:
-        yield
-    except tf.errors.NotFoundError as error:
-        raise DataError(f"a file of the data has gone since the audit: {reason(error)}") from None
-    except tf.errors.InvalidArgumentError as error:
-        # What a Python function raises arrives as text.
-        if found := re.search(r"DataError: (.*)", error.message):
-            raise DataError(found[1]) from None
-        raise

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_label
+from hrs_keras.data.decode import IdMap, apply_crop, decode_pair, of_one_size, train_ids
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.records import fetch, training_sample, validation_sample
 from hrs_keras.recipe.data import Data
@@ -39,10 +39,11 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
         ids = IdMap(pairs.dataset, recipe.data.label_space)
 
         def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            image = apply_crop(decode_image(images[number]), pairs.dataset.crop)
+            image, raw = decode_pair(images[number], labels[number], pairs.dataset)
+            image = apply_crop(image, pairs.dataset.crop)
             if size:
                 image = tf.cast(tf.round(tf.image.resize(image, size, method="bilinear")), tf.uint8)
-            return image, tf.cast(decode_label(labels[number], pairs.dataset, ids, size), tf.uint8)
+            return image, tf.cast(train_ids(raw, pairs.dataset, ids, size), tf.uint8)
 
         return load
 
@@ -63,9 +64,10 @@ def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
 
         def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             if records is None:
-                return apply_crop(decode_image(images[number]), crop), decode_label(labels[number], pairs.dataset, ids)
+                image, raw = decode_pair(images[number], labels[number], pairs.dataset)
+                return apply_crop(image, crop), train_ids(raw, pairs.dataset, ids)
             image, label = validation_sample(fetch(records, number))
-            return apply_crop(image, crop), label
+            return of_one_size(apply_crop(image, crop), label)
 
         return load
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import validation_images
-from hrs_keras.data.records import reading
+from hrs_keras.data.reading import in_order, read
 from hrs_keras.errors import DataError
 from hrs_keras.evaluation.metrics import Evaluation, confusion_matrix
 from hrs_keras.labels import IGNORE_LABEL
@@ -94,20 +94,20 @@ class Evaluator:
         rounds = -(-len(names) // strategy.num_replicas_in_sync)
         if self._batches is None:
             self._batches = strategy.distribute_datasets_from_function(self._share)
-        batches = iter(self._batches)
+        suspects = in_order(self._sets, at_a_time=strategy.num_replicas_in_sync)
+        batches = read(self._batches, self._recipe, suspects)
         matrix = np.zeros((len(self._space.classes),) * 2, np.int64)
-        with reading():
-            for _ in range(rounds):
-                numbers, images, labels = next(batches)
-                counted, broken_off, ids = self._step(images, labels, tf.constant(stop(), tf.int64))
-                if broken_off:
-                    return None
-                matrix += counted.numpy()
-                if writer:
-                    own = map(strategy.experimental_local_results, (numbers, ids))
-                    for number, predicted in zip(*own, strict=True):
-                        if number[0] < len(names):
-                            writer.write(names[int(number[0])].stem, predicted[0].numpy())
+        for _ in range(rounds):
+            numbers, images, labels = next(batches)
+            counted, broken_off, ids = self._step(images, labels, tf.constant(stop(), tf.int64))
+            if broken_off:
+                return None
+            matrix += counted.numpy()
+            if writer:
+                own = map(strategy.experimental_local_results, (numbers, ids))
+                for number, predicted in zip(*own, strict=True):
+                    if number[0] < len(names):
+                        writer.write(names[int(number[0])].stem, predicted[0].numpy())
         return Evaluation(matrix, self._space, len(names))
 
     def _share(self, context: tf.distribute.InputContext) -> tf.data.Dataset:

@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from hrs_keras.data.pipeline import training_batches
-from hrs_keras.data.records import reading
+from hrs_keras.data.pipeline import suspects_of_steps, training_batches
+from hrs_keras.data.reading import read
 from hrs_keras.errors import HRSError, PreemptedError, reason
 from hrs_keras.method.trainer import Trainer
 from hrs_keras.system.files import writing
@@ -40,7 +40,7 @@ def run_steps(session: Session, profile: range | None = None) -> None:
         return
     if session.chief and session.first < session.steps:
         session.folder.note_environment()
-    with _closing(session) as writer, session.stop.noting(), reading():
+    with _closing(session) as writer, session.stop.noting():
         validation, journal, saving = Validation(session, writer), Log(session, writer), Saving(session)
         tracing = Profile(session.folder.tensorboard, profile) if profile and session.chief else None
         if lacking and not validation.run(session.first):
@@ -64,7 +64,8 @@ def _steps(session: Session, tracing: Profile | None) -> Iterator[tuple[dict[str
         begin = max(session.first, phase.first)
         if begin >= phase.stop:
             continue
-        batches = iter(_batches(session, begin))
+        suspects = suspects_of_steps(session.recipe, session.data.sets, begin)
+        batches = read(_batches(session, begin), session.recipe, suspects)
         for step in range(begin + 1, phase.stop + 1):
             if tracing:
                 tracing.before_step(step)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from hrs_keras.data.decode import resize_label
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import training_images, validation_images
-from hrs_keras.data.records import reading
+from hrs_keras.data.reading import in_order, read
 from hrs_keras.media.painting import to_uint8
 from hrs_keras.media.panels import prediction_panel
 from hrs_keras.recipe import Recipe
@@ -54,7 +54,7 @@ def evenly_spaced(total: int, count: int) -> list[int]:
 
 
 def samples(
-    recipe: Recipe, sets: Sequence[Pairs], count: int, read: Callable[..., tf.data.Dataset] = validation_images
+    recipe: Recipe, sets: Sequence[Pairs], count: int, pipeline: Callable[..., tf.data.Dataset] = validation_images
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Evenly spaced samples at training resolution: images [N, H, W, 3], labels [N, H, W], titles.
 
@@ -62,11 +62,11 @@ def samples(
         recipe: for their size.
         sets: to take them from.
         count: how many at most.
-        read: :func:`training_images` where the sets are of samples to train on.
+        pipeline: :func:`training_images` where the sets are of samples to train on.
     """
     names = [path.stem for pairs in sets for path in pairs.images]
     numbers = evenly_spaced(len(names), count)
-    with reading():
-        found = [(image, resize_label(label, recipe.data.size)) for image, label in read(recipe, sets, numbers)]
+    taken = read(pipeline(recipe, sets, numbers), recipe, in_order(sets, numbers))
+    found = [(image, resize_label(label, recipe.data.size)) for image, label in taken]
     images, labels = zip(*found, strict=True)
     return np.stack(images), np.stack(labels), [names[n] for n in numbers]

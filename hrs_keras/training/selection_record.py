@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from hrs_keras.data.pipeline import training_images
+from hrs_keras.data.reading import in_order, read
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.system.files import write_json
 from hrs_keras.training.pictures import evenly_spaced
@@ -34,7 +35,8 @@ class SelectionRecord:
         """
         images = {}
         source = self._session.data.sets["source"]
-        samples = training_images(self._session.recipe, source, self._numbers)
+        recipe = self._session.recipe
+        samples = read(training_images(recipe, source, self._numbers), recipe, in_order(source, self._numbers))
         for name, (image, label) in zip(self._names, samples, strict=True):
             if tf.reduce_any(label != IGNORE_LABEL):
                 means = self._traced(image[tf.newaxis], label[tf.newaxis])

@@ -6,9 +6,12 @@ from PIL import Image
 from support.prepared_folders import assert_same_data, contents, from_folder
 from support.sample_images import turned
 
+from hrs_keras.data import check
 from hrs_keras.data.audit import audit
+from hrs_keras.data.pipeline import validation_images
 from hrs_keras.data.prepared.manifest import sealed, unsealed
 from hrs_keras.data.prepared.prepare import prepare_data as prepare
+from hrs_keras.data.reading import in_order, read
 from hrs_keras.errors import DataError
 from hrs_keras.system import storage
 
@@ -71,9 +74,9 @@ def test_images_that_were_stored_otherwise(recipe, photograph, tmp_path):
     prepare(recipe, tmp_path / "out")
     audit(from_folder(recipe, tmp_path / "out"))
     older = made_by_the_earlier_version(tmp_path / "out")
-    for read in (lambda: audit(from_folder(recipe, older)), lambda: prepare(recipe, older)):
+    for use in (lambda: audit(from_folder(recipe, older)), lambda: prepare(recipe, older)):
         with pytest.raises(DataError, match=OTHERWISE):
-            read()
+            use()
     audit(from_folder(recipe, older), roles=["validation"])
 
 
@@ -81,6 +84,18 @@ def test_images_to_evaluate_on_are_stored_as_files_whatever_the_version(recipe, 
     photograph("val")
     prepare(recipe, tmp_path / "out")
     assert_same_data(recipe, from_folder(recipe, made_by_the_earlier_version(tmp_path / "out")))
+
+
+@pytest.mark.fault("a prepared label that does not fit its image turned upright, from an earlier version", "refused")
+def test_a_label_drawn_on_the_stored_pixels_of_an_image_to_evaluate_on(recipe, tmp_path, monkeypatch):
+    for path in (tmp_path / "val/images").iterdir():
+        Image.open(path).save(path, exif=turned(6))
+    monkeypatch.setattr(check, "size_problem", lambda *_: None)  # the earlier version saw nothing wrong
+    prepare(recipe, tmp_path / "out")
+    older = from_folder(recipe, made_by_the_earlier_version(tmp_path / "out"))
+    sets = audit(older, roles=["validation"]).sets["validation"]
+    with pytest.raises(DataError, match=r"val/images/s0\.png: cannot be read as it was prepared in .*another size"):
+        list(read(validation_images(older, sets), older, in_order(sets)))
 
 
 def test_images_that_need_no_turn_are_the_same_in_both(recipe, tmp_path, capsys):

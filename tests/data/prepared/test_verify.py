@@ -8,10 +8,10 @@ from support.prepared_folders import SMALL, contents, damage, from_folder
 
 from hrs_keras.cli.main import main
 from hrs_keras.data.audit import audit
-from hrs_keras.data.pipeline import training_batches
+from hrs_keras.data.pipeline import suspects_of_steps, training_batches
 from hrs_keras.data.prepared.prepare import prepare_data as prepare
 from hrs_keras.data.prepared.verify import verify_data as verify
-from hrs_keras.data.records import reading
+from hrs_keras.data.reading import read
 from hrs_keras.errors import DataError
 
 
@@ -22,11 +22,11 @@ def test_damage_is_found_and_repaired(city_recipe, prepared, copy, capsys):
     with pytest.raises(DataError, match=rf"{shard.name} has other contents"):
         verify(city_recipe(), copy)
     sets = audit(recipe).sets
-    with pytest.raises(DataError, match=rf"record 0 of .*{shard.name} is damaged"), reading():
-        list(training_batches(recipe, sets))
+    with pytest.raises(DataError, match=rf"record 0 of .*{shard.name} is damaged"):
+        list(read(training_batches(recipe, sets), recipe, suspects_of_steps(recipe, sets, 0)))
     shard.unlink()
-    with pytest.raises(DataError, match=r"cannot read record 0 of .*No such file"), reading():
-        list(training_batches(recipe, sets))
+    with pytest.raises(DataError, match=r"cannot read record 0 of .*No such file"):
+        list(read(training_batches(recipe, sets), recipe, suspects_of_steps(recipe, sets, 0)))
     sorted(copy.glob("source-*"))[0].write_bytes(b"short")
     with pytest.raises(DataError, match=r"2 of the 15 shards.*(?s:.*)bytes.*(?s:.*)is missing"):
         verify(city_recipe(), copy)
