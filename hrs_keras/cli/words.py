@@ -75,6 +75,9 @@ def tell_skipped(message: str) -> None:
 
 def tell_outcome(outcome: "Outcome", out: Path | str) -> int:
     """Print which folders in ``out`` have label maps; returns the exit code, which is 3 if inputs were skipped."""
+    if not outcome.folders:
+        print(f"nothing was written to {printable(Path(out))}: every input was skipped")
+        return 3
     *folders, last = (f"{folder.name}/" for folder in outcome.folders)
     print(f"{', '.join(folders)} and {last} are in {printable(Path(out))}")
     return 3 if outcome.skipped else 0

@@ -11,10 +11,14 @@ from pathlib import Path
 
 from hrs_keras.data.file_names import IMAGE_SUFFIXES, TOOL_FOLDERS, is_image_name, is_litter
 from hrs_keras.errors import DataError, printable
+from hrs_keras.system.files import LONGEST_NAME
 
 log = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".3gp", ".flv", ".wmv"),
+    *(".ts", ".mts", ".m2ts", ".mpg", ".mpeg"),
+)
 
 
 def find_inputs(inputs: Sequence[str | Path]) -> list[Path]:
@@ -25,8 +29,8 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Path]:
             image and video files. Hidden files are taken only if they are named.
 
     Raises:
-        DataError: an input does not exist or cannot be read, a folder or pattern gives nothing, or two files would
-            write the same output.
+        DataError: an input does not exist or cannot be read, a folder or pattern gives nothing, two files would
+            write the same output, or the name of an output would be too long.
     """
     files: dict[tuple[str, str], Path] = {}
     for given in map(Path, inputs):
@@ -36,7 +40,7 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[Path]:
                 files.setdefault((os.path.realpath(file), output_name(file)), file)
         except OSError as error:
             raise DataError(f"{printable(given)} cannot be read: {error.strerror}") from None
-    _refuse_same_outputs(files.values())
+    _refuse_outputs(files.values())
     return list(files.values())
 
 
@@ -90,10 +94,13 @@ def _expand(given: Path) -> list[Path]:
     return found
 
 
-def _refuse_same_outputs(files: Iterable[Path]) -> None:
+def _refuse_outputs(files: Iterable[Path]) -> None:
     by_name: dict[str, Path] = {}
     for file in files:
         name = output_name(file)
+        if (length := len(os.fsencode(name))) > LONGEST_NAME:
+            what = f"would be written under a name of {length} bytes, {LONGEST_NAME} are possible; rename it"
+            raise DataError(f"{printable(file)} {what}")
         if (other := by_name.setdefault(name, file)) is not file:
             both = f"{printable(other)} and {printable(file)}"
             raise DataError(f"{both} would both be written as {printable(Path(name))}; rename one, or do them apart")

@@ -42,7 +42,7 @@ class Outcome:
     """What became of many files that were to be segmented.
 
     Attributes:
-        folders: those that label maps were written to.
+        folders: those that label maps were written to; none if every input was skipped.
         skipped: the inputs that could not be read, or not to their end, or that a server refused; in their order.
     """
 

@@ -83,6 +83,12 @@ def predict_files(
     refuse_overwriting(files, folders.paths)
     folders.make()
     job = Job(Predictor(trained, options.view), folders, options.batch_size, options.max_pixels, options.on_skipped)
-    skipped = set(job.images([file for file in files if not is_video(file)]))
-    skipped |= {file for file in files if is_video(file) and not job.video(file)}
-    return Outcome(folders.paths, [file for file in files if file in skipped])
+    images = [file for file in files if not is_video(file)]
+    skipped = set(job.images(images))
+    written = len(images) - len(skipped)
+    for file in filter(is_video, files):
+        frames, whole = job.video(file)
+        written += frames
+        if not whole:
+            skipped.add(file)
+    return Outcome(folders.paths if written else [], [file for file in files if file in skipped])

@@ -64,19 +64,20 @@ class Job:
                 bar.update()
         return skipped
 
-    def video(self, file: Path) -> bool:
-        """Predict a video file; returns whether it could be read to its end.
+    def video(self, file: Path) -> tuple[int, bool]:
+        """Predict a video file; returns how many of its frames were, and whether it could be read to its end.
 
         Raises:
             HRSError: memory does not suffice, or a file cannot be written.
         """
         skipped: list[int] = []
+        frames = 0
         with ExitStack() as opened:
             try:
                 video = opened.enter_context(open_video(file, self.max_pixels))
             except DataError as error:
                 self.on_skipped(str(error))
-                return False
+                return 0, False
             name = printable(Path(file.name))
             bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=name, disable=None))
             stream = opened.enter_context(video.read(READ_AHEAD + self.batch_size))
@@ -86,7 +87,8 @@ class Job:
             for time, predicted in self._predictions(self._readable(stream, skipped)):
                 write_later(time, predicted)
                 bar.update()
-        return not skipped
+                frames += 1
+        return frames, not skipped
 
     def _readable(
         self, stream: Iterable[tuple[Key, np.ndarray | DataError]], skipped: list[Key]

@@ -87,7 +87,7 @@ def request_files(
                     options.on_skipped(f"{printable(file)}: {reason(answer)}")
                     skipped.append(file)
                 progress.update()
-    return Outcome(folders.paths, skipped)
+    return Outcome(folders.paths if len(skipped) < len(files) else [], skipped)
 
 
 def _segment(client: ServingClient, files: Sequence[Path]) -> dict[Path, tuple[bytes, Segmentation | Exception]]:

@@ -6,6 +6,7 @@ never half of one. Nothing here needs TensorFlow.
 
 import contextlib
 import errno
+import hashlib
 import json
 import logging
 import os
@@ -28,12 +29,18 @@ except ImportError:  # Windows
 
 log = logging.getLogger(__name__)
 
+LONGEST_NAME = 255
+"""Bytes that a file's name may have on nearly all file systems."""
+
 # ---- appearing whole ---------------------------------------------------------------------------------------------
 
 
 def partial_path(path: Path) -> Path:
-    """Where a file is written before it is whole."""
-    return path.with_name(path.name + ".partial")
+    """Where a file is written before it is whole: beside it, by its own name unless that leaves no room for more."""
+    name = f"{path.name}.partial"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f"{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.partial"
+    return path.with_name(name)
 
 
 def publish(partial: Path, path: Path) -> None:

@@ -78,7 +78,26 @@ def test_empty_folder(tmp_path):
 def test_pattern_without_match(tmp_path):
     touch(tmp_path, ["notes.txt"])
     assert refusal(f"{tmp_path}/*") == (
-        f"{tmp_path}/* matches no image or video (.png, .jpg, .jpeg, .mp4, .avi, .mov, .mkv, .webm, .m4v)"
+        f"{tmp_path}/* matches no image or video (.png, .jpg, .jpeg, .mp4, .avi, .mov, .mkv, .webm, .m4v, .3gp, .flv,"
+        " .wmv, .ts, .mts, .m2ts, .mpg, .mpeg)"
+    )
+
+
+@pytest.mark.fault("thumbnails of a network drive among the images to predict", "they are not taken")
+def test_nothing_is_taken_from_tools_folders(tmp_path):
+    touch(tmp_path, ["a.png", "@eaDir/a.png/THUMB_M.jpg", "__MACOSX/b.png", "__MACOSX/._a.png", ".hidden/c.png"])
+    assert find_inputs([f"{tmp_path}/**/*"]) == [tmp_path / "a.png"]
+    assert find_inputs([tmp_path]) == [tmp_path / "a.png"]
+    assert find_inputs([f"{tmp_path}/__MACOSX/*.png"]) == [tmp_path / "__MACOSX/b.png"]  # it is asked for
+
+
+@pytest.mark.fault("an image whose predictions would have too long a name", "refused before anything is written")
+def test_a_name_that_is_too_long_for_its_output(tmp_path):
+    longest, longer = "é" * 125 + ".jpg", "é" * 126 + ".t"  # 254 bytes each; the second as .png has 256
+    touch(tmp_path, [longest, longer])
+    assert find_inputs([tmp_path]) == [tmp_path / longest]
+    assert refusal(tmp_path / longer) == (
+        f"{tmp_path / longer} would be written under a name of 256 bytes, 255 are possible; rename it"
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from support.sample_images import full_disk
 
 from hrs_keras.errors import DataError, HRSError
+from hrs_keras.media.inputs import VIDEO_SUFFIXES
 from hrs_keras.media.video import VideoWriter, open_video
 
 LARGE = 2**24
@@ -26,6 +27,17 @@ CONTAINERS = {
     "mkv": ("libx264", REORDERED, {}),
     "webm": ("libvpx", {}, {}),
 }
+# What may be cut short unnoticed, or what has to be whole.
+OTHER_CONTAINERS = {
+    "3gp": ("mpeg4", {}, {}),
+    "flv": ("libx264", REORDERED, {}),
+    "wmv": ("wmv2", {}, {}),
+    "ts": ("libx264", REORDERED, {}),
+    "mts": ("libx264", REORDERED, {}),
+    "m2ts": ("libx264", REORDERED, {}),
+    "mpg": ("mpeg2video", {"bf": "2"}, {}),
+    "mpeg": ("mpeg2video", {"bf": "2"}, {}),
+}
 
 
 def picture(index, size=SIZE):
@@ -40,7 +52,7 @@ def index_of(image):
 
 def record(path, count=40, times=None, rate=25, sound=0.0):
     """Write a video of numbered pictures."""
-    codec, encoding, muxing = CONTAINERS[path.suffix[1:]]
+    codec, encoding, muxing = (CONTAINERS | OTHER_CONTAINERS)[path.suffix[1:]]
     with av.open(str(path), "w", options=muxing) as container:
         stream = container.add_stream(codec, rate=rate, options={} if times else encoding)
         stream.height, stream.width, stream.pix_fmt, stream.bit_rate = *SIZE, "yuv420p", 2_000_000
@@ -81,7 +93,11 @@ def refusal(path, max_pixels=LARGE) -> str:
 # ---- reading ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_all_suffixes_are_tried_here():
+    assert {f".{suffix}" for suffix in CONTAINERS | OTHER_CONTAINERS} == {*VIDEO_SUFFIXES}
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS | OTHER_CONTAINERS)
 def test_every_frame_in_order_at_its_time(tmp_path, suffix):
     numbers, seconds, shapes, error = read(record(tmp_path / f"x.{suffix}"))
     assert numbers == list(range(40)) and shapes == {(*SIZE, 3)} and error is None

@@ -342,8 +342,9 @@ def test_truncated_video(model, tmp_path, capsys):
     noise(tmp_path / "in/x.png", 8, 8)
     contents = (tmp_path / "in/drive.mkv").read_bytes()
     (tmp_path / "in/drive.mkv").write_bytes(contents[: len(contents) // 2])
-    skipped = predict_files(model, [f"{tmp_path}/in/*"], tmp_path / "out", PredictOptions(EXACT)).skipped
-    assert skipped == [tmp_path / "in/drive.mkv"]
+    outcome = predict_files(model, [f"{tmp_path}/in/*"], tmp_path / "out", PredictOptions(EXACT))
+    skipped = outcome.skipped
+    assert skipped == [tmp_path / "in/drive.mkv"] and len(outcome.folders) == 3
     count = len(names(tmp_path / "out/ids/drive"))
     assert 10 < count < 25 and len(film(tmp_path / "out/colour/drive.mp4")[1]) == count
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
@@ -353,7 +354,8 @@ def test_truncated_video(model, tmp_path, capsys):
 
 def test_a_file_that_is_no_video(model, tmp_path, capsys):
     (tmp_path / "drive.mp4").write_bytes(b"no video")
-    assert predict_files(model, [tmp_path / "drive.mp4"], tmp_path / "out").skipped == [tmp_path / "drive.mp4"]
+    outcome = predict_files(model, [tmp_path / "drive.mp4"], tmp_path / "out")
+    assert outcome.skipped == [tmp_path / "drive.mp4"] and outcome.folders == []
     assert names(tmp_path / "out") == [] and not (tmp_path / "out/ids/drive").exists()
     assert f"warning: skipped {tmp_path}/drive.mp4: cannot be read as a video" in capsys.readouterr().out
 

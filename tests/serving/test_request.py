@@ -106,7 +106,8 @@ def test_files_that_cannot_be_opened(photos, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("pathlib.Path.read_bytes", read_bytes)
     with contextlib.closing(ScriptedRest()) as server:
         outcome = request_files(ServedModel(server.address, "toy"), [photos / "a.png"], tmp_path / "out")
-    assert outcome.skipped == [photos / "a.png"] and "a.png: Permission denied" in capsys.readouterr().out
+    assert outcome.folders == [] and outcome.skipped == [photos / "a.png"]
+    assert "a.png: Permission denied" in capsys.readouterr().out
 
 
 def test_a_server_that_goes_away_ends_it(serve, photos, tmp_path):
@@ -155,6 +156,8 @@ def test_exit_codes(photos, tmp_path, capsys):
         assert (tmp_path / "out/overlay/f.png").is_file()
         assert run(photos, model="toy", timeout=5, version=1) == 3
         assert capsys.readouterr().err.count("hrs: skipped") == 2
+        assert run(photos / "d.png", model="toy") == 3
+        assert capsys.readouterr().out == f"nothing was written to {tmp_path / 'out'}: every input was skipped\n"
     with contextlib.closing(ScriptedRest(["NOT_FOUND"])) as server:
         assert run(photos / "a.png", model="nobody") == 2
     message = capsys.readouterr().err

@@ -18,6 +18,7 @@ from hrs_keras.system.files import (
     publish,
     read_json,
     write_json,
+    write_text,
     write_whole,
     writing,
 )
@@ -93,6 +94,14 @@ def test_json_comes_back(tmp_path):
 
 def test_the_partial_name_stands_beside_the_file(tmp_path):
     assert partial_path(tmp_path / "a.b.csv") == tmp_path / "a.b.csv.partial"
+
+
+@pytest.mark.parametrize("name", ["x" * 247, "x" * 248, "x" * 255, "é" * 127])
+def test_a_name_may_be_as_long_as_file_systems_take(tmp_path, name):
+    others = {partial_path(tmp_path / f"{letter}{name[1:]}") for letter in "abc"}
+    assert len(others) == 3 and all(path.name.endswith(".partial") for path in others)
+    write_text(tmp_path / name, "whole")
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "whole"
 
 
 # ---- folders -------------------------------------------------------------------------------------------------------
