@@ -37,11 +37,12 @@ def model_card(record: dict[str, Any], recipe: Recipe) -> str:
     space, (height, width) = record["label_space"], record["size"]
     git = record["git"]
     revision = f", revision {git['commit'][:12]}{' with changes' if git['modified'] else ''}" if git else ""
+    weights = "weights" if recipe.train.average is None else "averaged weights"
     package_versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version)
     return f"""# {record["name"]}
 
 Semantic segmentation of street scenes: a class for each pixel of a photograph. FCN8s on {_encoder(recipe)}.
-How it was trained is in `recipe.yaml` (digest {record["recipe"]}); these are the weights of step {record["step"]}.
+How it was trained is in `recipe.yaml` (digest {record["recipe"]}); these are the {weights} of step {record["step"]}.
 
 ## Data
 

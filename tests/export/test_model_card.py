@@ -30,3 +30,13 @@ def test_names_stay_in_their_cells():
     assert [row[:2] for row in rows(by_heading["Data"])[1:3]] == [
         ["source", r"folder: x\|y, train split"], ["target", r"folder: x\|y, train split"],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("average", "what"), [("null", "the weights of step 8"), ("0.9", "the averaged weights of step 8")]
+)
+def test_averaged_weights_are_called_so(average, what):
+    recipe = tiny.recipe(f"train.average={average}")
+    record = {"name": "m", "size": [64, 128], "git": None, "versions": {}, "recipe": "0", "step": 8, "max_pixels": 9}
+    card = model_card(record | {"metrics": None, "label_space": recipe.data.label_space.to_dict()}, recipe)
+    assert f"these are {what}" in card

@@ -23,6 +23,15 @@ rates = [f"train.learning_rate.{kind}={rate}" for kind, rate in zip(KINDS, (0.03
 batches = tf.data.Dataset.from_tensors(batch_of(images=4)).repeat(STEPS)
 
 
+def of_player(player):
+    "What it trains, and the averages of that."
+    return [*player.network.trainable_variables, *(player.average.variables if player.average else ())]
+
+
+def trained(trainer):
+    return [v for player in trainer.players for v in of_player(player)]
+
+
 def compare(seed):
     ends, histories, shares = [], [], []
     for strategy in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()):
@@ -35,17 +44,21 @@ def compare(seed):
             if not np.any(variable):
                 # A bias begins at 0, of which nothing is a small part.
                 variable.assign_add(tf.fill(variable.shape, 0.1))
-        start = [v.numpy() for p in trainer.players for v in p.network.trainable_variables]
+        start = [v.numpy() for v in trained(trainer)]
         shared = strategy.experimental_distribute_dataset(batches)
         histories.append(trainer.fit(shared, shuffle=False, verbose=0).history)
         assert int(tf.convert_to_tensor(trainer.step)) == STEPS
         shares.append([trainer.selected.result().numpy(), *trainer.selected.per_class().numpy()])
-        ends.append([v.numpy() for p in trainer.players for v in p.network.trainable_variables])
+        ends.append([v.numpy() for v in trained(trainer)])
+        for variable in trained(trainer):
+            first, *others = strategy.experimental_local_results(variable.value)
+            for other in others:
+                np.testing.assert_array_equal(first, other)
     np.testing.assert_allclose(shares[0], shares[1], rtol=1e-5)
     for name, value in histories[1].items():
         if name != "selected":  # logged as the mean of the replicas' shares, of which each counts its own pixels
             np.testing.assert_allclose(histories[0][name], value, rtol=1e-4, err_msg=name)
-    paths = [f"{p.name}: {v.path}" for p in trainer.players for v in p.network.trainable_variables]
+    paths = [f"{p.name}: {v.path}" for p in trainer.players for v in of_player(p)]
     worst, moved = {}, {}
     for path, two, one, first in zip(paths, *ends, start, strict=True):
         player = path.split(":")[0]
@@ -80,9 +93,13 @@ print("equal")
             *("train.batch_size=4", "train.accumulate=2"),
             "train.clip_norm={encoder: 0.5, weighting: 0.05, generator: 0.01, discriminator: 0.01}",
         ),
+        (
+            *("method.levels=[image]", "method.gan=false", "train.warmup=2", "train.average=0.7"),
+            "train.weight_decay={encoder: 0.5, weighting: 0.05}",
+        ),
         ("train.schedule=alternating", "method.channels=per_class"),
     ],
-    ids=["plain", "accumulated and clipped", "alternating"],
+    ids=["plain", "accumulated and clipped", "averaged and decayed", "alternating"],
 )
 def test_two_replicas_equal_one_with_the_whole_batch(changes):
     command = [sys.executable, "-c", REPLICAS, *changes]
