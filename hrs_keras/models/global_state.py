@@ -33,13 +33,13 @@ def settle_keras() -> None:
             f"Keras was imported with the backend {backend}; hrs_keras needs tensorflow. Import hrs_keras before keras,"
             " or set the environment variable KERAS_BACKEND=tensorflow"
         )
-    for name, needed, found, change in (
-        ("image_data_format", "channels_last", keras.config.image_data_format(), keras.config.set_image_data_format),
-        ("floatx", "float32", keras.config.floatx(), keras.config.set_floatx),
-    ):
-        if found != needed:
-            change(needed)
-            log.warning("Keras' %s is %s from now on, which hrs_keras needs; it was %s", name, needed, found)
+    found = {"image_data_format": keras.config.image_data_format(), "floatx": keras.config.floatx()}
+    needed = {"image_data_format": "channels_last", "floatx": "float32"}
+    if found != needed:
+        keras.config.set_image_data_format(needed["image_data_format"])
+        keras.config.set_floatx(needed["floatx"])
+        changed = [f"{name} from {found[name]} to {needed[name]}" for name in needed if found[name] != needed[name]]
+        log.warning("Keras' settings were not what hrs_keras needs; changed %s", " and ".join(changed))
 
 
 @contextmanager

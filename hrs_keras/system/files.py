@@ -182,7 +182,7 @@ def refuse_unwritable(folder: Path, what: str, key: str) -> None:
         key: of the recipe, by which it is chosen.
 
     Raises:
-        HRSError: there is no permission, or a file in its place.
+        HRSError: there is no permission, or a file in its place, or the system takes no such name.
     """
     there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -191,6 +191,13 @@ def refuse_unwritable(folder: Path, what: str, key: str) -> None:
             f"cannot write the {what} {printable(folder)}: {printable(there)} {why}; set {key}=FOLDER to one that"
             " can be written"
         )
+    for name in folder.parts[len(there.parts) :]:
+        try:
+            os.lstat(there / name)  # of a name in a folder that is missing the system says only that it is missing
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise HRSError(f"cannot write the {what} {printable(folder)}: {reason(error)}") from None
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 from support.tiny import recipe as tiny_recipe
 
 from hrs_keras.errors import CheckpointError, HRSError
+from hrs_keras.labels import own_label_space
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.training.outcome import check_export
@@ -149,6 +151,34 @@ def test_both_folders_are_tried_before_the_first_step(here, key):
     with pytest.raises(HRSError, match=says):
         train(recipe(f"{key}=file"))
     assert [path.name for path in here.iterdir()] == ["file"]
+
+
+@pytest.mark.fault("the export's folder holds a model with other classes", "refused before the first step")
+def test_an_export_that_would_be_refused_is_refused_before_the_first_step(here):
+    record = Path("saved_models/one/7/assets.extra/hrs.json")
+    record.parent.mkdir(parents=True)
+    space = own_label_space(("sky", "road")).to_dict()
+    record.write_text(json.dumps({"name": "one", "size": [32, 64], "label_space": space}))
+    with pytest.raises(HRSError, match="saved_models/one holds versions of another model: class 1 is road in"):
+        train(recipe())
+    assert [path.name for path in here.iterdir()] == ["saved_models"]
+
+
+@pytest.mark.fault("a name so long that no folder can have it", "refused before the first step")
+def test_a_name_that_is_too_long(here):
+    with pytest.raises(HRSError, match=r"cannot write the run folder runs/x{300}: File name too long"):
+        train(recipe(f"name={'x' * 300}"))
+    assert not list(here.iterdir())
+
+
+@pytest.mark.fault(
+    "a run folder with `[`, `?` or `*` in its path, where no link to it can be made", "refused before the first step"
+)
+def test_a_run_folder_that_could_not_be_read_again(here, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(here / "missing"))
+    with pytest.raises(HRSError, match=r"exp\[1\]/one/checkpoints: TensorFlow takes \[ .* Set TMPDIR"):
+        train(recipe("runs=exp[1]"))
+    assert not list(here.iterdir())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
