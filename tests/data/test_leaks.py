@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.prepared_folders import from_folder, manifest_of
 
 from hrs_keras.data.audit import audit
 from hrs_keras.data.leaks import leak, shared_files
+from hrs_keras.data.prepared.prepare import prepare_data
 
 
 @pytest.fixture
@@ -101,3 +103,17 @@ def test_the_audit_warns(make_recipe, tmp_path, write_set, root):
     recipe = make_recipe(tmp_path, [{"root": "set"}], validation=[{"root": root.format(tmp_path.name)}])
     (problem,) = audit(recipe).datasets[1].problems
     assert "is trained and validated on, as are 2 more" in problem.what
+
+
+def test_a_preparation_compares_the_files_and_stores_no_warning(make_recipe, tmp_path, write_set, capsys):
+    """Another recipe may read other sets of the folder beside each other."""
+    write_set(tmp_path / "set", [np.full((8, 12), i) for i in (0, 3, 8)])
+    shutil.copytree(tmp_path / "set", tmp_path / "copies")
+    recipe = make_recipe(tmp_path, [{"root": "set"}], validation=[{"root": "copies"}])
+    prepare_data(recipe, tmp_path / "prepared")
+    assert "is trained and validated on, as are 2 more" in capsys.readouterr().out
+    assert [one["audit"]["problems"] for one in manifest_of(tmp_path / "prepared")["sets"]] == [[], []]
+    (problem,) = audit(from_folder(recipe, tmp_path / "prepared")).datasets[1].problems
+    assert "trained and validated on" in problem.what
+    shutil.rmtree(tmp_path / "copies")
+    assert audit(from_folder(recipe, tmp_path / "prepared")).datasets[1].problems == []
