@@ -36,8 +36,8 @@ _Decoded = TypeVar("_Decoded")
 
 
 class _UnusableError(Exception):
-    def __init__(self, path: StoragePath, what: str, unmapped: Sequence[str] = ()):
-        self.problem, self.unmapped = Problem(printable(path), what), unmapped
+    def __init__(self, path: StoragePath, what: str, unmapped: Sequence[str] = (), *, misfit: bool = False):
+        self.problem, self.unmapped, self.misfit = Problem(printable(path), what), unmapped, misfit
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class SampleCheck:
         problems: what is wrong.
         palette: index -> colour ``"R,G,B"``, of the indices that occur; empty but for ``encoding: palette``.
         unmapped: values that the id table does not map, as messages show them; for each of them the sample is unusable.
+        misfit: the label is stored otherwise than the data set's encoding, bits, channel or crop say.
         constant: the only raw value that the label holds; None if it holds several, or the sample cannot be used.
         varying: the label's other channels that hold several values where the one that is read holds one.
     """
@@ -58,6 +59,7 @@ class SampleCheck:
     problems: list[Problem] = field(default_factory=list)
     palette: Mapping[int, str] = field(default_factory=dict)
     unmapped: Sequence[str] = ()
+    misfit: bool = False
     constant: int | None = None
     varying: frozenset[int] = frozenset()
 
@@ -73,7 +75,8 @@ def check_sample(image: StoragePath, label: StoragePath, dataset: Dataset, ids: 
     try:
         checked = _checked(image, label, dataset, ids)
     except _UnusableError as error:
-        return SampleCheck(np.zeros(IGNORE_LABEL + 1, np.int64), [error.problem], unmapped=error.unmapped)
+        nothing = np.zeros(IGNORE_LABEL + 1, np.int64)
+        return SampleCheck(nothing, [error.problem], unmapped=error.unmapped, misfit=error.misfit)
     if checked.histogram[IGNORE_LABEL] == checked.histogram.sum():
         checked.problems.append(Problem(printable(label), "is wholly ignored: it will teach nothing", error=False))
     return checked
@@ -89,7 +92,7 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
     bounds = (dataset.crop.rows, dataset.crop.columns)
     for side, bound, length in zip(("rows", "columns"), bounds, raw.shape, strict=True):
         if bound and bound[1] > length:
-            raise _UnusableError(label, f"has {length} {side}, crop.{side} wants {list(bound)}")
+            raise _UnusableError(label, f"has {length} {side}, crop.{side} wants {list(bound)}", misfit=True)
     values, counts = _distinct(apply_crop(raw, dataset.crop))
     varying = _varying_channels(str(label), dataset) if len(values) == 1 else frozenset()
     unknown = ~np.isin(values, ids.raw)
@@ -185,7 +188,7 @@ def _check_encoding(path: StoragePath, dataset: Dataset) -> int:
         raise _UnusableError(path, "is not a PNG file" if header else "is empty")
     bits, colour_type = struct.unpack(">BB", header[24:26])
     if wrong := _wrong_encoding(bits, colour_type, dataset):
-        raise _UnusableError(path, wrong)
+        raise _UnusableError(path, wrong, misfit=True)
     if (turn := _header(path).orientation) != 1:
         wrong = f"has an EXIF orientation ({turn}), but labels are read as they are stored: turn its pixels instead"
         raise _UnusableError(path, wrong)

@@ -13,8 +13,9 @@ from hrs_keras.errors import printable
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
 
 FEW = 0.01
-"""Share of the samples that may have ids which the table does not map. One sample may in any set: a file can be
-damaged, or be a stranger there. If more have them, the table lacks an id, and without these samples a class is lost."""
+"""Share of the samples that may have ids which the table does not map, or be stored otherwise than described. One
+sample may in any set: it can be damaged, or a stranger there. If more are, the description is wrong, and what would be
+left out is no chance: the frames with cars, or the later half of a recording."""
 
 
 class Tally:
@@ -37,7 +38,7 @@ class Tally:
         self._bad: list[int] = []
         self._palette = CommonPalette()
         self._unmapped: Counter[str] = Counter()  # id -> samples
-        self._with_unmapped = 0
+        self._with_unmapped = self._misfits = 0
         self._constant: set[int | None] = set()
         self._varying: set[int] = set()
 
@@ -57,11 +58,12 @@ class Tally:
         self._palette.add(self._pairs.labels[position], found.palette)
         self._unmapped.update(found.unmapped)
         self._with_unmapped += bool(found.unmapped)
+        self._misfits += found.misfit
         self._varying |= found.varying
 
     def report(self, role: str) -> DatasetAudit:
         """What was found in all samples."""
-        together = [self._palette.problem(), self._unmapped_ids(), self._wrong_channel()]
+        together = [self._palette.problem(), self._unmapped_ids(), self._other_storage(), self._wrong_channel()]
         return DatasetAudit(
             role=role,
             name=self._pairs.name,
@@ -73,15 +75,26 @@ class Tally:
             palette=self._palette.colours,
         )
 
+    def _is_few(self, count: int) -> bool:
+        return count <= max(1, FEW * len(self._pairs))
+
     def _unmapped_ids(self) -> Problem | None:
-        samples = len(self._pairs)
-        if self._with_unmapped <= max(1, FEW * samples):
+        if self._is_few(self._with_unmapped):
             return None
         ids = ", ".join(f"{value} in {count}" for value, count in self._unmapped.most_common(8))
         more = ", ..." if len(self._unmapped) > 8 else ""
         what = (
-            f"has ids that its table does not map in {self._with_unmapped} of {samples} samples ({ids}{more}): the"
-            " table is not that of these files. Map the ids, if only to ignore"
+            f"has ids that its table does not map in {self._with_unmapped} of {len(self._pairs)} samples ({ids}{more}):"
+            " the table is not that of these files. Map the ids, if only to ignore"
+        )
+        return Problem(self._pairs.name, what, whole_set=True)
+
+    def _other_storage(self) -> Problem | None:
+        if self._is_few(self._misfits):
+            return None
+        what = (
+            f"has labels that are stored otherwise than encoding, bits, channel and crop say in {self._misfits} of"
+            f" {len(self._pairs)} samples: describe files of two kinds as two data sets"
         )
         return Problem(self._pairs.name, what, whole_set=True)
 

@@ -180,6 +180,18 @@ def test_how_many_unmapped_ids_are_too_many(tmp_path, samples, odd, refused):
     assert any(problem.whole_set and problem.error for problem in tally.report("source").problems) == refused
 
 
+@pytest.mark.fault("a set whose labels are stored in two ways, with on_bad: skip", "refused; they make two data sets")
+def test_labels_of_two_kinds_are_no_damage(make_recipe, tmp_path, write_set):
+    write_set(tmp_path / "set", [STREET] * 4)
+    for i in (1, 2):
+        Image.fromarray(STREET.astype(np.uint16)).save(tmp_path / f"set/labels/s{i}.png")
+    with pytest.raises(DataError, match=r"stored otherwise than .* in 2 of 4 samples: describe files of two kinds"):
+        audit(make_recipe(tmp_path, [{"root": "set"}], data__on_bad="skip"), roles=["target"])
+    Image.fromarray(STREET.astype(np.uint8)).save(tmp_path / "set/labels/s2.png")
+    found = audit(make_recipe(tmp_path, [{"root": "set"}], data__on_bad="skip"), roles=["target"])
+    assert len(found.sets["target"][0]) == 3
+
+
 @pytest.mark.fault("a set in which no sample can be used", "refused; the reason comes first, no list of classes")
 def test_a_set_without_pixels_does_not_list_all_classes(make_recipe, tmp_path, write_set):
     write_set(tmp_path / "set", [np.full((8, 12), 99)])
