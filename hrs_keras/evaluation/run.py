@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from hrs_keras.data.audit import usable_samples
+from hrs_keras.data.audit import audit
 from hrs_keras.errors import RecipeError
 from hrs_keras.evaluation.evaluator import evaluate
 from hrs_keras.evaluation.metrics import Evaluation
 from hrs_keras.recipe.reading import differences
+from hrs_keras.runs.data import warn_of_other_data
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
 
@@ -32,4 +33,6 @@ def evaluate_run(
         if not change.startswith("data.") or change.startswith(("data.classes:", "data.classes.")):
             raise RecipeError(f"{change}: an evaluation can change the keys below data (but not data.classes) only")
     segmenter, _ = load_segmenter(run, which)
-    return evaluate(recipe, segmenter, usable_samples(recipe, "validation"), Path(write_ids) if write_ids else None)
+    found = audit(recipe, roles=["validation"])
+    warn_of_other_data(run, recipe, found)
+    return evaluate(recipe, segmenter, found.sets["validation"], Path(write_ids) if write_ids else None)

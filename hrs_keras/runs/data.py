@@ -18,6 +18,7 @@ from hrs_keras.data.inventory import (
 )
 from hrs_keras.data.prepared.manifest import Sealed, unsealed
 from hrs_keras.errors import CheckpointError, DataError, printable
+from hrs_keras.recipe.comparing import compare
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.files import read_json, write_json, write_whole, writing
@@ -57,6 +58,24 @@ def read_data_record(folder: RunFolder) -> DataRecord | None:
         raise CheckpointError(
             f"{folder.data_file} is damaged ({error}); bring it back, or remove it if the data is known to be the same"
         ) from None
+
+
+def warn_of_other_data(folder: RunFolder, recipe: Recipe, audit: Audit) -> None:
+    """Warn if what a run is evaluated on are not the samples that it read, although its recipe names the same.
+
+    Args:
+        folder: the run's.
+        recipe: the run's, maybe with other data by intention.
+        audit: of the data, or of one role of it.
+
+    Raises:
+        CheckpointError: the run's record is damaged.
+    """
+    record = read_data_record(folder)
+    if record is None or compare(folder.recipe(), recipe).numbers:
+        return
+    if changed := describe_changes(record.sets, take_inventory(recipe, audit)):
+        log.warning("%s read other data than there is now:\n  %s", folder.path, "\n  ".join(changed))
 
 
 class DataCheck:

@@ -13,7 +13,7 @@ from hrs_keras.data.audit import audit
 from hrs_keras.data.prepared.prepare import prepare_data
 from hrs_keras.errors import CheckpointError, DataError
 from hrs_keras.recipe.schema import Recipe
-from hrs_keras.runs.data import DataCheck, read_data_record
+from hrs_keras.runs.data import DataCheck, read_data_record, warn_of_other_data
 from hrs_keras.runs.folder import RunFolder
 
 SKY, ROAD = 0, 3  # of CamVid's ids
@@ -217,6 +217,22 @@ def test_a_fresh_run_takes_any_data(recipe, begun):
     remove("real", "s0")
     begun.data_file.write_bytes(b"damaged")
     check(recipe(), fresh=True)
+
+
+@pytest.mark.fault("a run is evaluated after its images have changed", "a warning that names them")
+def test_an_evaluation_on_other_images_is_told(recipe, begun, capsys):
+    def warned(of: Recipe) -> str:
+        warn_of_other_data(begun, of, audit(of, roles=["validation"]))
+        return capsys.readouterr().out.partition("warning: ")[2]
+
+    remove("real", "s3")  # is not evaluated on
+    assert warned(recipe()) == ""
+    remove("val", "s1")
+    says = "runs/one read other data than there is now:\n  validation.0: 1 file removed (images/s1.png)"
+    assert warned(recipe()).startswith(says)
+    other = recipe()
+    other.data.validation[0].root = "real"  # by intention
+    assert warned(other) == ""
 
 
 @pytest.mark.fault("a run's record of its data is damaged", "one message that names the file")
