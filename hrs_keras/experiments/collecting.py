@@ -69,7 +69,8 @@ def _collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path
 def _refuse_raised(run: RunFolder) -> None:
     """Raise a CheckpointError for a run whose number of steps was changed on its way."""
     for entry in run.history():
-        if changed := [line for line in entry.get("settings", ()) if line.startswith(f"{STEPS}:")]:
+        changed = [line for line in entry.get("settings", ()) if line.startswith(f"{STEPS}:")]
+        if changed and entry["step"]:  # after steps that had other rates
             raise CheckpointError(
                 f"{run.path} went on with another number of steps after step {entry['step']} ({changed[0]}), and so"
                 " with another learning rate than a run of its recipe; move the folder away to make the run again"

@@ -70,6 +70,7 @@ def test_the_samples_that_were_read_are_kept(run):
 
 @pytest.mark.fault("a run whose number of steps was changed is to be a result of an experiment", "refused")
 def test_a_run_that_was_made_longer_is_no_result(run):
+    run.note(0, {"settings": ["train.steps: 2 -> 4"]})  # before the first
     run.note(2, {"settings": ["name: a -> b"]})
     collect(run, None, "data")
     run.note(4, {"settings": ["train.log_every: 1 -> 2", "train.steps: 4 -> 8"]})
