@@ -217,4 +217,7 @@ def _passed_over(others: dict[str, _File]) -> str:
         return ""
     first = printable(min(file.path for file in others.values()))
     suffixes = ", ".join(IMAGE_SUFFIXES)
-    return f"; {len(others)} more are passed over, whose names do not end in {suffixes} ({first}, for one)"
+    return (
+        f"; {len(others)} more are passed over, whose names do not end in {suffixes} ({first}, for one): convert images"
+        " of other formats to PNG or JPEG"
+    )

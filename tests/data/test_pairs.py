@@ -189,7 +189,7 @@ def test_images_of_other_formats_are_named(touch):
         find_pairs(dataset("i/*", "l/*.png"), root)
     assert str(caught.value).endswith(
         "0 files match images: 'i/*' and 2 match labels: 'l/*.png'; 3 more are passed over, whose names do not end in"
-        f" .png, .jpg, .jpeg ({root}/set/i/a.webp, for one)"
+        f" .png, .jpg, .jpeg ({root}/set/i/a.webp, for one): convert images of other formats to PNG or JPEG"
     )
     touch("i/a.png")
     pairs = find_pairs(dataset("i/*", "l/*.png"), root)
