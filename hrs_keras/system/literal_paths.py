@@ -2,8 +2,8 @@
 
 TensorFlow (2.21) takes the path of a checkpoint or SavedModel for a pattern when it looks whether there is one
 (``RestoreV2``, ``NewCheckpointReader``): for a path in ``exp[1]`` it looks in ``exp1``. Escaping does not help, because
-it then opens the files by the same path, as it stands. So such a folder is read by another name. Nothing here needs
-TensorFlow.
+it then opens the files by the same path, as it stands. Paths that are not UTF-8 it does not take at all. So such a
+folder is read by another name. Nothing here needs TensorFlow.
 """
 
 import os
@@ -73,22 +73,37 @@ def check_literal(folder: Path) -> None:
 
 @contextmanager
 def _plain(folder: Path) -> Iterator[Path]:
-    """The folder itself, or a symbolic link to it where its path has special characters."""
-    if SPECIAL.isdisjoint(str(folder)):
+    """The folder itself, or a symbolic link to it where TensorFlow would not take its path as it stands."""
+    if _is_plain(folder):
         yield folder
         return
     with ExitStack() as opened:
         try:
             parent = opened.enter_context(tempfile.TemporaryDirectory(prefix="hrs-"))
-            if not SPECIAL.isdisjoint(parent):
-                raise OSError(f"{parent} has such characters, too")
+            if not _is_plain(Path(parent)):
+                raise OSError(f"{printable(parent)} has such characters, too")
             link = Path(parent, "folder")
             link.symlink_to(folder.absolute(), target_is_directory=True)
         except OSError as error:
             found = " ".join(sorted(SPECIAL.intersection(str(folder))))
+            trouble = f"takes {found} in a path for a pattern" if found else "takes paths in UTF-8 only"
             raise HRSError(
-                f"{printable(folder)}: TensorFlow takes {found} in a path for a pattern, so this folder is read through"
+                f"{printable(folder)}: TensorFlow {trouble}, so this folder is read through"
                 f" a symbolic link in a temporary folder, but none can be made ({reason(error)}). Set TMPDIR to another"
                 " folder, or use a path without such characters"
             ) from None
         yield link
+
+
+def _is_plain(folder: Path) -> bool:
+    """Whether TensorFlow takes a folder's path as it stands."""
+    return is_utf8(folder) and SPECIAL.isdisjoint(str(folder))
+
+
+def is_utf8(path: str | Path) -> bool:
+    """Whether a path is a text; on Linux it may be any bytes, and TensorFlow takes no others."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -27,6 +27,9 @@ class RemotePath(PurePosixPath):
 StoragePath = Path | RemotePath
 """A path object of a file that may be remote."""
 
+MISSING = (FileNotFoundError, tf.errors.NotFoundError)
+"""What is raised where there is no such file or folder."""
+
 
 def is_remote(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a URL."""
@@ -60,7 +63,7 @@ def names_in(folder: str) -> list[str]:
     """The same for a folder that need not exist: no names then."""
     try:
         return list_folder(path_of(folder))
-    except (FileNotFoundError, tf.errors.NotFoundError):
+    except MISSING:
         return []
 
 
@@ -71,7 +74,7 @@ def join(folder: str, *names: str) -> str:
 
 def read(path: str) -> bytes:
     """A whole file; raises OSError or tf.errors.OpError."""
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with reading(path) as file:
         return file.read()
 
 
@@ -119,12 +122,15 @@ def publish(path: str) -> None:
 
 def write_whole(path: str, contents: bytes) -> None:
     """Write a file that gets its name when it is whole; raises OSError or tf.errors.OpError."""
-    with tf.io.gfile.GFile(partial_path(path), "wb") as file:
+    partial = partial_path(path)
+    with tf.io.gfile.GFile(partial, "wb") if is_remote(path) else open(partial, "wb") as file:
         file.write(contents)
     publish(path)
 
 
 def remove(path: str) -> None:
-    """Remove a file, if it exists; raises tf.errors.OpError."""
-    if tf.io.gfile.exists(path):
+    """Remove a file, if it exists; raises OSError or tf.errors.OpError."""
+    if not is_remote(path):  # TensorFlow would take the path for a pattern
+        Path(path).unlink(missing_ok=True)
+    elif tf.io.gfile.exists(path):
         tf.io.gfile.remove(path)

@@ -1,6 +1,7 @@
 """What strangers write: values, texts, names of files, and damage to files."""
 
 import copy
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,67 @@ def anywhere(tree: Any, values: st.SearchStrategy) -> st.SearchStrategy[tuple[tu
     """A place in ``tree``, and what is put there: one of ``values``, or what stands elsewhere in the tree."""
     places = st.sampled_from(paths_in(tree))
     return st.tuples(places, values | places.map(lambda path: copy.deepcopy(at(tree, path))))
+
+
+# ---- names of files ----------------------------------------------------------------------------------------------
+
+_names = st.sampled_from(
+    [
+        *(
+            "[1]",
+            "a[0-9]",
+            "exp[1",
+            "]",
+            "*",
+            "a*b?",
+            "\\",
+            "\\1",
+            "~",
+            "~root",
+            " ",
+            "a ",
+            "-x",
+            "--help",
+            "{split}",
+            "%s",
+            "$HOME",
+        ),
+        *(
+            "a=b",
+            "a:b",
+            "#",
+            "'",
+            '"',
+            "`",
+            "<b>",
+            "|",
+            ";",
+            "&",
+            "!",
+            "a.yaml",
+            "a.",
+            "..a",
+            ".a",
+            "a.partial",
+            "lock",
+        ),
+        *("straße_é", "straße_e\u0301", "\n", "a\tb", "\x7f", "\u2028", "\udcff", "\ufeff", "1", "x" * 255, "é" * 127),
+    ]
+)
+
+
+def file_names(longest: int = 255) -> st.SearchStrategy[str]:
+    """Names that Linux takes, of up to so many bytes; they need not be UTF-8."""
+    drawn = _names | st.text(min_size=1, max_size=12) | st.binary(min_size=1, max_size=12).map(os.fsdecode)
+    pieces = st.lists(_names.filter(lambda name: len(name) < 9), min_size=1, max_size=3).map("".join)
+    return (drawn | pieces).filter(lambda name: _is_file_name(name, longest))
+
+
+def _is_file_name(name: str, longest: int) -> bool:
+    try:
+        return name not in (".", "..") and not {"/", "\0"} & set(name) and len(os.fsencode(name)) <= longest
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return False
 
 
 # ---- damage ------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Folders whose paths TensorFlow takes for patterns."""
 
+import os
 import tempfile
 
 import pytest
@@ -57,6 +58,12 @@ def test_what_lies_there_is_read_and_not_what_matches(tmp_path, temporary, name)
     assert read_literally(folder, value) == read_literally(folder, restored) == 2
     assert read_literally(folder.parent, lambda parent: value(parent / NEIGHBOUR)) == 1
     assert not list(temporary.iterdir()) and sorted(path.name for path in folder.iterdir()) == files
+
+
+def test_a_path_that_is_not_utf8(tmp_path, temporary):
+    write(tmp_path / "made", 2.0)
+    folder = (tmp_path / "made").rename(tmp_path / os.fsdecode(b"exp\xff"))
+    assert read_literally(folder, value) == read_literally(folder, restored) == 2
 
 
 def test_a_relative_path(tmp_path, temporary, monkeypatch):

@@ -194,7 +194,7 @@ def _write_records(
 def _read_back(partial: str, lengths: list[int], checksums: list[int]) -> ShardNote:
     """A shard's note, computed from what the disk really has."""
     digest, size = hashlib.sha256(), 0
-    with tf.io.gfile.GFile(partial, "rb") as file:
+    with storage.reading(partial) as file:
         for length, checksum in zip(lengths, checksums, strict=True):
             record = file.read(HEADER + length + FOOTER)
             if zlib.crc32(record[HEADER : HEADER + length]) != checksum:

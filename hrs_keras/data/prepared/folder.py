@@ -37,7 +37,7 @@ def read_plan(folder: str) -> Plan | None:
 def _read(path: str, kind: type[_PlanOrManifest]) -> _PlanOrManifest | None:
     try:
         contents = storage.read(path)
-    except tf.errors.NotFoundError:
+    except storage.MISSING:
         return None
     except (OSError, tf.errors.OpError) as error:
         raise DataError(f"cannot read {path}: {reason(error)}") from None

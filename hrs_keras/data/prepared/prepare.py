@@ -22,10 +22,11 @@ from hrs_keras.data.prepared.manifest import Plan
 from hrs_keras.data.prepared.orientation import refuse_unturned, stored_as_pixels
 from hrs_keras.data.prepared.plan import describe_changed_file, file_with_another_time, make_plan
 from hrs_keras.data.prepared.preparation import Preparation
-from hrs_keras.errors import DataError, HRSError, reason
+from hrs_keras.errors import DataError, HRSError, printable, reason
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 from hrs_keras.system.files import lock, writing
+from hrs_keras.system.literal_paths import is_utf8
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,8 @@ def _shard_mib(folder: str, earlier: Plan | None, wanted: float | None) -> float
 
 def _refuse_foreign(folder: str) -> None:
     """Raise an error for a folder that no preparation began: a wrong one must not be filled with shards."""
+    if not is_utf8(folder):
+        raise DataError(f"{printable(folder)}: TensorFlow takes paths in UTF-8 only; give another folder with --to")
     try:
         names = set(storage.names_in(folder)) - {LOCK}
     except (OSError, tf.errors.OpError) as error:

@@ -70,11 +70,11 @@ def _what_is_wrong(path: str, note: ShardNote) -> str | None:
     """What is wrong with a shard; None if nothing is."""
     digest, size = hashlib.sha256(), 0
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
+        with storage.reading(path) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
-    except tf.errors.NotFoundError:
+    except storage.MISSING:
         return "is missing"
     except (OSError, tf.errors.OpError) as error:
         return f"cannot be read ({reason(error)})"
