@@ -84,7 +84,7 @@ def write_set(save: Callable) -> Callable[[Path, Sequence[Any]], Path]:
 
 @pytest.fixture
 def make_recipe() -> Callable:
-    """``make_recipe(root, target, source=..., validation=..., **sections)``: base.yaml with small settings.
+    """``make_recipe(root, target, source=..., validation=..., test=..., **sections)``: base.yaml with small settings.
 
     A data set is a mapping as in a recipe; images, labels and ids of :func:`write_set` are filled in.
     """
@@ -94,10 +94,12 @@ def make_recipe() -> Callable:
         target: list[dict],
         source: Sequence[dict] = (),
         validation: list[dict] | None = None,
+        test: Sequence[dict] = (),
         **changes: Any,
     ):
         usual = {"images": "images/*.png", "labels": "labels/*.png", "ids": "camvid"}
         sets = {"source": source, "target": target, "validation": target if validation is None else validation}
+        sets |= {"test": test} if test else {}
         values = {f"data.{role}": [usual | dataset for dataset in sets[role]] for role in sets}
         values |= {"data.root": str(root), "data.classes": "camvid", "data.size": [32, 64]}
         values |= {"method.source_weighting": "learned" if source else "none", "method.gan": bool(source)}

@@ -23,14 +23,12 @@ from hrs_keras.data.report import DatasetAudit, Problem
 from hrs_keras.data.tally import Tally
 from hrs_keras.errors import DataError
 from hrs_keras.labels import LabelSpace
-from hrs_keras.recipe.schema import ROLES, Recipe
+from hrs_keras.recipe.data import EVALUATED_ON, TRAINED_ON
+from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system.storage import StoragePath
 from hrs_keras.system.threads import map_in_threads
 
 log = logging.getLogger(__name__)
-
-TRAINED = ("source", "target")
-"""The roles whose images are trained on."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +86,14 @@ class Audit:
 # ---- for a recipe ------------------------------------------------------------------------------------------------
 
 
-def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) -> Audit:
+def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] | None = None) -> Audit:
     """Check the data of a recipe, and choose the samples that training and evaluation use.
 
     Args:
         recipe: its ``data`` is read; ``data.on_bad`` says what follows from unusable samples.
         strict: raise an error for data that training would refuse. Otherwise problems are only reported, and too few
-            samples for a batch are an error only if all samples are usable.
-        roles: which of source, target and validation to look at.
+            samples for a batch, or images to evaluate on without a label, are an error only if all samples are usable.
+        roles: which of source, target, validation and test to look at; None for those that the recipe has.
 
     Returns:
         The audit. Its ``sets`` have no unusable samples and are cut to the recipe's subsets.
@@ -103,11 +101,14 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] = ROLES) 
     Raises:
         DataError: a folder is missing, prepared data does not fit the recipe, or there are fewer usable samples than
             ``subset`` or ``train.batch_size`` asks for; if ``strict``, also if a data set has no usable sample or its
-            description does not fit, or, with ``on_bad: error``, any unusable sample.
+            description does not fit, if no pixel of the images to evaluate on is labelled, or, with ``on_bad: error``,
+            any unusable sample.
     """
     result = _audit(recipe, roles, strict)
     if strict or not result.errors:
         _refuse_too_few_for_a_batch(result.sets, recipe.train.batch_size)
+        if "target" in result.sets:  # predictions alone may be of images without labels
+            _refuse_unlabelled(result)
     return result
 
 
@@ -123,7 +124,7 @@ def usable_samples(recipe: Recipe, role: str) -> list[Pairs]:
     return _audit(recipe, [role], strict=True).sets[role]
 
 
-def _audit(recipe: Recipe, roles: Iterable[str], strict: bool) -> Audit:
+def _audit(recipe: Recipe, roles: Iterable[str] | None, strict: bool) -> Audit:
     found = audit_opened(open_data(recipe, roles), recipe.data.label_space, strict=strict)
     result = with_warnings(_cut_to_subsets(found, recipe.data.subset_seed))
     if strict:
@@ -142,15 +143,26 @@ def _cut_to_subsets(found: Audit, seed: int) -> Audit:
     )
 
 
+_LEAKS = {
+    "validation": [(TRAINED_ON, "trained and validated", "scores will be too high")],
+    "test": [
+        (TRAINED_ON, "trained and tested", "scores will be too high"),
+        (("validation",), "validated and tested", "the choice of the weights sees the test"),
+    ],
+}
+"""Role -> the roles whose images it may not have; what such an image is, and what follows."""
+
+
 def with_warnings(found: Audit) -> Audit:
     """The same audit, with warnings of what the data sets show only side by side, and of their counts."""
     pairs = [pairs for sets in found.sets.values() for pairs in sets]
     sets = [AuditedSet(*one) for one in zip(found.titles, (p.dataset for p in pairs), found.datasets, strict=True)]
     warnings = suspicions(sets)
-    trained = [image for role in TRAINED for one in found.sets.get(role, []) for image in one.images]
     for one, of_set, own in zip(sets, pairs, warnings, strict=True):
-        if one.report.role not in TRAINED and (leaked := leak(trained, of_set.images)):
-            own.append(leaked)
+        for roles, both, harm in _LEAKS.get(one.report.role, []):
+            images = [image for role in roles for other in found.sets.get(role, []) for image in other.images]
+            if leaked := leak(images, of_set.images, both, harm):
+                own.append(leaked)
     datasets = [
         replace(report, problems=[*report.problems, *own]) for report, own in zip(found.datasets, warnings, strict=True)
     ]
@@ -179,8 +191,19 @@ def refuse_errors(found: Audit, on_bad: str) -> None:
         )
 
 
+def _refuse_unlabelled(found: Audit) -> None:
+    """Raise a DataError if nothing can be measured on a role's images, such as Cityscapes' test split."""
+    for role in EVALUATED_ON:
+        sets = [dataset for dataset in found.datasets if dataset.role == role]
+        if sets and not any(sum(dataset.pixels.values()) for dataset in sets):
+            raise DataError(
+                f"data.{role}: the {role} images have not one labelled pixel ({', '.join(one.name for one in sets)}):"
+                " nothing can be measured on them; give labelled images"
+            )
+
+
 def _refuse_too_few_for_a_batch(sets: dict[str, list[Pairs]], batch_size: int) -> None:
-    for role in ("source", "target"):
+    for role in TRAINED_ON:
         count = sum(map(len, sets.get(role, [])))
         if sets.get(role) and count < batch_size:
             raise DataError(

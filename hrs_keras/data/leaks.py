@@ -16,23 +16,30 @@ _SAMPLE = 4096
 """Bytes from a file's middle that are compared first: images of one size in bytes hardly ever agree in them."""
 
 
-def leak(trained: Sequence[StoragePath], evaluated: Sequence[StoragePath]) -> Problem | None:
-    """A warning for images that are evaluated on and trained on as well; None without any.
+def leak(
+    known: Sequence[StoragePath],
+    evaluated: Sequence[StoragePath],
+    both: str = "trained and validated",
+    harm: str = "scores will be too high",
+) -> Problem | None:
+    """A warning for images that are evaluated on and, for example, trained on as well; None without any.
 
     Two files are the same if their paths lead to one place, through whatever links, or if they hold the same bytes. Of
     images that are not there, as of prepared data, only the paths are compared.
 
     Args:
-        trained, evaluated: image files.
+        known, evaluated: image files.
+        both: what an image is that is in both, such as ``"trained and validated"`` on.
+        harm: what follows.
     """
-    shared = shared_files(trained, evaluated)
+    shared = shared_files(known, evaluated)
     if not shared:
         return None
     first, other = next(iter(shared.items()))
     more = len(shared) - 1
     spelt = "" if other == first else f" (there it is {printable(other)})"
     as_are = f", as {'is' if more == 1 else 'are'} {more} more" if more else ""
-    what = f"is trained and validated on{as_are}{spelt}: scores will be too high"
+    what = f"is {both} on{as_are}{spelt}: {harm}"
     return Problem(printable(first), what, error=False)
 
 

@@ -30,7 +30,7 @@ class DatasetAudit:
     """What an audit found in one data set.
 
     Attributes:
-        role: source, target or validation.
+        role: source, target, validation or test.
         name: what messages call the data set.
         samples: number of image-label pairs found.
         pixels: class name -> number of pixels, in the files' own resolution, after the crop.

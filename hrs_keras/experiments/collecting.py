@@ -61,6 +61,7 @@ def _collect(run: RunFolder, check: SelectionCheck | None, data_root: str | Path
         **times,
         "evaluations": evaluations,
         "best": {"step": done["step"], "miou": done["miou"]},
+        **({"test": _kept(done["test"])} if "test" in done else {}),
         "log": log,
         "selection_check": check_selection(run, check, data_root) if check and selects else None,
     } | _data(run)
@@ -106,7 +107,11 @@ def _evaluations(run: RunFolder, recipe: Recipe) -> list[dict[str, Any]]:
             f"{run.evaluations} lacks the evaluation at the last step, {recipe.train.steps}; remove {run.path} to make"
             " the run again"
         )
-    return [{key: v for key, v in e.items() if key not in ("confusion_matrix", "rule")} for e in found]
+    return [_kept(evaluation) for evaluation in found]
+
+
+def _kept(evaluation: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in evaluation.items() if key not in ("confusion_matrix", "rule")}
 
 
 def _environment(run: RunFolder) -> dict[str, Any]:

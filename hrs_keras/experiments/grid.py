@@ -80,6 +80,8 @@ class Experiment(Section):
         set: ``{dotted.key: value}`` for all runs.
         seeds: each system and cell of the axes is run with every one of them.
         checkpoint: which one's numbers are in the tables: that of the last step, or the best by validation mIoU.
+        evaluate_on: which images the numbers in the tables are of. On the test images a run evaluates its best
+            checkpoint alone.
         baseline: the system that the others are compared with.
         mixing: a system that counts all source pixels alike; gains by class are given over it too.
         reference: the source of the ``published`` numbers.
@@ -95,6 +97,7 @@ class Experiment(Section):
     set: Changes = Field(default_factory=dict)
     seeds: Seeds
     checkpoint: Literal["last", "best"] = "last"
+    evaluate_on: Literal["validation", "test"] = "validation"
     baseline: str | None = None
     mixing: str | None = None
     reference: str | None = None
@@ -122,6 +125,20 @@ class Experiment(Section):
         for row in rows:
             _check_published(row, columns)
         return self
+
+    @model_validator(mode="after")
+    def _weights_that_are_tested(self) -> "Experiment":
+        if self.evaluate_on == "test" and self.checkpoint != "best":
+            raise ValueError(
+                "evaluate_on: test wants checkpoint: best, as a run evaluates its test images once, with the weights"
+                f" that its validations chose; found checkpoint: {self.checkpoint}"
+            )
+        return self
+
+    @property
+    def reported(self) -> str:
+        """Which of a result's evaluations is in the tables; see :meth:`RunResult.evaluation`."""
+        return "test" if self.evaluate_on == "test" else self.checkpoint
 
     @property
     def path(self) -> Path:
@@ -170,6 +187,8 @@ class Experiment(Section):
         recipe = load_recipe(files, [*overrides, f"seed={seed}", *self.overrides])
         if self.selection_check and recipe.method.selects and not recipe.train.selection_images:
             raise RecipeError("train.selection_images: 0 records nothing for selection_check; leave one of them out")
+        if self.evaluate_on == "test" and not recipe.data.test:
+            raise RecipeError("evaluate_on: test wants test images, but data.test is empty; give it data sets")
         return recipe
 
 

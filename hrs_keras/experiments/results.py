@@ -53,7 +53,7 @@ class Environment(Stage):
 
 
 class Evaluation(_Part):
-    """A validation of the network after ``step`` steps.
+    """An evaluation of the network after ``step`` steps.
 
     Attributes:
         images: how many it was evaluated on.
@@ -116,7 +116,8 @@ class RunResult(_Part):
         parameters: player -> how many trainable weights it has.
         steps: of training.
         seconds_per_step, cpu_seconds_per_step: medians over the intervals logged; None if none was timed.
-        evaluations: in the order of the steps; the last is of the last step.
+        evaluations: on the validation images, in the order of the steps; the last is of the last step.
+        test: of the best checkpoint on the test images; None of a recipe without any.
         log: in the order of the steps, without what says more of the machine than of the run.
         selection_check: None if the run was collected without one, or selects nothing.
         data: the samples that the run read; None of a run that an earlier version made.
@@ -133,6 +134,7 @@ class RunResult(_Part):
     cpu_seconds_per_step: float | None
     evaluations: Annotated[list[Evaluation], Field(min_length=1)]
     best: Best
+    test: Evaluation | None = None
     log: list[LogRow]
     selection_check: list[CheckRecord] | None
     data: list[UsedSet] | None = None
@@ -161,11 +163,17 @@ class RunResult(_Part):
         return sorted(self.selection_check or [], key=lambda record: record.step)
 
     def evaluation(self, which: str) -> Evaluation:
-        """The evaluation of the ``"last"`` step or of the ``"best"`` checkpoint.
+        """An evaluation that tables have.
+
+        Args:
+            which: ``"last"`` or ``"best"``, the last step's or the best checkpoint's on the validation images; or
+                ``"test"``, the best checkpoint's on the test images.
 
         Raises:
             CheckpointError: the result does not hold it.
         """
+        if which == "test":
+            return self._tested()
         step = self.best.step if which == "best" else max(found.step for found in self.evaluations)
         for evaluation in self.evaluations:
             if evaluation.step == step:
@@ -174,6 +182,14 @@ class RunResult(_Part):
             f"the result {self.name} holds no evaluation of step {step}, its {which} checkpoint; remove its file and"
             " collect it again from its run folder"
         )
+
+    def _tested(self) -> Evaluation:
+        if self.test is None:
+            raise CheckpointError(
+                f"the result {self.name} holds no evaluation of its test images; remove its file and collect it again"
+                " from its run folder"
+            )
+        return self.test
 
 
 def write_result(folder: Path, result: RunResult) -> Path:

@@ -13,7 +13,7 @@ from hrs_keras.errors import CheckpointError, HRSError, did_you_mean
 from hrs_keras.experiments.collecting import collect
 from hrs_keras.experiments.grid import Cell, Experiment, settings_digest
 from hrs_keras.experiments.processes import POLL, Training, cpu_shares, end_all
-from hrs_keras.experiments.results import RunResult, read_results, write_result
+from hrs_keras.experiments.results import Evaluation, RunResult, read_results, write_result
 from hrs_keras.experiments.sections import SelectionCheck
 from hrs_keras.experiments.selection_check import read_marks
 from hrs_keras.recipe.comparing import compare
@@ -176,9 +176,8 @@ class _Queue:
     def _keep(self, task: Task, how: str) -> None:
         result = collect(task.run, task.check, task.cell.recipe.data.root)
         write_result(self._results, result)
-        miou = next(iter(result.evaluations[-1].mean_iou.values()))
-        shown = "undefined" if miou is None else f"{100 * miou:.2f} %"
-        self._report(f"{task.cell.name}: mIoU {shown}, {how}")
+        tested = f" ({_miou(result.test)} on the test images)" if result.test else ""
+        self._report(f"{task.cell.name}: mIoU {_miou(result.evaluations[-1])}{tested}, {how}")
 
     @contextlib.contextmanager
     def _noting_failure(self, task: Task) -> Iterator[None]:
@@ -191,3 +190,8 @@ class _Queue:
 
     def _report(self, what: str) -> None:
         log.info("%s; %d left", what, len(self._waiting) + len(self._running))
+
+
+def _miou(evaluation: Evaluation) -> str:
+    mean = next(iter(evaluation.mean_iou.values()))
+    return "undefined" if mean is None else f"{100 * mean:.2f} %"

@@ -116,7 +116,7 @@ class Row:
         return any(cell.recipe.method.selects for cell in self.planned.values())
 
     def evaluations(self, which: str) -> dict[int, Evaluation]:
-        """Seed -> the evaluation of the ``"last"`` step or of the ``"best"`` checkpoint.
+        """Seed -> an evaluation: ``"last"``, ``"best"`` or ``"test"``, as :meth:`RunResult.evaluation` knows them.
 
         Raises:
             CheckpointError: a result does not hold it.

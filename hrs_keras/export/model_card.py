@@ -52,7 +52,7 @@ The weights carry over the terms of these data sets; look them up before you han
 
 ## Quality
 
-{_metrics(record["metrics"])}
+{_quality(record)}
 
 ## Use
 
@@ -78,9 +78,7 @@ def _encoder(recipe: Recipe) -> str:
 
 
 def _datasets(recipe: Recipe) -> str:
-    used = {"source": recipe.data.source if recipe.method.reads_source else []}
-    used |= {"target": recipe.data.target, "validation": recipe.data.validation}
-    rows = [[role, _dataset(one), str(one.subset or "all")] for role, datasets in used.items() for one in datasets]
+    rows = [[role, _dataset(one), str(one.subset or "all")] for role in recipe.roles for one in recipe.datasets(role)]
     return table(["", "data set", "subset"], rows, texts=3)
 
 
@@ -93,17 +91,22 @@ def _signatures() -> str:
     return table(["signature", "input", "outputs"], rows, texts=3)
 
 
-def _metrics(metrics: dict[str, Any] | None) -> str:
-    if metrics is None:
+def _quality(record: dict[str, Any]) -> str:
+    if record["metrics"] is None:
         return "Not evaluated at this step."
+    tested = [_metrics(record["test"], "test", "which had no part in any choice")] if "test" in record else []
+    return "\n\n".join([_metrics(record["metrics"], "validation"), *tested])
 
+
+def _metrics(metrics: dict[str, Any], images: str, remark: str = "") -> str:
     def percent(share: float | None) -> str:
         return "-" if share is None else f"{100 * share:.2f}"
 
     rows = [[literal(name), percent(value)] for name, value in metrics["iou"].items()]
     rows += [[f"mean of {name} classes", percent(value)] for name, value in metrics["mean_iou"].items()]
     rows.append(["pixel accuracy", percent(metrics["pixel_accuracy"])])
-    return f"On {metrics['images']} validation images; {metrics['rule']}.\n\n{table(['class', 'IoU %'], rows, 2)}"
+    on = f"On {metrics['images']} {images} images" + (f", {remark}" if remark else "")
+    return f"{on}; {metrics['rule']}.\n\n{table(['class', 'IoU %'], rows, 2)}"
 
 
 def _classes(space: dict[str, Any]) -> str:

@@ -59,16 +59,19 @@ class Origin:
     Attributes:
         recipe: the run's recipe.
         step: the step of the checkpoint.
-        metrics: the evaluation of that step as plain data; None if there is none.
+        metrics: the evaluation of that step on the validation images, as plain data; None if there is none.
+        test: its evaluation on the test images; None if there is none.
     """
 
     recipe: Recipe
     step: int
     metrics: dict[str, Any] | None = None
+    test: dict[str, Any] | None = None
 
     def record(self) -> dict[str, Any]:
         """Plain data for the JSON file beside the weights; ``versions`` are those of Python's packages."""
         recipe, made = self.recipe, environment()
+        tested = {"test": self.test} if self.test else {}
         return {
             "name": recipe.name,
             "recipe": recipe.digest(),
@@ -76,6 +79,7 @@ class Origin:
             "size": recipe.data.size,
             "label_space": recipe.data.label_space.to_dict(),
             "metrics": self.metrics,
+            **tested,
             "versions": made["versions"],
             "git": made["git"],
         }

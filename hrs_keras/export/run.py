@@ -53,8 +53,9 @@ def _load_origin(run: RunFolder, which: str = "best") -> tuple[keras.Model, Orig
         CheckpointError: see :func:`hrs_keras.runs.loading.load_segmenter`.
     """
     segmenter, step = load_segmenter(run, which)
-    # There may be no evaluation of the "last" step: then this gives None.
-    return segmenter, Origin(run.recipe(), step, read_json(run.evaluation_file(step), EvaluationRecord))
+    # There may be no evaluation of the "last" step, and none on test images: then this gives None.
+    measured = (read_json(file, EvaluationRecord) for file in (run.evaluation_file(step), run.test_file(step)))
+    return segmenter, Origin(run.recipe(), step, *measured)
 
 
 def export_run_portable(

@@ -13,6 +13,15 @@ from hrs_keras.recipe.known_data_sets import OWN
 from hrs_keras.recipe.plugins import DATA_SETS
 from hrs_keras.recipe.types import STORED, Index, Number, Positive, PositiveInt, Section, Seed
 
+TRAINED_ON = ("source", "target")
+"""The keys of the data sets that batches are drawn from."""
+
+EVALUATED_ON = ("validation", "test")
+"""The keys of the data sets that predictions are compared with: validation chooses the weights, test nothing."""
+
+ROLES = (*TRAINED_ON, *EVALUATED_ON)
+"""All keys of ``data`` that list data sets."""
+
 
 class Crop(Section):
     """The part of an image and its label that is used.
@@ -170,6 +179,7 @@ class Data(Section):
     source: list[Dataset]
     target: Annotated[list[Dataset], Field(min_length=1)]
     validation: Annotated[list[Dataset], Field(min_length=1)]
+    test: list[Dataset] = Field(default_factory=list)
     subset_seed: Seed
     augment: Augment
     on_bad: Literal["error", "skip"]
@@ -206,7 +216,7 @@ class Data(Section):
     def _known_classes(self) -> "Data":
         valid = {*self.label_space.classes, IGNORE}
         fitting = [name for name, table in ID_TABLES.items() if valid.issuperset(table.values())]
-        for role in ("source", "target", "validation"):
+        for role in ROLES:
             for position, dataset in enumerate(getattr(self, role)):
                 foreign = {name: raw for raw, name in dataset.table().items() if name not in valid}
                 if not foreign:

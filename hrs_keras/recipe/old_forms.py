@@ -24,6 +24,7 @@ LATER_KEYS: dict[str, Any] = {
     "train.weight_decay": {"encoder": 0.0, "weighting": 0.0, "generator": 0.0, "discriminator": 0.0},
     "train.average": None,
     "train.init_from": None,
+    "data.test": [],
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import Field, SerializeAsAny, StrictBool, field_validator, model_validator
 
 from hrs_keras.errors import did_you_mean
-from hrs_keras.recipe.data import Data, Dataset
+from hrs_keras.recipe.data import ROLES, Data, Dataset
 from hrs_keras.recipe.encoder import Encoder
 from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder, without_later_keys
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
@@ -18,7 +18,6 @@ from hrs_keras.recipe.train import Train
 from hrs_keras.recipe.types import NonNegative, Number, PositiveInt, Section, Seed, Share
 from hrs_keras.recipe.yaml_text import dump_yaml
 
-ROLES = ("source", "target", "validation")
 Level = Literal["pixel", "region", "image"]
 
 
@@ -182,8 +181,13 @@ class Recipe(Section):
         """The phases of the steps before ``step``."""
         return [phase._replace(stop=min(phase.stop, step)) for phase in self.phases if phase.first < step]
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The keys of ``data`` that list data sets of this recipe: ``test`` is one of them only where it is given."""
+        return tuple(role for role in ROLES if role != "test" or self.data.test)
+
     def datasets(self, role: str) -> list[Dataset]:
-        """The data sets of source, target or validation that the run reads."""
+        """The data sets of a role (source, target, validation or test) that the run reads."""
         sets: list[Dataset] = getattr(self.data, role)
         return [] if role == "source" and not self.method.reads_source else sets
 

@@ -148,6 +148,8 @@ class DataCheck:
         with writing(self._folder.path):
             if not step:  # the untrained network is all that has met what there was
                 self._folder.evaluation_file(0).unlink(missing_ok=True)
+            for file in self._folder.evaluations.glob("test_step_*.json") if self._changed else ():
+                file.unlink()  # weights are tested once on their run's images, which may be others now
             if self._changed or not self._folder.audit_file.is_file():
                 write_json(self._folder.audit_file, self._audit.to_dict())
             record = DataRecord(sets=self._now, earlier=earlier)

@@ -246,6 +246,10 @@ class RunFolder:
         """Where the validation after ``step`` steps is recorded."""
         return self.evaluations / f"step_{step:07d}.json"
 
+    def test_file(self, step: int) -> Path:
+        """Where the evaluation on the test images, of the weights after ``step`` steps, is recorded."""
+        return self.evaluations / f"test_step_{step:07d}.json"
+
     def selection_file(self, step: int) -> Path:
         """Where the selection of single source images after ``step`` steps is recorded."""
         return self.selection / f"step_{step:07d}.json"

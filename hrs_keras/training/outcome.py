@@ -31,14 +31,16 @@ class TrainResult:
     Attributes:
         run_dir: its folder.
         step: the step whose weights were best on the validation set.
-        miou: their mean IoU over the whole label space, in [0, 1].
+        miou: their mean IoU on the validation set, over the whole label space, in [0, 1].
         saved_model: the exported version's folder; None where none was asked for.
+        test_miou: the same weights' mean IoU on the test set; None where the recipe has none, or it has no label.
     """
 
     run_dir: Path
     step: int
     miou: float
     saved_model: Path | None
+    test_miou: float | None = None
 
 
 class _ExportRecord(BaseModel):
@@ -53,6 +55,7 @@ class _ResultRecord(_ExportRecord, EvaluationRecord):
     step: int
     miou: float
     baselines: dict[str, float]
+    test: EvaluationRecord | None = None
 
 
 def check_export(recipe: Recipe, fresh: bool) -> None:
@@ -84,6 +87,9 @@ def _is_exported(recipe: Recipe, done: dict[str, Any] | None) -> bool:
 def finish(session: Session, export: bool) -> TrainResult:
     """Evaluate and export the best weights, unless an earlier call got that far.
 
+    The best are those with the highest mean IoU of all validations of the run; where their checkpoint cannot be read,
+    the newest stand in for them, with a warning. These weights alone, and they once, meet the test images.
+
     Args:
         session: the run, all of whose steps are taken.
         export: also write a SavedModel.
@@ -99,26 +105,45 @@ def finish(session: Session, export: bool) -> TrainResult:
             write_json(folder.result_file, done)
     others = "".join(f", {name} {100 * miou:.2f} %" for name, miou in done["baselines"].items())
     log.info("mean IoU over %d classes: trained %.2f %%%s", len(done["iou"]), 100 * done["miou"], others)
+    test_miou = next(iter(done["test"]["mean_iou"].values())) if done.get("test") else None
+    if test_miou is not None:
+        log.info("on the test images: %.2f %%", 100 * test_miou)
     saved_model = Path(done["saved_model"]) if done["saved_model"] else None
     log.info("run folder %s%s", folder.path, f"\nSavedModel {saved_model}" if saved_model else "")
-    return TrainResult(folder.path, done["step"], done["miou"], saved_model)
+    return TrainResult(folder.path, done["step"], done["miou"], saved_model, test_miou)
 
 
 def _evaluate_and_export(session: Session, export: bool) -> dict[str, Any]:
     segmenter, step = _load_best(session.folder)
     result = evaluate(session.recipe, segmenter, session.data.sets["validation"])
-    log.info("best checkpoint, step %d:\n%s", step, result.table())
+    log.info("best checkpoint, step %d, on the validation images:\n%s", step, result.table())
+    tested = _test_once(session, segmenter, step)
     saved_model = None
     if export:
         exports = exports_folder(session.recipe)
         # A call that was cut off may have exported these weights, but not have come to note it.
         saved_model = find_export(segmenter, exports) or export_saved_model(
-            segmenter, Origin(session.recipe, step, result.to_dict()), exports
+            segmenter, Origin(session.recipe, step, result.to_dict(), tested), exports
         )
     done = {"step": step, "miou": result.miou, "saved_model": saved_model and str(saved_model), **result.to_dict()}
     done["baselines"] = _baselines(session, result)
     done["parameters"] = {player.name: player.parameters for player in session.trainer.players}
-    return done
+    return done | ({"test": tested} if tested else {})
+
+
+def _test_once(session: Session, segmenter: keras.Model, step: int) -> dict[str, Any] | None:
+    """The evaluation of the chosen weights on the test images as plain data; None of a recipe without any."""
+    sets, file = session.data.sets.get("test"), session.folder.test_file(step)
+    if not sets:
+        return None
+    if found := read_json(file, EvaluationRecord):
+        return found
+    result = evaluate(session.recipe, segmenter, sets)
+    log.info("the same weights on the test images:\n%s", result.table())
+    tested = {"step": step, **result.to_dict()}
+    with writing(file):
+        write_json(file, tested)
+    return tested
 
 
 def _load_best(folder: RunFolder) -> tuple[keras.Model, int]:

@@ -152,8 +152,14 @@ def test_folders_that_are_no_run(tmp_path, capsys):
 def test_evaluate_writes_what_it_prints(finished, tmp_path, capsys):
     arguments = ["evaluate", str(finished), "--json", str(tmp_path / "x.json"), "--checkpoint", "last"]
     assert main([*arguments, "data.subset_seed=1"]) == 0
-    assert "mean IoU, 19 classes" in capsys.readouterr().out
-    assert json.loads((tmp_path / "x.json").read_text())["images"] == 3
+    printed = capsys.readouterr().out
+    assert printed.startswith("validation images:\n") and "mean IoU, 19 classes" in printed
+    written = json.loads((tmp_path / "x.json").read_text())
+    assert (written["on"], written["images"]) == ("validation", 3)
+    assert main([*arguments, "--on", "test", "data.test=[{format: cityscapes}]"]) == 0
+    assert capsys.readouterr().out.startswith("test images:\n")
+    written = json.loads((tmp_path / "x.json").read_text())
+    assert (written["on"], written["images"]) == ("test", 4)
     (tmp_path / "file").touch()
     assert "cannot write" in refused(capsys, "audit", finished / "recipe.yaml", "--json", tmp_path / "file/x.json")
 

@@ -12,7 +12,7 @@ from PIL import Image
 from support.sample_images import stored, turned
 
 from hrs_keras.data import check
-from hrs_keras.data.audit import audit
+from hrs_keras.data.audit import audit, usable_samples
 from hrs_keras.errors import DataError
 
 # CamVid ids: 0 sky, 3 road, 8 car, 11 void.
@@ -419,6 +419,49 @@ def test_validation_on_trained_images_is_warned_of(make_recipe, data, tmp_path, 
         _replaced(path, np.asarray(Image.open(path)) + 1)
     clean = audit(make_recipe(tmp_path, [{"root": "set"}], validation=[{"root": "other"}]))
     assert [report.problems for report in clean.datasets] == [[], []]
+
+
+@pytest.mark.fault(
+    "test images that are also trained or validated on", "the audit warns, and names the first and how many more"
+)
+def test_test_images_that_had_a_part_in_the_training_are_warned_of(make_recipe, data, tmp_path, write_set):
+    for name in ("val", "test"):
+        write_set(tmp_path / name, LABELS)
+
+    def warnings(test, **others):
+        recipe = make_recipe(tmp_path, [{"root": "set"}], validation=[{"root": "val"}], test=test, **others)
+        return [(report.role, problem.what) for report in audit(recipe).datasets for problem in report.problems]
+
+    assert warnings([{"root": "test"}]) == []
+    trained = ("test", "is trained and tested on, as are 2 more: scores will be too high")
+    validated = ("test", "is validated and tested on, as are 2 more: the choice of the weights sees the test")
+    assert warnings([{"root": "set"}]) == [trained]
+    assert warnings([{"root": "test"}], source=[{"root": "test"}]) == [trained]
+    assert warnings([{"root": "test"}, {"root": "val"}]) == [validated]
+    assert warnings([{"root": "val"}], source=[{"root": "val"}])[-2:] == [trained, validated]
+
+
+@pytest.mark.fault(
+    "test or validation images without one labelled pixel, such as Cityscapes' test split",
+    "training is refused before its first step; predictions for them can be written",
+)
+@pytest.mark.parametrize("role", ["validation", "test"])
+def test_nothing_can_be_measured_without_labels(make_recipe, data, tmp_path, write_set, role):
+    write_set(tmp_path / "dummies", [np.full((8, 12), 11)] * 2)
+    recipe = make_recipe(tmp_path, [{"root": "set"}], **{role: [{"root": "dummies"}]})
+    for strict in (True, False):
+        with pytest.raises(DataError, match=rf"data\.{role}: the {role} images have not one labelled pixel .*dummies"):
+            audit(recipe, strict=strict)
+    assert len(usable_samples(recipe, role)[0]) == 2
+
+
+def test_test_images_are_a_role_of_their_own(make_recipe, data, tmp_path, write_set):
+    write_set(tmp_path / "test", LABELS[:2])
+    result = audit(make_recipe(tmp_path, [{"root": "set"}], test=[{"root": "test"}, {"root": "test", "subset": 1}]))
+    assert result.to_dict()["samples_used"] == {"source": [], "target": [3], "validation": [3], "test": [2, 1]}
+    assert [report.role for report in result.datasets] == ["target", "validation", "test", "test"]
+    assert "test.1: folder" in result.table()
+    assert "test" not in audit(make_recipe(tmp_path, [{"root": "set"}])).sets
 
 
 @pytest.mark.parametrize("missing", ["root", "set"])

@@ -155,6 +155,27 @@ def test_two_predictions_of_one_name_are_refused(make_recipe, write_set, tmp_pat
         evaluate(recipe, None, sets, tmp_path / "out")
 
 
+def test_a_run_is_evaluated_on_test_images(finished):
+    """Which the run need not know; the same images give the same numbers, whatever they are called."""
+    train_split = "[{format: cityscapes, split: train}]"
+    tested = evaluate_run(finished, on="test", overrides=[f"data.test={train_split}"])
+    validated = evaluate_run(finished, overrides=[f"data.validation={train_split}"])
+    assert tested.images == 4 and tested.matrix.tolist() == validated.matrix.tolist()
+    assert tested.matrix.sum() != evaluate_run(finished).matrix.sum()
+
+
+@pytest.mark.fault(
+    "`hrs evaluate RUN --on test` of a recipe without test images", "the key that is missing is named (exit code 2)"
+)
+def test_a_run_without_test_images(finished):
+    with pytest.raises(
+        HRSError, match=r"the recipe of .*tiny has no data\.test; give it, such as data\.test='\[\{form"
+    ):
+        evaluate_run(finished, on="test")
+    with pytest.raises(HRSError, match="evaluated on validation or test, not on 'source'"):
+        evaluate_run(finished, on="source")
+
+
 def test_overrides_that_are_not_about_data_are_refused(finished):
     for change in ("train.steps=9", "data.classes=camvid", "encoder.fc=8"):
         with pytest.raises(HRSError):

@@ -9,6 +9,7 @@ from hrs_keras.data.inventory import SetInventory
 from hrs_keras.errors import CheckpointError, RecipeError
 from hrs_keras.experiments.collecting import collect
 from hrs_keras.experiments.grid import settings_digest
+from hrs_keras.experiments.results import RunResult, write_result
 from hrs_keras.runs.data import DataRecord, EarlierData
 
 
@@ -76,6 +77,24 @@ def test_a_run_that_was_made_longer_is_no_result(run):
     run.note(4, {"settings": ["train.log_every: 1 -> 2", "train.steps: 4 -> 8"]})
     with pytest.raises(CheckpointError, match=r"another number of steps after step 4 \(train\.steps: 4 -> 8\)"):
         collect(run, None, "data")
+
+
+def test_the_evaluation_of_the_test_images_is_kept(run, tmp_path):
+    done = json.loads(run.result_file.read_text())
+    scores = {"images": 2, "pixel_accuracy": 0.75, "mean_iou": {"11": 0.25}, "iou": {"sky": 0.25, "pole": None}}
+    tested = {"step": 4, **scores, "rule": "...", "confusion_matrix": [[1]]}
+    run.result_file.write_text(json.dumps(done | {"test": tested}))
+    result = collect(run, None, "data")
+    assert result.to_dict()["test"] == {"step": 4, **scores}
+    assert result.evaluation("test").mean_iou == {"11": 0.25}
+    again = RunResult.parse(json.loads(write_result(tmp_path / "results", result).read_text()), "", "")
+    assert again == result
+
+
+@pytest.mark.fault("a result without the numbers of its test images", "the report is refused and names the result")
+def test_results_without_test_images_report_none(run):
+    with pytest.raises(CheckpointError, match="result ours-s0 holds no evaluation of its test images; remove its file"):
+        collect(run, None, "data").evaluation("test")
 
 
 def test_durations_may_be_missing(run):

@@ -294,6 +294,41 @@ def test_a_key_that_is_new_leaves_the_digest_as_it_was():
     assert settings_digest(Later.model_validate(tree | {"added": 4})) != settings_digest(recipe())
 
 
+def test_test_images_count_for_the_digests():
+    plain, tested = recipe(), recipe("data.test=[{images: a/*, labels: b/*, ids: {0: road}}]")
+    assert settings_digest(plain) != settings_digest(tested) and plain.digest() != tested.digest()
+    without = plain.to_dict()
+    assert without["data"].pop("test") == []  # as recipes were stored before there were test images
+    again = parse_recipe(without)
+    assert (settings_digest(again), again.digest()) == (settings_digest(plain), plain.digest())
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        ({"evaluate_on": "tset"}, "evaluate_on: Input should be 'validation' or 'test'"),
+        ({"evaluate_on": "test"}, "evaluate_on: test wants checkpoint: best, .*found checkpoint: last"),
+        ({"evaluate_on": "test", "checkpoint": "best"}, "'fcn', cell '1/8', cell 'wide': .*data.test is empty; give"),
+    ],
+)
+@pytest.mark.fault(
+    "an experiment on test images that its runs would not have evaluated", "it is refused when it is read"
+)
+def test_numbers_of_test_images_need_runs_that_have_them(refusal, change, says):
+    assert re.search(says, refusal(TREE | change))
+
+
+def test_which_evaluation_the_tables_report(write):
+    given = {"set": TREE["set"] | {"data.test": [{"format": "camvid", "split": "test"}]}}
+    reported = {
+        load_experiment(write(TREE | given | change)).reported: change
+        for change in ({}, {"checkpoint": "best"}, {"checkpoint": "best", "evaluate_on": "test"})
+    }
+    assert list(reported) == ["last", "best", "test"]
+    experiment = load_experiment(write(TREE | given | reported["test"]))
+    assert {cell.recipe.data.test[0].split for cell in experiment.cells()} == {"test"}
+
+
 def test_equal_cells_of_two_files_are_one_run(write):
     systems = [{"name": "other_name", "recipe": "fcn.yaml", "set": {"train.steps": 600, "train.pictures": 0}}]
     axes = [{"title": "x", "cells": [{"name": "eighth", "set": {"data.target.0.subset": 0.125}}]}]

@@ -1,10 +1,17 @@
 """The model card as Markdown."""
 
+import numpy as np
 import pytest
 from support import tiny
 from support.made_up import rows
 
+from hrs_keras.evaluation.metrics import Evaluation
 from hrs_keras.export.model_card import model_card
+from hrs_keras.export.record import Origin
+from hrs_keras.labels import LABEL_SPACES
+from hrs_keras.recipe.schema import Recipe
+
+TESTED = "data.test=[{images: c/*, labels: d/*, ids: {0: road}, split: hidden, subset: 9}]"
 
 
 @pytest.mark.fault(
@@ -40,3 +47,35 @@ def test_averaged_weights_are_called_so(average, what):
     record = {"name": "m", "size": [64, 128], "git": None, "versions": {}, "recipe": "0", "step": 8, "max_pixels": 9}
     card = model_card(record | {"metrics": None, "label_space": recipe.data.label_space.to_dict()}, recipe)
     assert f"these are {what}" in card
+
+
+# ---- which images the numbers are of -------------------------------------------------------------------------
+
+
+def plain(hit: int, images: int) -> dict:
+    """An evaluation in which 100 pixels are road; ``hit`` of them are found, the others taken for sky."""
+    matrix = np.zeros((tiny.CLASSES,) * 2, np.int64)
+    matrix[3, 3], matrix[3, 0] = hit, 100 - hit
+    return Evaluation(matrix, LABEL_SPACES["camvid"], images).to_dict()
+
+
+def card(recipe: Recipe, *evaluations: dict) -> str:
+    record = Origin(recipe, 7, *evaluations).record() | {"max_pixels": 1}
+    return model_card(record, recipe)
+
+
+def test_the_numbers_of_both_kinds_of_images():
+    text = card(tiny.recipe(TESTED), plain(hit=50, images=101), plain(hit=25, images=40))
+    validated, tested = (
+        text.index("On 101 validation images; "),
+        text.index("On 40 test images, which had no part in any"),
+    )
+    assert [part.count("| road") for part in (text[validated:tested], text[tested:])] == [1, 2]  # one of the classes
+    assert "50.00" in text[validated:tested] and "50.00" not in text[tested:]
+    assert "25.00" in text[tested:] and "25.00" not in text[validated:tested]
+    assert "| test | folder: ., hidden split | 9 |" in text
+
+
+def test_without_test_images_nothing_is_said_of_them():
+    text = card(tiny.recipe(), plain(hit=50, images=101))
+    assert "On 101 validation images; " in text and "test" not in text.split("## Use")[0]

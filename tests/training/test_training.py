@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from support import reference
 from support.paths import REPOSITORY
 from support.processes import start
@@ -22,6 +23,7 @@ from support.tiny_run import SETTINGS
 
 from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, RecipeError
 from hrs_keras.evaluation.evaluator import Evaluator
+from hrs_keras.evaluation.run import evaluate_run
 from hrs_keras.method.trainers.joint import JointTrainer
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.runs import folder as run_folder
@@ -80,6 +82,30 @@ def test_a_finished_run_is_left_alone(copied, capsys):
     (copied / "result.json").unlink()
     assert train(load_recipe(copied.parents[1] / "tiny.yaml")) == result
     assert [path.name for path in (copied.parents[1] / "saved_models/tiny").iterdir()] == ["1"]
+
+
+def test_the_chosen_weights_meet_the_test_images_once(copied, capsys):
+    """A run whose steps are taken, with test images that are not the validation images: those of the training split."""
+    for file in (copied / "recipe.yaml", copied.parents[1] / "tiny.yaml"):
+        recipe = yaml.safe_load(file.read_text())
+        recipe["data"]["test"] = [{"format": "cityscapes", "split": "train"}]
+        file.write_text(yaml.safe_dump(recipe))
+    before = json.loads((copied / "result.json").read_text())
+    (copied / "result.json").unlink()
+    result = train(load_recipe(copied.parents[1] / "tiny.yaml"), export=False)
+    done = json.loads((copied / "result.json").read_text())
+    expected = evaluate_run(copied, on="test")
+    assert done["test"] == {"step": before["step"], **expected.to_dict()} and expected.images == 4
+    assert (result.miou, result.test_miou) == (before["miou"], expected.miou)
+    assert {key: done[key] for key in before} == before | {"saved_model": None}
+    assert f"on the test images: {100 * expected.miou:.2f} %" in capsys.readouterr().out
+    # Once: a call that only has to export, or to note what is there, does not look at them again.
+    record = copied / f"evaluations/test_step_{before['step']:07d}.json"
+    assert json.loads(record.read_text()) == done["test"]
+    record.write_text(json.dumps(done["test"] | {"images": 44}))
+    (copied / "result.json").unlink()
+    train(load_recipe(copied.parents[1] / "tiny.yaml"), export=False)
+    assert json.loads((copied / "result.json").read_text())["test"]["images"] == 44
 
 
 @pytest.mark.slow

@@ -6,19 +6,24 @@ from typing import Any
 from hrs_keras.data.prepared.manifest import Plan
 from hrs_keras.data.samples import stored_size
 from hrs_keras.errors import DataError
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.data import ROLES, TRAINED_ON, Dataset
 from hrs_keras.recipe.reading import leaves
-from hrs_keras.recipe.schema import ROLES, Recipe
+from hrs_keras.recipe.schema import Recipe
 
-_TRAINING = ("source", "target")
 _MOST = 10  # differences that a message names
 
 
-def conversion(recipe: Recipe, roles: Iterable[str] = ROLES) -> dict[str, Any]:
-    """All settings of a recipe that decide what is stored, as plain data, under the recipe's own keys."""
-    wanted = {role: [_description(dataset) for dataset in recipe.datasets(role)] for role in roles}
+def conversion(recipe: Recipe, roles: Iterable[str] | None = None) -> dict[str, Any]:
+    """All settings of a recipe that decide what is stored, as plain data, under the recipe's own keys.
+
+    Args:
+        recipe: the recipe to prepare, or to read what was prepared.
+        roles: which of its data sets count; None for all.
+    """
+    chosen = recipe.roles if roles is None else roles
+    wanted = {role: [_description(dataset) for dataset in recipe.datasets(role)] for role in chosen}
     found: dict[str, Any] = {"classes": list(recipe.data.label_space.classes)}
-    if any(wanted.get(role) for role in _TRAINING):
+    if any(wanted.get(role) for role in TRAINED_ON):
         size = stored_size(recipe.data)
         found["stored_size"] = list(size) if size else "as in the files"
     return found | wanted

@@ -19,6 +19,7 @@ from hrs_keras.data.prepared.manifest import PlannedSet, PlannedShard, ShardNote
 from hrs_keras.data.records import FOOTER, HEADER, example
 from hrs_keras.data.samples import file_names, training_loader
 from hrs_keras.errors import DataError, reason
+from hrs_keras.recipe.data import EVALUATED_ON
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 from hrs_keras.system.files import writing
@@ -103,7 +104,7 @@ def convert(
 
 def _examples(recipe: Recipe, role: str, pairs: Pairs, numbers: Sequence[int], jobs: int) -> Iterator[bytes]:
     """The data of the records of some samples, in the order of ``numbers``."""
-    parts = _validation_parts(recipe, pairs) if role == "validation" else _training_parts(recipe, pairs)
+    parts = _evaluation_parts(recipe, pairs) if role in EVALUATED_ON else _training_parts(recipe, pairs)
     order = tf.data.Dataset.from_tensor_slices(np.asarray(numbers, np.int64))
     options = tf.data.Options()
     options.threading.private_threadpool_size = jobs  # by default there are no more threads than CPUs
@@ -136,7 +137,7 @@ def _training_parts(recipe: Recipe, pairs: Pairs) -> _Parts:
     return parts
 
 
-def _validation_parts(recipe: Recipe, pairs: Pairs) -> _Parts:
+def _evaluation_parts(recipe: Recipe, pairs: Pairs) -> _Parts:
     """The image's file as it is, so that no bit of it is lost, and the label as a PNG of train ids."""
     images, labels = file_names(pairs)
     ids = IdMap(pairs.dataset, recipe.data.label_space)

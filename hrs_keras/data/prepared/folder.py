@@ -12,7 +12,7 @@ from hrs_keras.data.prepared.orientation import refuse_unturned, stored_as_pixel
 from hrs_keras.data.records import records_of
 from hrs_keras.errors import DataError, reason
 from hrs_keras.recipe.data import Dataset
-from hrs_keras.recipe.schema import ROLES, Recipe
+from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 
 MANIFEST, PLAN, LOCK = "manifest.json", "plan.json", "lock"
@@ -54,13 +54,14 @@ def _read(path: str, kind: type[_PlanOrManifest]) -> _PlanOrManifest | None:
         raise DataError(f"{path} was edited or damaged ({error}); prepare the data again in another folder") from None
 
 
-def open_prepared(recipe: Recipe, folder: str, roles: Iterable[str] = ROLES) -> dict[str, list[Pairs]]:
+def open_prepared(recipe: Recipe, folder: str, roles: Iterable[str] | None = None) -> dict[str, list[Pairs]]:
     """Open a finished folder, whose shards are not read yet.
 
     Args:
         recipe: the recipe that is to read it.
         folder: path or URL; the recipe's ``data.prepared``.
-        roles: which of source, target and validation will be read; others need not fit the recipe.
+        roles: which of source, target, validation and test will be read; others need not fit the recipe. None for those
+            that the recipe has.
 
     Returns:
         Role -> the usable samples of each of its data sets, in the order of their files.
@@ -69,19 +70,19 @@ def open_prepared(recipe: Recipe, folder: str, roles: Iterable[str] = ROLES) -> 
         DataError: there is no such folder, its preparation was interrupted, it is damaged, or it was prepared for
             another recipe, or by an earlier version with images that are read otherwise now.
     """
-    roles, manifest = list(roles), read_manifest(folder)
+    wanted, manifest = list(recipe.roles if roles is None else roles), read_manifest(folder)
     if manifest is None:
         begun = read_plan(folder) is not None
         what = "is not whole: its preparation was cut off" if begun else f"holds no prepared data (no {MANIFEST})"
         raise DataError(f"data.prepared: {folder} {what}; run `hrs prepare RECIPE --to {folder}`")
-    refuse_mismatches(folder, manifest, conversion(recipe, roles))
+    refuse_mismatches(folder, manifest, conversion(recipe, wanted))
     stored = {(one.role, one.position): one for one in manifest.sets}
     opened = {
         role: [
             _samples(recipe, dataset, folder, stored[role, position])
             for position, dataset in enumerate(recipe.datasets(role))
         ]
-        for role in roles
+        for role in wanted
     }
     refuse_unturned(folder, manifest, stored_as_pixels(opened))
     return opened

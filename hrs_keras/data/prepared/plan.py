@@ -13,7 +13,7 @@ from hrs_keras.data.prepared.manifest import Plan, PlannedSet, PlannedShard
 from hrs_keras.data.prepared.orientation import UPRIGHT
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.data.samples import stored_size
-from hrs_keras.recipe.data import Crop
+from hrs_keras.recipe.data import EVALUATED_ON, Crop
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 from hrs_keras.system.storage import StoragePath
@@ -75,7 +75,7 @@ def _expected_sizes(
     recipe: Recipe, report: DatasetAudit, pairs: Pairs, images: list[File], labels: list[File]
 ) -> list[int]:
     """About how many bytes each sample's record will have."""
-    if report.role == "validation":  # the image's file as it is, and a PNG about as large as the label's file
+    if report.role in EVALUATED_ON:  # the image's file as it is, and a PNG about as large as the label's file
         return [image[1] + label[1] for image, label in zip(images, labels, strict=True)]
     size = stored_size(recipe.data)
     return [4 * (prod(size) if size else _pixels(path, pairs.dataset.crop)) for path in pairs.labels]

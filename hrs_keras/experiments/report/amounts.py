@@ -44,7 +44,7 @@ def amounts_figure(measured: Measurements) -> Figure | None:
         named[str(line.get_label())] = line
     for panel in axes[0]:
         _scale(panel, amounts)
-    label_panel(axes[0, 0], y="mean IoU (%)")
+    label_panel(axes[0, 0], y="mean IoU (%)" if experiment.evaluate_on == "validation" else "test mean IoU (%)")
     common_legend(figure, named, 3)
     return figure
 
@@ -67,7 +67,7 @@ def _draw_system(
     shift = 2 ** (0.045 * (number - (len(experiment.systems) - 1) / 2))
     found: list[tuple[float, Summary]] = []
     for amount, row in zip(amounts, rows, strict=True):
-        runs = list(row.means(experiment.checkpoint, whole).values())
+        runs = list(row.means(experiment.reported, whole).values())
         if summary := summarise(runs):
             found.append((amount * shift, summary))
             beside = [amount * shift * 2**-0.02] * len(runs)  # of the error bar, which would hide them

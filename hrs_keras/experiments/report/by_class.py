@@ -107,7 +107,7 @@ def _references(measured: Measurements, row: Row) -> dict[str, Row]:
 
 def _gain(measured: Measurements, row: Row, other: Row, name: str) -> float | None:
     """Mean, over the seeds that both have, of the difference in a class's IoU, in points."""
-    which = measured.experiment.checkpoint
+    which = measured.experiment.reported
     own, theirs = row.evaluations(which), other.evaluations(which)
     pairs = [(own[seed].iou[name], theirs[seed].iou[name]) for seed in own.keys() & theirs.keys()]
     found = [a - b for a, b in pairs if a is not None and b is not None]

@@ -42,7 +42,7 @@ def class_table(measured: Measurements) -> str:
 def _class_cells(measured: Measurements, row: Row) -> list[str]:
     if not row.results:
         return [""] * len(measured.space.classes)
-    found = [evaluation.iou for evaluation in row.evaluations(measured.experiment.checkpoint).values()]
+    found = [evaluation.iou for evaluation in row.evaluations(measured.experiment.reported).values()]
     defined = [[value for iou in found if (value := iou[name]) is not None] for name in measured.space.classes]
     return [f"{POINTS * np.mean(values):.1f}" if values else ABSENT for values in defined]
 

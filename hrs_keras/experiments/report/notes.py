@@ -15,7 +15,13 @@ from hrs_keras.experiments.statistics import Measurements
 PACKAGES = ("tensorflow", "keras", "numpy", "hrs-keras")
 """The packages whose versions may change a number."""
 
-_BEST = "the validation that was best of all during training, chosen by the very images reported on"
+_BEST = "the validation that was best of all during training"
+_CHOSEN = {
+    "validation": f"{_BEST}, chosen by the very images reported on",
+    "test": f"{_BEST}, in whose choice the test images had no part",
+}
+"""Images that the numbers are of -> what the best checkpoint is."""
+
 _PATHS = ("data.root", "data.prepared", "runs", "saved_models")
 
 
@@ -30,14 +36,19 @@ def _number(measured: Measurements) -> str:
     experiment, found = measured.experiment, measured.found
     steps = _listed({result.steps for result in found})
     last = "after the last step" + (f" ({steps})" if steps else "")
-    weights = f"of {_BEST}" if experiment.checkpoint == "best" else last
-    images = _listed({result.evaluation(experiment.checkpoint).images for result in found})
-    on = f" on {images} validation images" if images else ""
+    weights = f"of {_CHOSEN[experiment.evaluate_on]}" if experiment.checkpoint == "best" else last
+    images = _listed({result.evaluation(experiment.reported).images for result in found})
+    on = f" on {images} {experiment.evaluate_on} images" if images else ""
     space = "" if measured.space.name == "own" else f" of {measured.space.name}"
     return (
         f"mIoU: mean IoU in per cent over the {len(measured.space.classes)} classes{space}{on}, at the labels' own"
         f" resolution, from one confusion matrix over the set; with the weights {weights}. In it {ABSENT_RULE}."
     )
+
+
+def on_images(experiment: Experiment, images: str) -> str:
+    """A sentence that says which images a section is of; nothing where all are of the validation images."""
+    return f" On the {images} images." if experiment.evaluate_on == "test" else ""
 
 
 def _listed(values: Iterable[int]) -> str:
@@ -57,13 +68,19 @@ def _spread(measured: Measurements) -> str:
             " comparisons."
         )
     if not experiment.axes:
-        other = (
-            "Last checkpoint: that of the last step" if experiment.checkpoint == "best" else f"Best checkpoint: {_BEST}"
-        )
-        text += f" {other}."
+        text += f" {_beside(experiment)}."
     if has_published(experiment) and experiment.reference:
         text += f" Published: the numbers printed in {experiment.reference}."
     return text
+
+
+def _beside(experiment: Experiment) -> str:
+    """What the last column of the main table is."""
+    if experiment.evaluate_on == "test":
+        return "Validation mIoU: the same weights on the images that chose them"
+    if experiment.checkpoint == "best":
+        return "Last checkpoint: that of the last step"
+    return f"Best checkpoint: {_CHOSEN['validation']}"
 
 
 def _missing(measured: Measurements) -> str:

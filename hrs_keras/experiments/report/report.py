@@ -111,10 +111,10 @@ def _sections(measured: Measurements, stem: Path, runs: Path) -> Iterable[tuple[
         yield f"Against {experiment.axes[0].title}", [picture, notes.AMOUNTS]
     if not measured.found:
         return
-    yield "IoU of each class", [details.class_table(measured), notes.CLASSES]
+    yield "IoU of each class", [details.class_table(measured), notes.CLASSES + notes.on_images(experiment, "test")]
     if figure := training_figure(measured):
         picture = _Picture(save(figure, path("training")), "mIoU through training")
-        yield "Through training", [picture, notes.TRAINING]
+        yield "Through training", [picture, notes.TRAINING + notes.on_images(experiment, "validation")]
     if share := details.share_table(measured):
         yield "Source pixels selected", [share, notes.SHARE]
     if note := notes.check_note(measured):

@@ -48,11 +48,11 @@ def printed(number: float | None) -> str:
 def main_table(measured: Measurements) -> str:
     """One row for each system, for an experiment without axes."""
     experiment = measured.experiment
-    which, other = experiment.checkpoint, "best" if experiment.checkpoint == "last" else "last"
+    which, (other, other_title) = experiment.reported, _beside(experiment)
     whole, *parts = measured.space.subsets
     compared = list(dict.fromkeys(name for name in (experiment.baseline, experiment.mixing) if name))
-    header = ["system", "runs", "rank", f"mIoU, {whole} classes", *(f"{part} classes" for part in parts)]
-    header += [*(f"difference to {_title(measured, name)}" for name in compared), f"{other} checkpoint"]
+    header = ["system", "runs", "rank", f"{miou(experiment)}, {whole} classes", *(f"{part} classes" for part in parts)]
+    header += [*(f"difference to {_title(measured, name)}" for name in compared), other_title]
     ranks = _ranks(measured, which, whole)
     rows = []
     for row in measured.rows.values():
@@ -67,6 +67,19 @@ def main_table(measured: Measurements) -> str:
         empty = [""] * (len(header) - 2)
         rows += [[extra.title, *empty, printed(extra.published)] for extra in experiment.published_only]
     return markdown(header, rows)
+
+
+def miou(experiment: Experiment) -> str:
+    """What the numbers of a table are called."""
+    return "test mIoU" if experiment.evaluate_on == "test" else "mIoU"
+
+
+def _beside(experiment: Experiment) -> tuple[str, str]:
+    """Which other evaluation the main table has beside the one that is reported, and the title of its column."""
+    if experiment.evaluate_on == "test":
+        return "best", "validation mIoU"
+    other = "best" if experiment.checkpoint == "last" else "last"
+    return other, f"{other} checkpoint"
 
 
 def _ranks(measured: Measurements, which: str, subset: str) -> dict[str, str]:
@@ -84,7 +97,7 @@ def _mean(row: Row, which: str, subset: str) -> str:
 def _difference(measured: Measurements, row: Row, subset: str, other: str) -> str:
     if row.system.name == other:
         return "baseline" if row.results and other == measured.experiment.baseline else ""
-    return _signed(measured.difference(row, measured.experiment.checkpoint, subset, other), len(row.results))
+    return _signed(measured.difference(row, measured.experiment.reported, subset, other), len(row.results))
 
 
 def _title(measured: Measurements, name: str) -> str:
@@ -114,7 +127,7 @@ def axis_tables(measured: Measurements) -> list[tuple[str, str]]:
         published = section == sections[-1] and has_published(experiment)
         for subset in measured.space.subsets:
             table = _axis_table(measured, section, subset, published and subset == whole)
-            tables.append((f"mIoU, {subset} classes, {where}", table))
+            tables.append((f"{miou(experiment)}, {subset} classes, {where}", table))
         if experiment.baseline:
             title = f"Difference to {_title(measured, experiment.baseline)}, {where}"
             tables.append((title, _axis_differences(measured, section, experiment.baseline)))
@@ -129,7 +142,7 @@ def _axis_table(measured: Measurements, section: tuple[str, ...], subset: str, p
     experiment, columns = measured.experiment, _columns(measured)
 
     def text(row: Row) -> str:
-        found = summarise(row.means(experiment.checkpoint, subset).values())
+        found = summarise(row.means(experiment.reported, subset).values())
         return f"{spread(found)} ({row.count})" if found else ""
 
     rows = []

@@ -69,6 +69,32 @@ def test_colours_crop_and_a_sample_left_out(colours, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_test_images_are_prepared_as_validation_images_are(few, tmp_path):
+    recipe = few.model_copy(update={"data": few.data.model_copy(update={"test": few.data.validation})})
+    prepare(few, tmp_path / "without")
+    prepare(recipe, tmp_path / "with")
+    without, found = manifest_of(tmp_path / "without"), manifest_of(tmp_path / "with")
+    assert list(without["conversion"]) == ["classes", "stored_size", "source", "target", "validation"]
+    assert found["conversion"] == without["conversion"] | {"test": without["conversion"]["validation"]}
+    for file in (tmp_path / "without").glob("*.tfrecord"):
+        assert file.read_bytes() == (tmp_path / "with" / file.name).read_bytes()
+    for file in (tmp_path / "with").glob("test-*"):
+        assert file.read_bytes() == (tmp_path / "with" / file.name.replace("test", "validation")).read_bytes()
+    assert_same_data(recipe, from_folder(recipe, tmp_path / "with"))
+    assert_same_data(few, from_folder(few, tmp_path / "with"))
+    sets = audit(from_folder(recipe, tmp_path / "with")).sets
+    assert len(sets["test"][0]) == 2 and sets["test"][0].records is not None
+
+
+@pytest.mark.fault("`data.prepared` is a folder that was filled before the recipe had test images", "refused by name")
+def test_a_folder_without_the_test_images(few, tmp_path):
+    recipe = few.model_copy(update={"data": few.data.model_copy(update={"test": few.data.validation})})
+    prepare(few, tmp_path / "out")
+    with pytest.raises(DataError, match=r"data\.test: 0 data sets prepared, the recipe wants 1 data set"):
+        audit(from_folder(recipe, tmp_path / "out"))
+    assert audit(from_folder(recipe, tmp_path / "out"), roles=["validation"]).sets["validation"]
+
+
 def test_a_recipe_that_reads_fewer_data_sets(without_source, copy):
     recipe = from_folder(without_source, copy)
     assert_same_data(without_source, recipe)

@@ -1,10 +1,11 @@
 """The main tables of a report, cell by cell, from made-up results."""
 
 from support import made_up
-from support.made_up import AMOUNTS, CLASSES, amounts, evaluation, measurements, result, results, rows
+from support.made_up import AMOUNTS, CLASSES, amounts, evaluation, measurements, result, results, rows, section
 
 from hrs_keras.experiments.grid import load_experiment
-from hrs_keras.experiments.report import details, tables
+from hrs_keras.experiments.report import details, notes, tables
+from hrs_keras.experiments.report.report import write_report
 
 # ---- the main table ------------------------------------------------------------------------------------------------
 
@@ -60,6 +61,37 @@ def test_without_a_baseline_there_are_no_differences_and_the_best_may_be_tabulat
         ["system", "runs", "rank", "mIoU, 3 classes", "last checkpoint"],
         ["FCN", "1", "1", "20.0", "40.0"],
     ]
+
+
+ON_TEST = """
+seeds: [0, 1]
+checkpoint: best
+evaluate_on: test
+baseline: fcn
+set: {data.test: [{images: a/*, labels: b/*, ids: {0: road}}]}
+"""
+
+
+def test_numbers_of_the_test_images_by_hand(tmp_path):
+    experiment = made_up.experiment(tmp_path, ON_TEST, systems=["fcn", "joint"])
+    found = results(experiment, fcn={0: 0.5, 1: 0.52}, joint={0: 0.6, 1: 0.6})
+    for value, tested in zip(found.values(), (0.4, 0.42, 0.41, 0.45), strict=True):
+        value["test"] = evaluation(600, tested, {"sky": 0.125}) | {"images": 40}
+    measured = measurements(experiment, found)
+    assert rows(tables.main_table(measured)) == [
+        ["system", "runs", "rank", "test mIoU, 3 classes", "difference to FCN", "validation mIoU"],
+        # 40, 42: sqrt(2)
+        ["FCN", "2", "2", "41.0 ± 1.4", "baseline", "51.0 ± 1.4"],
+        # Differences 1 and 3: 2 ± 12.706 * sqrt(2) / sqrt(2)
+        ["JOINT", "2", "1", "43.0 ± 2.8", "+2.0 [-10.7, 14.7]", "60.0 ± 0.0"],
+    ]
+    assert rows(details.class_table(measured))[1] == ["FCN", "41.0", "12.5", "41.0"]
+    number, spread, *_ = notes.main_notes(measured)
+    assert "on 40 test images" in number and "in whose choice the test images had no part" in number
+    assert spread.endswith("Validation mIoU: the same weights on the images that chose them.")
+    report = write_report(experiment, made_up.parsed(found), tmp_path / "out").read_text()
+    assert "it was in none. On the test images." in section(report, "IoU of each class")
+    assert "is left out. On the validation images." in section(report, "Through training")
 
 
 def test_equal_means_share_a_rank_and_small_differences_have_no_negative_zero(tmp_path):
