@@ -31,9 +31,11 @@ def run(options: argparse.Namespace) -> int:
     overrides = [word for word in options.words + options.only if "=" in word]  # --only takes all words after it
     experiments = load_experiments([word for word in options.words if "=" not in word], overrides)
 
+    from hrs_keras.experiments.report.gate import verdict
     from hrs_keras.experiments.report.report import check_report, write_report
     from hrs_keras.experiments.results import read_results
     from hrs_keras.experiments.runner import FailedRunsError, run_experiments
+    from hrs_keras.experiments.statistics import Measurements
 
     out = options.out or options.results
     for experiment in experiments:  # now, and not after hours of runs
@@ -50,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
         for experiment in experiments:
             runs = Path(experiment.cells()[0].recipe.runs)
             print(write_report(experiment, results, out, options.into, runs))
+            if said := verdict(Measurements(experiment, results)):
+                print(said)
     except HRSError as error:
         raise HRSError(f"{failed}\nand no report: {error}") if failed else error from None
     if failed:

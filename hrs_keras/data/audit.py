@@ -143,7 +143,7 @@ def _cut_to_subsets(found: Audit, seed: int) -> Audit:
     )
 
 
-_LEAKS = {
+_LEAKS: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     "validation": [(TRAINED_ON, "trained and validated", "scores will be too high")],
     "test": [
         (TRAINED_ON, "trained and tested", "scores will be too high"),

@@ -20,7 +20,7 @@ class SetInventory(Sealed):
     """The samples of one data set.
 
     Attributes:
-        role: source, target or validation.
+        role: source, target, validation or test.
         position: of the data set in the recipe's list.
         found: how many samples the folder holds, used or not.
         pixels: class -> number of its pixels in all of them.

@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from hrs_keras.errors import RecipeError, did_you_mean
+from hrs_keras.experiments.gate import Gate, three_quarters
 from hrs_keras.experiments.sections import (
     GIVEN,
     Axis,
@@ -25,6 +26,7 @@ from hrs_keras.experiments.sections import (
     SelectionCheck,
     Shown,
     System,
+    check_published,
     distinct_names,
     left_out,
 )
@@ -62,6 +64,7 @@ class Cell:
         recipe: fully resolved, with the cell's name.
         digest: its result is found by it; see :func:`settings_digest`.
         name: of the run folder.
+        all_labels: whether it is the baseline with all labels, which the gate wants and no table has.
     """
 
     system: str
@@ -70,6 +73,7 @@ class Cell:
     recipe: Recipe
     digest: str
     name: str
+    all_labels: bool = False
 
 
 class Experiment(Section):
@@ -83,6 +87,7 @@ class Experiment(Section):
         evaluate_on: which images the numbers in the tables are of. On the test images a run evaluates its best
             checkpoint alone.
         baseline: the system that the others are compared with.
+        gate: what has to hold before the table is a test of the method's claim.
         mixing: a system that counts all source pixels alike; gains by class are given over it too.
         reference: the source of the ``published`` numbers.
         systems: the rows of the tables.
@@ -99,6 +104,7 @@ class Experiment(Section):
     checkpoint: Literal["last", "best"] = "last"
     evaluate_on: Literal["validation", "test"] = "validation"
     baseline: str | None = None
+    gate: Gate | None = None
     mixing: str | None = None
     reference: str | None = None
     systems: Annotated[list[System], Filled]
@@ -123,11 +129,13 @@ class Experiment(Section):
         columns = [cell.name for cell in self.axes[0].cells] if self.axes else []
         rows: list[System | PublishedRow] = [*self.systems, *self.published_only]
         for row in rows:
-            _check_published(row, columns)
+            check_published(row, columns)
         return self
 
     @model_validator(mode="after")
-    def _weights_that_are_tested(self) -> "Experiment":
+    def _measurable(self) -> "Experiment":
+        if self.gate and self.baseline is None:
+            raise ValueError("gate: is about the baseline, but no system is named as baseline")
         if self.evaluate_on == "test" and self.checkpoint != "best":
             raise ValueError(
                 "evaluate_on: test wants checkpoint: best, as a run evaluates its test images once, with the weights"
@@ -151,45 +159,61 @@ class Experiment(Section):
         return self._overrides
 
     def cells(self) -> list[Cell]:
-        """Every run: by system, then by the axes' cells, then by seed.
+        """Every run of the tables: by system, then by the axes' cells, then by seed.
 
         Raises:
             RecipeError: a recipe cannot be resolved; names the experiment's file, the system and the cells.
         """
+        return [cell for cell in self._every_cell() if not cell.all_labels]
+
+    def gate_cells(self) -> list[Cell]:
+        """Every run that the gate adds: the baseline with all labels. Order and errors are those of :meth:`cells`."""
+        return [cell for cell in self._every_cell() if cell.all_labels]
+
+    def _every_cell(self) -> list[Cell]:
         if self._cells is None:
+            rows = [(system, False) for system in self.systems]
+            rows += [(system, True) for system in self.systems if self.gate and system.name == self.baseline]
             self._cells = [
-                self._cell(system, chosen, seed)
-                for system in self.systems
+                self._cell(system, chosen, seed, all_labels)
+                for system, all_labels in rows
                 for chosen in itertools.product(*(axis.cells for axis in self.axes))
                 for seed in system.seeds or self.seeds
             ]
         return self._cells
 
-    def _cell(self, system: System, chosen: tuple[AxisCell, ...], seed: int) -> Cell:
+    def _cell(self, system: System, chosen: tuple[AxisCell, ...], seed: int, all_labels: bool) -> Cell:
         cells = tuple(cell.name for cell in chosen)
+        last = self.gate.all_labels if self.gate and all_labels else {}
         try:
-            recipe = self._recipe(system, chosen, seed)
+            recipe = self._recipe(system, chosen, seed, last)
         except RecipeError as error:
-            where = "".join(f", cell {name!r}" for name in cells)
+            where = "".join(f", cell {name!r}" for name in cells) + (" with all labels" if all_labels else "")
             raise RecipeError(f"{self.path}, system {system.name!r}{where}: {error}") from None
         digest = settings_digest(recipe)
-        name = "-".join([system.name, *cells, f"s{seed}", digest[:6]])
+        name = "-".join([system.name, *cells, *(["all_labels"] if all_labels else []), f"s{seed}", digest[:6]])
         name = re.sub(r"^\.|[^A-Za-z0-9._-]", "_", name)
-        return Cell(system.name, cells, seed, recipe.model_copy(update={"name": name}), digest, name)
+        return Cell(system.name, cells, seed, recipe.model_copy(update={"name": name}), digest, name, all_labels)
 
-    def _recipe(self, system: System, chosen: tuple[AxisCell, ...], seed: int) -> Recipe:
+    def _recipe(self, system: System, chosen: tuple[AxisCell, ...], seed: int, last: dict[str, Any]) -> Recipe:
         files = [
             packaged.find(file, beside=self.path.parent, subfolder=packaged.EXPERIMENTS)
             for file in (*self.recipe, *system.recipe)
         ]
-        changes = [change for part in (self.set, system.set, *(cell.set for cell in chosen)) for change in part.items()]
-        overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes]
-        recipe = load_recipe(files, [*overrides, f"seed={seed}", *self.overrides])
+        changes = [_overrides(part) for part in (self.set, system.set, *(cell.set for cell in chosen))]
+        recipe = load_recipe(files, [*itertools.chain(*changes), f"seed={seed}", *self.overrides, *_overrides(last)])
         if self.selection_check and recipe.method.selects and not recipe.train.selection_images:
             raise RecipeError("train.selection_images: 0 records nothing for selection_check; leave one of them out")
         if self.evaluate_on == "test" and not recipe.data.test:
             raise RecipeError("evaluate_on: test wants test images, but data.test is empty; give it data sets")
+        if self.gate:
+            three_quarters(recipe)
         return recipe
+
+
+def _overrides(changes: dict[str, Any]) -> list[str]:
+    """``{dotted.key: value}`` as the command line gives it."""
+    return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes.items()]
 
 
 def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -234,15 +258,3 @@ def load_experiments(paths: Sequence[str | Path], overrides: Sequence[str] = ())
     for experiment in experiments:
         experiment.cells()
     return experiments
-
-
-def _check_published(row: System | PublishedRow, columns: list[str]) -> None:
-    given, who = row.published, f"published of {getattr(row, 'name', row.title)!r}"
-    if given is None:
-        return
-    if isinstance(given, dict) != bool(columns):
-        form = "{cell of the first axis: number}" if columns else "one number, as there are no axes"
-        raise ValueError(f"{who}: wants {form}, found {given!r}")
-    for name in given if columns else ():
-        if name not in columns:
-            raise ValueError(f"{who}: the first axis has no cell {name!r}." + did_you_mean(str(name), columns))

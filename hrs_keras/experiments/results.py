@@ -183,6 +183,11 @@ class RunResult(_Part):
             " collect it again from its run folder"
         )
 
+    def mean_iou(self, step: int) -> float | None:
+        """Mean IoU over all classes on the validation images after a step, in [0, 1]; None if there is none."""
+        found = [next(iter(evaluation.mean_iou.values())) for evaluation in self.evaluations if evaluation.step == step]
+        return found[0] if found else None
+
     def _tested(self) -> Evaluation:
         if self.test is None:
             raise CheckpointError(

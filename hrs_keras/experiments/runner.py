@@ -53,7 +53,7 @@ def run_experiments(
         experiments: from :func:`hrs_keras.experiments.grid.load_experiment`.
         results: folder of the results, ``NAME.json`` for each run.
         jobs: how many runs at a time; each has an equal share of the CPUs.
-        only: names of the systems to run; none for all.
+        only: names of the systems to run, the baseline's with its gate; none for all.
 
     Raises:
         FailedRunsError: after the last run, if any failed; says which, and why.
@@ -78,7 +78,7 @@ def run_experiments(
 
 
 def plan(experiments: Sequence[Experiment], only: Sequence[str] = ()) -> list[Task]:
-    """The runs of experiments, each once, in the order in which they are made.
+    """The runs of experiments and their gates, each once, in the order in which they are made.
 
     Raises:
         RecipeError: see :meth:`Experiment.cells`.
@@ -90,9 +90,9 @@ def plan(experiments: Sequence[Experiment], only: Sequence[str] = ()) -> list[Ta
             raise HRSError(f"--only {name}: no such system." + did_you_mean(name, names))
     found: list[tuple[int, Task]] = []
     for experiment in experiments:
-        seeds_before: dict[tuple[str, tuple[str, ...]], int] = {}
-        for cell in experiment.cells():
-            row = (cell.system, cell.cells)
+        seeds_before: dict[tuple[str, tuple[str, ...], bool], int] = {}
+        for cell in (*experiment.cells(), *experiment.gate_cells()):
+            row = (cell.system, cell.cells, cell.all_labels)
             turn = seeds_before[row] = seeds_before.get(row, -1) + 1
             if not only or cell.system in only:
                 selects = cell.recipe.method.selects

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
+from hrs_keras.errors import did_you_mean
 from hrs_keras.recipe.class_names import showable
 from hrs_keras.recipe.types import Number, Section, Seed
 
@@ -153,3 +154,24 @@ def distinct_names(what: str, parts: Iterable[System | AxisCell]) -> list[str]:
         return _distinct([part.name for part in parts])
     except ValueError as error:
         raise ValueError(f"the list `{what}` {error}") from None
+
+
+def check_published(row: System | PublishedRow, columns: list[str]) -> None:
+    """See that a row's published numbers fit the table.
+
+    Args:
+        row: a row of the table.
+        columns: the names of the first axis' cells; none without axes.
+
+    Raises:
+        ValueError: they do not.
+    """
+    given, who = row.published, f"published of {getattr(row, 'name', row.title)!r}"
+    if given is None:
+        return
+    if isinstance(given, dict) != bool(columns):
+        form = "{cell of the first axis: number}" if columns else "one number, as there are no axes"
+        raise ValueError(f"{who}: wants {form}, found {given!r}")
+    for name in given if columns else ():
+        if name not in columns:
+            raise ValueError(f"{who}: the first axis has no cell {name!r}." + did_you_mean(str(name), columns))

@@ -146,6 +146,7 @@ class Measurements:
         experiment: as given.
         space: the label space of all cells.
         rows: (system name, axis cell names) -> row; axes outermost, systems in the experiment's order.
+        all_labels: axis cell names -> the row of the baseline with all labels, which only the gate has.
 
     Raises:
         RecipeError: the cells differ in their label space, so that one table cannot hold them.
@@ -161,8 +162,14 @@ class Measurements:
         for cells in self.combinations():
             for system in experiment.systems:
                 runs = planned.get((system.name, cells), {})
-                there = {seed: results[cell.digest] for seed, cell in runs.items() if cell.digest in results}
-                self.rows[system.name, cells] = Row(system, cells, runs, there)
+                self.rows[system.name, cells] = Row(system, cells, runs, _there(runs, results))
+        with_all: dict[tuple[str, ...], dict[int, Cell]] = {}
+        for cell in experiment.gate_cells():
+            with_all.setdefault(cell.cells, {})[cell.seed] = cell
+        baseline = next((system for system in experiment.systems if system.name == experiment.baseline), None)
+        self.all_labels = {
+            cells: Row(baseline, cells, runs, _there(runs, results)) for cells, runs in with_all.items() if baseline
+        }
 
     def _label_space(self, planned: Mapping[Any, Mapping[int, Cell]]) -> LabelSpace:
         spaces = [cell.recipe.data.label_space for runs in planned.values() for cell in runs.values()]
@@ -196,6 +203,19 @@ class Measurements:
 
     @property
     def found(self) -> list[RunResult]:
-        """Every result of the experiment once, in the order of the rows and seeds."""
-        results = {result.digest: result for row in self.rows.values() for result in row.results.values()}
-        return list(results.values())
+        """Every result of the tables once, in the order of the rows and seeds."""
+        return list(_by_digest(self.rows.values()).values())
+
+    @property
+    def found_with_gate(self) -> list[RunResult]:
+        """The same, and then the results that only the gate has."""
+        return list(_by_digest([*self.rows.values(), *self.all_labels.values()]).values())
+
+
+def _there(runs: Mapping[int, Cell], results: Mapping[str, RunResult]) -> dict[int, RunResult]:
+    """Seed -> result, of the runs that have one."""
+    return {seed: results[cell.digest] for seed, cell in runs.items() if cell.digest in results}
+
+
+def _by_digest(rows: Iterable[Row]) -> dict[str, RunResult]:
+    return {result.digest: result for row in rows for result in row.results.values()}

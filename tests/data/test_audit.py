@@ -425,8 +425,9 @@ def test_validation_on_trained_images_is_warned_of(make_recipe, data, tmp_path, 
     "test images that are also trained or validated on", "the audit warns, and names the first and how many more"
 )
 def test_test_images_that_had_a_part_in_the_training_are_warned_of(make_recipe, data, tmp_path, write_set):
-    for name in ("val", "test"):
-        write_set(tmp_path / name, LABELS)
+    for number, name in enumerate(("val", "test"), start=1):
+        for path in sorted((write_set(tmp_path / name, LABELS) / "images").iterdir()):  # else all would be copies
+            _replaced(path, np.asarray(Image.open(path)) + number)
 
     def warnings(test, **others):
         recipe = make_recipe(tmp_path, [{"root": "set"}], validation=[{"root": "val"}], test=test, **others)

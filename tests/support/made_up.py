@@ -35,6 +35,7 @@ axes:
       - {name: 1/2, value: 0.5, set: {data.target.0.subset: 0.5}}
       - {name: full, value: 1.0}
 """
+GATE = "gate: {all_labels: {data.target.0.subset: null}}"
 CHECK = "selection_check: {marks: marks.jsonl, id: name, flag: odd}"
 ENVIRONMENT = {
     "versions": {"hrs-keras": "1.2", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6", "pillow": "12.0"},
@@ -110,6 +111,13 @@ def amounts(folder: Path, more: str = "") -> tuple[Experiment, dict[str, dict[st
         elif cell.cells[0] == "full":
             found[cell.digest] = result(cell, (0.62, 0.68)[cell.seed])
     return made, found
+
+
+def gated(folder: Path, gate: str = GATE, axes: str = "") -> Experiment:
+    """FCN and joint training, 600 steps, evaluated every 150, with a gate; on an eighth of the labels without axes."""
+    few = "" if axes else "data.target.0.subset: 0.125, "
+    given = f"set: {{{few}train.validate_every: 150}}"
+    return experiment(folder, f"baseline: fcn\n{given}\n{gate}\n{axes}", systems=["fcn", "joint"])
 
 
 def check(step: int, shift: float) -> dict[str, Any]:

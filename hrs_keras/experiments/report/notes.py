@@ -27,7 +27,7 @@ _PATHS = ("data.root", "data.prepared", "runs", "saved_models")
 
 def main_notes(measured: Measurements) -> list[str]:
     """The notes of the main table, one sentence or more each."""
-    found = measured.found
+    found = measured.found_with_gate
     notes = [_number(measured), _spread(measured), _missing(measured), *_other_data(found), *_made_with(found)]
     return [note for note in [*notes, _command(measured.experiment)] if note]
 
@@ -85,8 +85,9 @@ def _beside(experiment: Experiment) -> str:
 
 def _missing(measured: Measurements) -> str:
     # Systems with equal recipes in a cell share a run.
-    planned = {cell.digest for row in measured.rows.values() for cell in row.planned.values()}
-    missing = len(planned) - len(measured.found)
+    rows = [*measured.rows.values(), *measured.all_labels.values()]
+    planned = {cell.digest for row in rows for cell in row.planned.values()}
+    missing = len(planned) - len(measured.found_with_gate)
     if not missing:
         return ""
     what = "Nothing has been run yet" if missing == len(planned) else f"{missing} of {len(planned)} runs are missing"

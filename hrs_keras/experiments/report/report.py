@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from hrs_keras.errors import HRSError, reason
 from hrs_keras.experiments.grid import Experiment
-from hrs_keras.experiments.report import by_class, details, notes, tables
+from hrs_keras.experiments.report import by_class, details, gate, notes, tables
 from hrs_keras.experiments.report.amounts import amounts_figure
 from hrs_keras.experiments.report.curves import check_figure, training_figure
 from hrs_keras.experiments.report.figures import save
@@ -101,6 +101,8 @@ def _sections(measured: Measurements, stem: Path, runs: Path) -> Iterable[tuple[
         return stem.with_name(f"{stem.name}-{what}.png")
 
     experiment = measured.experiment
+    if experiment.gate:
+        yield "", list(gate.gate_lines(measured))
     main = tables.axis_tables(measured) if experiment.axes else [("", tables.main_table(measured))]
     for heading, table in main[:-1]:
         yield heading, [table]
