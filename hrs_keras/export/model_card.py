@@ -72,9 +72,8 @@ Made with {package_versions}{revision}.
 
 def _encoder(recipe: Recipe) -> str:
     encoder = recipe.encoder
-    start = f"ImageNet weights ({encoder.weights})" if encoder.weights else "random weights"
     settings = encoder.model_dump(exclude={"family", "weights"}).items()
-    return f"{encoder.family} ({', '.join(f'{name} {value}' for name, value in settings)}), from {start}"
+    return f"{encoder.family} ({', '.join(f'{name} {value}' for name, value in settings)}), {encoder.origin}"
 
 
 def _datasets(recipe: Recipe) -> str:

@@ -5,6 +5,7 @@ finds (``hrs_keras/models/encoders/`` or outside of the package). The class hold
 valid keys of the recipe's section, and builds the family's network.
 """
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ModelWrapValidatorHandler, PrivateAttr, field_validator, model_validator
@@ -60,6 +61,19 @@ class Encoder(Section):
     def unread(self) -> dict[str, Any]:
         """Settings that a stored recipe of the old form has and the family does not: only digests are taken of them."""
         return self._unread
+
+    @property
+    def origin(self) -> str:
+        """From what the network starts, in words for pages and model cards: from scratch, or from which weights.
+
+        A family that knows weights by names of their own overrides this for them. Of a file it is the name, not where
+        the file was on somebody's machine.
+        """
+        if self.weights is None:
+            return "from scratch (random weights)"
+        if self.weights == "imagenet":
+            return "from ImageNet weights"
+        return f"from the weights in {PurePath(self.weights).name}"
 
     @property
     def deepest_stride(self) -> int:

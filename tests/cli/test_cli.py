@@ -153,11 +153,11 @@ def test_evaluate_writes_what_it_prints(finished, tmp_path, capsys):
     arguments = ["evaluate", str(finished), "--json", str(tmp_path / "x.json"), "--checkpoint", "last"]
     assert main([*arguments, "data.subset_seed=1"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("validation images:\n") and "mean IoU, 19 classes" in printed
+    assert "validation images:\n" in printed and "mean IoU, 19 classes" in printed
     written = json.loads((tmp_path / "x.json").read_text())
     assert (written["on"], written["images"]) == ("validation", 3)
     assert main([*arguments, "--on", "test", "data.test=[{format: cityscapes}]"]) == 0
-    assert capsys.readouterr().out.startswith("test images:\n")
+    assert "test images:\n" in capsys.readouterr().out
     written = json.loads((tmp_path / "x.json").read_text())
     assert (written["on"], written["images"]) == ("test", 4)
     (tmp_path / "file").touch()

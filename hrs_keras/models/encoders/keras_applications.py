@@ -43,6 +43,11 @@ class KerasApplications(Encoder):
     batch_norm: BatchNorm = "auto"
 
     @property
+    def origin(self) -> str:
+        """See :attr:`Encoder.origin`."""
+        return super().origin + (", downloaded by Keras" if self.weights == "imagenet" else "")
+
+    @property
     def deepest_stride(self) -> int:
         """32, as of all these networks."""
         return 32

