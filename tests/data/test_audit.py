@@ -453,7 +453,7 @@ def test_nothing_can_be_measured_without_labels(make_recipe, data, tmp_path, wri
     for strict in (True, False):
         with pytest.raises(DataError, match=rf"data\.{role}: the {role} images have not one labelled pixel .*dummies"):
             audit(recipe, strict=strict)
-    assert len(usable_samples(recipe, role)[0]) == 2
+    assert len(usable_samples(recipe, role)[0]) == len(audit(recipe, roles=[role]).sets[role][0]) == 2
 
 
 def test_test_images_are_a_role_of_their_own(make_recipe, data, tmp_path, write_set):
