@@ -1,6 +1,7 @@
 # make demo   generates the toy city and runs the main job on it, from audit to SavedModel
 # make lint   runs the linters: ruff, the order of the packages (import-linter), types (mypy)
 # make test   runs the tests that are not marked slow;  make test-all  runs all
+# make fuzz   makes up ever new recipes, labels, names and damaged files for an hour, or MINUTES=10; one process
 # make docs   makes the pages in docs/ and the API reference, into docs/_build/html
 # make robustness   writes docs/robustness.md anew, from the tests' markers of what can go wrong
 # make bench  measures a training step against its parts, and against PyTorch where PEER names it
@@ -18,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-all lint docs robustness bench bench-inference bench-input bench-scaling serve-check clean
+.PHONY: demo test test-all fuzz lint docs robustness bench bench-inference bench-input bench-scaling serve-check clean
 
 demo: $(INSTALLED)
 	$(BIN)/hrs toy-city data/toy_city
@@ -29,6 +30,9 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+fuzz: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python -m support.fuzz --minutes $(or $(MINUTES),60)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-MORE_CASES = 20
+MORE_CASES = 5
 """Times as many in a round of ``make fuzz``."""
 
 

@@ -44,6 +44,8 @@ runs them all (their files are below `tests/`). The page is made from them, by `
 
 The rule behind it: a mistake that you can mend ends with **one message that names the file, key or class, what was
 found and what to do**, and exit code 2, before work is lost. Nothing is guessed, and no file is left half written.
+The tests under [anything at all](#anything-at-all) hold this for cases that
+[Hypothesis](https://hypothesis.readthedocs.io) makes up; `make fuzz` goes on with them for an hour.
 """
 
 
