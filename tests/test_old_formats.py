@@ -199,6 +199,6 @@ def test_a_resolved_recipe_means_the_same(file, digest):
 
 def test_every_committed_result_is_found_again_by_its_recipe():
     results = read_results(REPOSITORY / "docs/results/runs")  # which recomputes the digests
-    assert len(results) == 107
+    assert len(results) >= 107
     for digest, result in results.items():
         assert settings_digest(parse_recipe(result.recipe)) == digest == result.digest

@@ -27,7 +27,7 @@ def test_results_are_written_as_they_were(tmp_path):
     for result in read_results(REPOSITORY / "docs/results/runs").values():
         written = write_result(tmp_path, result)
         assert written.read_bytes() == (REPOSITORY / "docs/results/runs" / written.name).read_bytes()
-    assert len([*tmp_path.iterdir()]) == 107
+    assert len([*tmp_path.iterdir()]) == len([*(REPOSITORY / "docs/results/runs").iterdir()]) >= 107
 
 
 def test_there_are_pages():
