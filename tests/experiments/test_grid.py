@@ -181,7 +181,8 @@ def test_values_reach_the_recipe_as_they_are(write):
         ("set", {1: 1}, "set: has the key 1"),
         ("systems/1/set", {"seed": 1}, "systems.1.set: changes seed: seeds are given by the key `seeds`"),
         ("set", {"name": "x"}, "set: changes name: runs are named by"),
-        ("set", {"encoder.weights": datetime.date(2024, 1, 2)}, "a text wants quotes"),
+        ("set", {"encoder.weights": {"a", "b"}}, "is not valid YAML in line 31, column 20: "),  # a set
+        ("set", {"encoder.weights": datetime.date(2024, 1, 2)}, "weights='2024-01-02' needs"),  # which is text
         ("set", {"train.decay_power": float("inf")}, "set: gives train.decay_power inf"),
         ("systems/1/set", {"train.stepz": 1}, "table.yaml, system 'ours', cell '1/8', cell 'wide': "),
         ("systems/1/set", {"train.stepz": 1}, "train.stepz: unknown key. Did you mean 'steps'?"),
