@@ -100,6 +100,7 @@ def test_a_finished_run_is_finished(old, capsys):
     assert before.keys() == after.keys() and settings_digest(load_recipe(RUN / "recipe.yaml")) == digest
 
 
+@pytest.mark.fault("a run that an earlier version left unfinished", "goes on to the same end")
 def test_a_run_that_was_cut_off_goes_on_to_the_same_end(capsys):
     for cut in (*RUN.glob("checkpoints/last/step-6*"), RUN / "result.json", RUN / "evaluations/step_0000006.json"):
         cut.unlink()

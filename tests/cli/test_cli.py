@@ -63,6 +63,10 @@ def damage_id(images):
     Image.fromarray(pixels).save(path)
 
 
+@pytest.mark.fault(
+    "a label without an image, a cut-off image, another size, an id that is not mapped",
+    "exit code 2 before a run folder is made; the file is named",
+)
 @pytest.mark.parametrize(
     "damage, says",
     [
@@ -91,6 +95,9 @@ def test_audit_reports_a_set_without_a_usable_sample(recipe_file, capsys, on_bad
     assert "training would refuse this data" in printed.err and "batch_size" not in printed.err
 
 
+@pytest.mark.fault(
+    "a wrong folder, class, key or size in a recipe", "exit code 2 before a run folder is made; the key is named"
+)
 @pytest.mark.parametrize(
     "override, says",
     [
@@ -109,16 +116,22 @@ def test_bad_recipes(recipe_file, capsys, override, says):
     assert not (recipe_file.parent / "runs").exists()
 
 
+@pytest.mark.fault("a recipe that is not there", "exit code 2; it is named")
 def test_no_recipe(tmp_path, capsys):
     assert "cannot read the recipe" in refused(capsys, "train", tmp_path / "missing.yaml")
 
 
+@pytest.mark.fault("runs=FOLDER below a file", "exit code 2 before the first step")
 def test_run_folder_below_a_file(recipe_file, tmp_path, capsys):
     (tmp_path / "file").touch()
     message = refused(capsys, "train", recipe_file, f"runs={tmp_path}/file")
     assert "cannot write the run folder" in message and "runs=FOLDER" in message
 
 
+@pytest.mark.fault(
+    "a run whose recipe was changed to other networks",
+    "exit code 2 in train, evaluate, export and predict; its files stay",
+)
 def test_checkpoint_of_another_architecture(copied, capsys):
     recipe = copied.parents[1] / "tiny.yaml"
     for path in (recipe, copied / "recipe.yaml"):
@@ -140,6 +153,7 @@ def test_not_finite_ends_with_code_2(recipe_file, capsys):
     assert "not finite" in refused(capsys, "train", recipe_file, *overrides)
 
 
+@pytest.mark.fault("a folder that is no run, model or export", "exit code 2; it is named")
 def test_folders_that_are_no_run(tmp_path, capsys):
     for verb in ("evaluate", "export"):
         assert "is no run folder" in refused(capsys, verb, tmp_path)
@@ -173,6 +187,7 @@ def test_overrides_may_stand_anywhere():
     assert parse(["train", "r.yaml"]).overrides == []
 
 
+@pytest.mark.fault("options that do not exist or do not fit", "exit code 2 and the usage")
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -255,6 +270,7 @@ def test_train_py_is_hrs_train(tmp_path):
     assert process.returncode == 2 and err.startswith("hrs: cannot read the recipe"), err
 
 
+@pytest.mark.fault("Ctrl-C that TensorFlow turns into an error of its own", "exit code 130 and one line")
 def test_an_interrupt_that_comes_out_as_another_error(monkeypatch, capsys):
     """As TensorFlow makes of one that comes while it traces a function."""
 

@@ -193,6 +193,9 @@ def test_problem_is_named_and_keeps_the_sample_out(make_recipe, data, kind):
     assert f"error: {problem.file}: {problem.what}" in result.table()
 
 
+@pytest.mark.fault(
+    "bits, channel, encoding or crop that do not fit the label files", "refused; what the file has is said"
+)
 @pytest.mark.parametrize(
     ("description", "message"),
     [
@@ -213,6 +216,7 @@ def test_description_that_fits_no_file(make_recipe, data, description, message):
         audit(target(make_recipe, data, description), roles=["target"])
 
 
+@pytest.mark.fault("a palette label that is cut off", "refused, and named")
 def test_truncated_palette_label(make_recipe, data):
     for path in sorted((data / "labels").iterdir()):
         _palette(path)
@@ -315,6 +319,7 @@ def test_a_file_that_may_be_the_partner_but_is_no_image_by_its_name_is_warned_of
     ]
 
 
+@pytest.mark.fault("an image without a label, or a label without an image", "refused, and named")
 def test_orphans_are_errors(make_recipe, data):
     (data / "images/s1.png").unlink()
     (data / "labels/s2.png").unlink()
@@ -330,6 +335,7 @@ def test_orphans_are_errors(make_recipe, data):
     assert str(data / "labels/s1.png") in skipped.table() and str(data / "images/s2.png") in skipped.table()
 
 
+@pytest.mark.fault("an image or label that may not be read", "refused, and named")
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 @pytest.mark.parametrize("name", [IMAGE, LABEL])
 def test_unreadable_file(make_recipe, data, name):
@@ -338,6 +344,7 @@ def test_unreadable_file(make_recipe, data, name):
     assert "Permission denied" in problem.what
 
 
+@pytest.mark.fault("an image whose name is not UTF-8", "refused; its bytes are escaped in the message")
 def test_file_name_that_is_not_utf8(make_recipe, data):
     odd = os.fsdecode(b"s\xff.png")
     for folder in ("images", "labels"):
@@ -347,6 +354,7 @@ def test_file_name_that_is_not_utf8(make_recipe, data):
     result.table().encode("utf-8")
 
 
+@pytest.mark.fault("hundreds of problems in the data", "the first ten are shown, errors first; all are in the JSON")
 def test_many_problems_are_cut_short_with_errors_first(make_recipe, tmp_path, write_set):
     data = write_set(tmp_path / "set", [np.full((4, 4), 11)] * 12 + [np.full((4, 4), 99), np.full((4, 4), 0)])
     table = audit(target(make_recipe, data), roles=["target"], strict=False).table()
@@ -357,6 +365,7 @@ def test_many_problems_are_cut_short_with_errors_first(make_recipe, tmp_path, wr
 # ---- what follows from them ------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("unusable samples with `on_bad: skip`", "left out and listed; the rest is trained on")
 @pytest.mark.parametrize("role", ["source", "target", "validation"])
 def test_on_bad(make_recipe, tmp_path, write_set, role):
     for name in ("source", "target", "validation"):
@@ -387,6 +396,7 @@ def test_on_bad(make_recipe, tmp_path, write_set, role):
     assert "3 samples, 2 used, 1 unusable" in skipped.table() and str(tmp_path / role / LABEL) in skipped.table()
 
 
+@pytest.mark.fault("a data set without a usable sample", "refused, also with `on_bad: skip`")
 def test_nothing_usable_is_an_error_even_when_skipping(make_recipe, data):
     for path in (data / "labels").iterdir():
         path.write_bytes(b"")
@@ -402,6 +412,7 @@ def test_subset_is_taken_of_the_usable(make_recipe, data):
         audit(target(make_recipe, data, {"subset": 3}, data__on_bad="skip"))
 
 
+@pytest.mark.fault("fewer samples than a batch has", "refused before the first step")
 def test_too_little_data_for_a_batch(make_recipe, data):
     with pytest.raises(DataError, match=r"target: 3 samples are too few for train\.batch_size 4"):
         audit(target(make_recipe, data, train__batch_size=4))
@@ -465,6 +476,7 @@ def test_test_images_are_a_role_of_their_own(make_recipe, data, tmp_path, write_
     assert "test" not in audit(make_recipe(tmp_path, [{"root": "set"}])).sets
 
 
+@pytest.mark.fault("a data folder that does not exist", "refused; the folder and the key are named")
 @pytest.mark.parametrize("missing", ["root", "set"])
 def test_missing_folder(make_recipe, tmp_path, missing):
     root = tmp_path / "nowhere" if missing == "root" else tmp_path
@@ -498,6 +510,7 @@ def test_unchanged_data_is_not_decoded_again(make_recipe, data, decoded):
     assert second == first and second.datasets[1].role == "validation" and len(second.errors) == 2
 
 
+@pytest.mark.fault("data that has changed since its last audit", "audited again")
 @pytest.mark.parametrize("change", ["content", "new file", "crop", "ids"])
 def test_changed_data_is_audited_again(make_recipe, data, decoded, change):
     path = data / LABEL
@@ -528,6 +541,7 @@ def test_subset_and_role_share_the_cache(make_recipe, data, decoded):
     assert len(decoded) == 3 and report.role == "validation"
 
 
+@pytest.mark.fault("a damaged cache of audits", "made anew")
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"{}", b'{"problems": 3}', b"\xff\xfe", b'{"problems": [{"a": 1}]}']
 )
@@ -540,6 +554,7 @@ def test_damaged_cache_is_not_used(make_recipe, data, private_cache, decoded, co
     assert audit(recipe) == first and len(decoded) == 6
 
 
+@pytest.mark.fault("no place for a cache of audits", "works without it, with a warning")
 def test_no_place_for_a_cache(make_recipe, data, monkeypatch, tmp_path, capsys):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

@@ -159,6 +159,7 @@ def test_genuine_cityscapes_labels(real_data):
     np.testing.assert_array_equal(decode_label(str(path), dataset, IdMap(dataset, CITYSCAPES)), expected)
 
 
+@pytest.mark.fault("a palette PNG that is cut off anywhere", "refused")
 @pytest.mark.parametrize("kept", [slice(0, 0), slice(0, 100), slice(0, -30), slice(0, -20)])
 def test_truncated_palette_file_is_refused(tmp_path, kept):
     image = Image.fromarray(RNG.integers(0, 9, (40, 40)).astype(np.uint8))
@@ -169,6 +170,7 @@ def test_truncated_palette_file_is_refused(tmp_path, kept):
         decode_raw_label(str(tmp_path / "cut.png"), Dataset(format="gtav"))
 
 
+@pytest.mark.fault("a palette PNG with a changed byte", "refused by its checksums")
 def test_damaged_palette_file_is_refused(tmp_path):
     image = Image.fromarray(RNG.integers(0, 9, (40, 40)).astype(np.uint8))
     image.putpalette([0, 0, 0] * 9)

@@ -82,6 +82,7 @@ def test_who_only_reads_gets_what_a_run_uses_whatever_a_batch_needs(recipe_of):
     assert len(usable_samples(strict, "validation")[0]) == 2
 
 
+@pytest.mark.fault("a missing folder among several", "told before anything is decoded")
 def test_all_missing_folders_are_found_before_anything_is_decoded(recipe_of, decoded, tmp_path):
     (tmp_path / "validation").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match=r"the data set folder .*validation does not exist"):

@@ -82,12 +82,16 @@ def test_orphans_of_both_kinds(touch):
     assert pairs.without(set()).orphans == ()
 
 
+@pytest.mark.fault("two files that stand for one sample, such as 1.png and 1.jpg", "refused; both are named")
 def test_two_files_for_one_sample(touch):
     root = touch("i/a.png", "i/a.jpg", "l/a.png")
     with pytest.raises(DataError, match=r"i/a\.jpg and .*i/a\.png stand for the same sample; keep one"):
         find_pairs(dataset("i/*", "l/*.png"), root)
 
 
+@pytest.mark.fault(
+    "patterns by which no image finds its label", "refused; both patterns and an example of each are shown"
+)
 def test_no_pairs_shows_both_patterns_and_keys(touch):
     root = touch("i/a_rgb.png", "i/b_rgb.png", "l/train/a.png")
     with pytest.raises(DataError) as caught:
@@ -109,6 +113,7 @@ def test_missing_folder(tmp_path):
         find_pairs(dataset("i/*", "l/*"), tmp_path)
 
 
+@pytest.mark.fault("a data folder that is a file", "refused, and named")
 def test_root_that_is_a_file(tmp_path):
     (tmp_path / "set").touch()
     with pytest.raises(DataError, match="does not exist"):
@@ -127,6 +132,7 @@ def test_pattern_without_star_names_one_sample(touch):
     assert names(root, find_pairs(dataset("a.png", "c.png"), root).labels) == ["c.png"]
 
 
+@pytest.mark.fault("a subfolder that may not be listed", "refused, not passed over")
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
 def test_unreadable_folder_is_not_passed_over(touch):
     root = touch("i/x/a.png", "i/y/b.png", "l/x/a.png", "l/y/b.png")
@@ -278,6 +284,7 @@ def test_subset_is_seeded_and_not_the_first_files():
     assert chosen(20) != {f"{i:03}" for i in range(20)}
 
 
+@pytest.mark.fault("a subset larger than the data", "refused; both numbers are named")
 def test_subset_larger_than_the_set():
     with pytest.raises(DataError, match="pairs: subset: 41 asks for more than the 40 usable samples there are"):
         pairs_of(40).subset(41, 0)

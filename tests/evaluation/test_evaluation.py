@@ -146,6 +146,7 @@ def test_native_label_resolution(make_recipe, write_set, tmp_path):
     assert [np.asarray(Image.open(tmp_path / f"out/s{i}.png")).shape for i in range(2)] == [(50, 70), (20, 200)]
 
 
+@pytest.mark.fault("two images of one name for `--write-ids`", "refused; both are named")
 def test_two_predictions_of_one_name_are_refused(make_recipe, write_set, tmp_path):
     for name in "ab":
         write_set(tmp_path / name, [np.full((32, 64), 3)])
@@ -176,6 +177,7 @@ def test_a_run_without_test_images(finished):
         evaluate_run(finished, on="source")
 
 
+@pytest.mark.fault("`hrs evaluate` with an override that changes the network", "refused")
 def test_overrides_that_are_not_about_data_are_refused(finished):
     for change in ("train.steps=9", "data.classes=camvid", "encoder.fc=8"):
         with pytest.raises(HRSError):

@@ -156,6 +156,7 @@ def damage_nesting(run):
     run.result_file.write_text("[" * 100_000)
 
 
+@pytest.mark.fault("a finished run whose records are damaged", "an error that names the run")
 @pytest.mark.parametrize(
     "damage, says",
     [

@@ -146,6 +146,7 @@ def test_values_reach_the_recipe_as_they_are(write):
     assert cell.recipe.data.target[0].ids == {7: "roäd", 8: "ignore"}
 
 
+@pytest.mark.fault("an experiment file with a wrong value at a key", "refused; the key is named")
 @pytest.mark.parametrize(
     "path, value, says",
     [
@@ -196,6 +197,7 @@ def test_what_is_refused(refusal, path, value, says):
     assert says in refusal(changed(path, value))
 
 
+@pytest.mark.fault("a recipe, or anything else, given as an experiment", "refused; the command for it is named")
 @pytest.mark.parametrize(
     "text, says",
     [
@@ -225,6 +227,7 @@ def test_overrides(refusal, write):
     assert load_experiment(write(TREE), ["train.steps=9"]).overrides == ("train.steps=9",)
 
 
+@pytest.mark.fault("two experiments whose reports would have one name", "refused before the first run")
 def test_several_files(write):
     table, other = write(TREE), write(TREE, "other.yaml")
     assert [experiment.path for experiment in load_experiments([table, other])] == [table, other]

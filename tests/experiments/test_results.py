@@ -30,6 +30,7 @@ def rewritten(path: Path, change: Callable[[dict], Any]) -> None:
     path.write_text(json.dumps(result))
 
 
+@pytest.mark.fault("results that are damaged, edited, or twice there", "refused; each is named")
 def test_results_that_cannot_be_used(run, tmp_path):
     folder = tmp_path / "results"
     path = write_result(folder, collect(run, None, "data"))

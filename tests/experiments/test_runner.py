@@ -195,6 +195,7 @@ def test_processes_are_ended():
 # ---- what no run is started for --------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("a run folder begun with other settings", "refused before the first run")
 def test_runs_begun_with_other_settings(experiment, tmp_path, instead, capsys):
     instead("raise SystemExit('was started')")
     file = experiment("a", systems("fcn"), [0])
@@ -252,6 +253,7 @@ def test_commands_that_are_refused(experiment, tmp_path, capsys, words, says):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.fault("a report that cannot be written", "told before the first run")
 def test_a_report_that_cannot_be_written_is_told_before_the_first_run(experiment, tmp_path, capsys):
     file = str(experiment("a", systems("fcn"), [0]))
     page = tmp_path / "page.md"
@@ -276,6 +278,7 @@ assert not {"tensorflow", "keras", "matplotlib", "scipy"} & set(sys.modules)
 """
 
 
+@pytest.mark.fault("a mistake in the settings of an experiment", "told at once, before TensorFlow is loaded")
 def test_mistakes_are_told_before_the_wait(experiment):
     file = experiment("a", systems("fcn"), [0])
     process = subprocess.run([PYTHON, "-c", QUICK, file], capture_output=True, text=True, cwd=REPOSITORY)
@@ -372,6 +375,7 @@ def test_nothing_is_run_twice(made):
     assert contents(folder / "runs") | contents(folder / "results") == before
 
 
+@pytest.mark.fault("results that were removed", "collected again from the run folders")
 @pytest.mark.slow
 def test_lost_results_are_collected_again(made, tmp_path, monkeypatch, instead, capsys):
     instead("raise SystemExit('was started')")
@@ -415,6 +419,9 @@ def is_locked(log: Path) -> bool:
     return False
 
 
+@pytest.mark.fault(
+    "an experiment that is interrupted or killed, and runs that fail", "the others are run; the same command goes on"
+)
 @pytest.mark.slow
 def test_interrupted_killed_and_failing(made, city, tmp_path):
     lost = systems("fcn")[0] | {"name": "lost", "set": {"data.root": str(tmp_path / "nowhere")}}

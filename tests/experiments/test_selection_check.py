@@ -57,6 +57,7 @@ def test_runs_that_select_nothing_are_not_checked(selecting):
     assert collect(run, check, root / "nowhere").selection_check is None
 
 
+@pytest.mark.fault("marks that do not fit the images", "refused; the image is named")
 @pytest.mark.parametrize(
     "images, marks, says",
     [
@@ -78,6 +79,7 @@ def test_a_selection_that_was_not_recorded(selecting):
         collect(run, check, root)
 
 
+@pytest.mark.fault("a damaged line in a file of marks", "refused; file and line are named")
 @pytest.mark.parametrize(
     "line, says",
     [

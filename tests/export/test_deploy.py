@@ -393,6 +393,7 @@ def test_the_health_check(states, healthy):
         assert (health(port) == 0) == healthy
 
 
+@pytest.mark.fault("a server that does not listen", "its health check fails")
 def test_the_health_check_of_a_server_that_does_not_listen():
     with serving({1: "AVAILABLE"}) as port:
         pass
@@ -436,6 +437,7 @@ def test_the_exit_code_that_asks_for_another_try(tmp_path, code, told):
     assert run.returncode == told
 
 
+@pytest.mark.fault("a pod that is told to end", "the training saves and ends with exit code 75")
 def test_sigterm_reaches_the_training_in_a_pod(tmp_path):
     container = training_container()
     fake = "#!/bin/sh\ntrap 'sleep 0.5; touch saved; exit 75' TERM\ntouch begun\nwhile :; do sleep 0.1; done\n"
@@ -486,6 +488,7 @@ def slurm(tmp_path):
     return run
 
 
+@pytest.mark.fault("a Slurm job that ends with exit code 75", "it puts itself back into the queue")
 @pytest.mark.parametrize(
     ("codes", "told"),
     [

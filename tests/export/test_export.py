@@ -173,6 +173,7 @@ def test_a_folder_of_versions_belongs_to_one_model(network, origin, tmp_path, ca
     assert sorted(path.name for path in exports.iterdir()) == ["1", "2", "3", "4"]
 
 
+@pytest.mark.fault("an export that fails midway", "nothing of it is left for a server to find")
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_leaves_nothing(network, origin, tmp_path, monkeypatch, failure):
     def half(module, path, signatures):
@@ -185,6 +186,7 @@ def test_a_failure_leaves_nothing(network, origin, tmp_path, monkeypatch, failur
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault("a folder for exports that cannot be written", "an error that names it")
 def test_a_folder_that_cannot_be_written(network, origin, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(HRSError, match=r"cannot write .*file/name: Not a directory"):
@@ -202,6 +204,7 @@ def test_export_of_a_run_makes_a_new_version(copied):
         tf.saved_model.load(folder).signatures["arrays"](images=np.zeros((1, 40, 40, 3), np.uint8))
 
 
+@pytest.mark.fault("two exports at once", "each gets a version of its own")
 def test_two_exports_at_once_get_two_numbers(tmp_path):
     """Another export ends, under the number that was free, while this one is being written."""
 
@@ -219,6 +222,7 @@ def test_two_exports_at_once_get_two_numbers(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2", "3"]
 
 
+@pytest.mark.fault("a damaged export of the same weights", "not taken for an export of them")
 def test_a_damaged_export_is_no_export_of_these_weights(network, origin, tmp_path):
     damaged, whole = (export_saved_model(network, origin, tmp_path, version) for version in (2, 1))
     (damaged / "assets.extra/hrs.json").write_text("{")

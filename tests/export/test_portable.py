@@ -190,6 +190,7 @@ def segmenter(recipe):
     return build_segmenter(recipe)
 
 
+@pytest.mark.fault("a converted model that answers otherwise than Keras", "refused; no file appears")
 @pytest.mark.slow
 def test_another_networks_answers_are_refused(recipe, segmenter, tmp_path, monkeypatch):
     other, onnx = pixel_model(build_segmenter(recipe), None), load_format("onnx")
@@ -200,6 +201,7 @@ def test_another_networks_answers_are_refused(recipe, segmenter, tmp_path, monke
     assert list((tmp_path / "v").iterdir()) == []
 
 
+@pytest.mark.fault("a converted model that its runtime cannot load", "refused; no file appears")
 @formats
 def test_a_file_that_cannot_be_loaded_is_refused(recipe, segmenter, tmp_path, monkeypatch, format):
     kind = load_format(format)
@@ -209,6 +211,7 @@ def test_a_file_that_cannot_be_loaded_is_refused(recipe, segmenter, tmp_path, mo
     assert list((tmp_path / "v").iterdir()) == []
 
 
+@pytest.mark.fault("a disk that fills during a conversion", "one message; nothing is left")
 def test_a_disk_that_is_full_leaves_nothing(recipe, segmenter, tmp_path, monkeypatch):
     def full(model, path):
         path.write_bytes(b"half")

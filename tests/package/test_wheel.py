@@ -54,6 +54,7 @@ def test_training_from_an_empty_folder(run, tmp_path):
     assert audited.returncode == 0, audited.stderr
 
 
+@pytest.mark.fault("an installed wheel where a recipe is not found", "says where it was looked for")
 def test_a_missing_base_says_where_it_was_looked_for(run, environment, tmp_path):
     (tmp_path / "own.yaml").write_text("extends: bass.yaml\n")
     refused = run("hrs", "train", "own.yaml")

@@ -104,6 +104,7 @@ def test_flipping_averages_both_sides():
     np.testing.assert_array_equal(both, np.full_like(both, 0.5))
 
 
+@pytest.mark.fault("scales, windows or overlaps out of their range", "refused; the range is named")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -187,6 +188,7 @@ def test_folders_that_the_system_refuses(tmp_path, monkeypatch):
             use(tmp_path / "shut")
 
 
+@pytest.mark.fault("a model that is missing, of something else, or of no export", "refused; what it is not is said")
 def test_what_is_no_model(tmp_path):
     with pytest.raises(CheckpointError, match="missing does not exist, so it is neither a run folder"):
         load_model(tmp_path / "missing")
@@ -200,6 +202,7 @@ def test_what_is_no_model(tmp_path):
         load_model(tmp_path)
 
 
+@pytest.mark.fault("an export with any of its files damaged", "refused; it is to be exported again")
 @pytest.mark.parametrize(
     ("file", "contents"),
     [

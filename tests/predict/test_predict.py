@@ -151,6 +151,7 @@ def test_exif_rotated_images_are_written_upright(model, tmp_path):
     np.testing.assert_array_equal(pixels_of(tmp_path / "out/ids/x.png"), np.rot90(expected_ids(stored), -1) + 100)
 
 
+@pytest.mark.fault("an image whose name is not UTF-8", "predicted; where it is told, its bytes are escaped")
 def test_a_name_that_is_not_utf_8(model, tmp_path, capsys):
     name = os.fsdecode(b"x\xff")
     noise(tmp_path / f"in/{name}.png", 8, 8)
@@ -160,6 +161,10 @@ def test_a_name_that_is_not_utf_8(model, tmp_path, capsys):
     assert f"warning: skipped {tmp_path}/in/brokenx\\xff.png: is empty" in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.fault(
+    "no image, half an image, a GIF called .png, a broken link, an image of 20000x20000 pixels",
+    "skipped, each with its reason; the others are predicted, exit code 3",
+)
 def test_hostile_images_are_named_and_skipped(model, tmp_path):
     folder = tmp_path / "in"
     for name in ("a", "z"):
@@ -220,6 +225,7 @@ def test_memory_is_flat_over_many_images(model, tmp_path, monkeypatch, count):
 # ---- what cannot be done ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("a disk that fills during a prediction", "one message; whole files stay, none is half")
 @full_disk
 @pytest.mark.parametrize("name", ["ids/05.png", "overlay/19.png", "confidence/00.npy"])
 def test_full_disk(model, tmp_path, name):
@@ -239,6 +245,7 @@ def test_full_disk(model, tmp_path, name):
         assert pixels_of(tmp_path / "out/ids" / other).shape == (8, 8)
 
 
+@pytest.mark.fault("`--out` that is a file", "refused before the first prediction")
 def test_out_that_is_a_file(model, tmp_path):
     noise(tmp_path / "x.png", 8, 8)
     (tmp_path / "file").touch()
@@ -246,6 +253,7 @@ def test_out_that_is_a_file(model, tmp_path):
         predict_files(model, [tmp_path / "x.png"], tmp_path / "file")
 
 
+@pytest.mark.fault("`--out` that may not be written", "refused before the first prediction")
 def test_out_without_permission(model, tmp_path):
     noise(tmp_path / "x.png", 8, 8)
     (tmp_path / "out").mkdir(mode=0o500)
@@ -255,6 +263,7 @@ def test_out_without_permission(model, tmp_path):
         predict_files(model, [tmp_path / "x.png"], tmp_path / "out")
 
 
+@pytest.mark.fault("inputs in the folder of the predictions, also behind a link", "refused; nothing is overwritten")
 def test_inputs_are_never_overwritten(model, tmp_path):
     noise(tmp_path / "out/colour/x.png", 8, 8)
     before = (tmp_path / "out/colour/x.png").read_bytes()
@@ -264,6 +273,7 @@ def test_inputs_are_never_overwritten(model, tmp_path):
     assert (tmp_path / "out/colour/x.png").read_bytes() == before
 
 
+@pytest.mark.fault("no memory for a batch", "one message with its size and the remedies")
 def test_no_memory(tmp_path, monkeypatch):
     def logits(images):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
@@ -281,6 +291,7 @@ def test_numbers_out_of_range(option):
         PredictOptions(**{option: 0})
 
 
+@pytest.mark.fault("a model that is not there", "refused; no folder is made")
 def test_a_wrong_model_leaves_nothing_behind(tmp_path):
     noise(tmp_path / "x.png", 8, 8)
     with pytest.raises(CheckpointError, match="missing does not exist"):
@@ -337,6 +348,7 @@ def test_video(model, tmp_path, size, written):
             assert np.abs(picture[: size[0] - 4, : size[1]] - expected[:-4]).max() <= 12
 
 
+@pytest.mark.fault("a video that is cut off", "its frames up to there are predicted; exit code 3")
 def test_truncated_video(model, tmp_path, capsys):
     record(tmp_path / "in/drive.mkv", (32, 48), 40)
     noise(tmp_path / "in/x.png", 8, 8)
@@ -352,6 +364,7 @@ def test_truncated_video(model, tmp_path, capsys):
     assert (tmp_path / "out/ids/x.png").is_file()
 
 
+@pytest.mark.fault("a file that is no video", "skipped, with the reason")
 def test_a_file_that_is_no_video(model, tmp_path, capsys):
     (tmp_path / "drive.mp4").write_bytes(b"no video")
     outcome = predict_files(model, [tmp_path / "drive.mp4"], tmp_path / "out")
@@ -360,6 +373,7 @@ def test_a_file_that_is_no_video(model, tmp_path, capsys):
     assert f"warning: skipped {tmp_path}/drive.mp4: cannot be read as a video" in capsys.readouterr().out
 
 
+@pytest.mark.fault("a disk that fills during a video", "one message; no half video is left")
 @full_disk
 def test_full_disk_in_a_video(model, tmp_path):
     record(tmp_path / "drive.mkv", (32, 48), 30)
@@ -373,6 +387,7 @@ def test_full_disk_in_a_video(model, tmp_path):
     assert names(tmp_path / "out/colour") == names(tmp_path / "out/overlay") == []
 
 
+@pytest.mark.fault("a video where PyAV is not installed", "told before the model is loaded; the pip command is named")
 def test_a_video_without_pyav(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     monkeypatch.setattr(predict, "load_model", lambda *_: pytest.fail("told too late"))

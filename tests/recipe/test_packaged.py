@@ -58,6 +58,7 @@ def test_nothing_but_recipes_is_found(name):
     assert not found.is_relative_to(RECIPES.parent) and found == Path(name)
 
 
+@pytest.mark.fault("the name of a recipe that there is none of", "refused; says where it was looked for")
 def test_what_is_nowhere_says_where_it_was_looked_for(elsewhere):
     (elsewhere / "mine.yaml").write_text("extends: bass.yaml\n")
     says = rf"cannot read the recipe bass.yaml \(extended by .*mine.yaml\): No such file.*packaged recipes in {RECIPES}"
@@ -65,6 +66,7 @@ def test_what_is_nowhere_says_where_it_was_looked_for(elsewhere):
         load_recipe("mine.yaml")
 
 
+@pytest.mark.fault("a misspelt name of a recipe, part or experiment", "refused; the nearest name is suggested")
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
@@ -101,6 +103,7 @@ def test_a_copied_experiment_finds_the_recipes_that_it_names(elsewhere):
     assert [cell.digest for cell in copied.cells()] == [cell.digest for cell in original.cells()]
 
 
+@pytest.mark.fault("an installation that lacks its recipes", "an error that says so")
 def test_an_installation_without_recipes_says_so(elsewhere, monkeypatch):
     monkeypatch.setattr("importlib.resources.files", lambda name: elsewhere / name)
     with pytest.raises(HRSError, match="incomplete; install it again"):
@@ -132,6 +135,7 @@ def test_copy(elsewhere, capsys, words):
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.fault("`hrs recipes copy` onto a file that is there, or of no recipe", "refused; nothing is overwritten")
 @pytest.mark.parametrize(
     "words, says",
     [

@@ -71,6 +71,9 @@ def test_registered_things(folder):
     assert "mine" not in found.names()
 
 
+@pytest.mark.fault(
+    "an encoder or format from another package that cannot be imported", "refused; its module and the reason are named"
+)
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -103,6 +106,7 @@ def test_a_thing_of_another_kind_is_refused(folder):
         found.load_class("seven", int)
 
 
+@pytest.mark.fault("two packages that give the same name", "refused; both are named")
 def test_a_name_inside_and_outside_is_refused(folder):
     (folder / "elsewhere.py").write_text("PLUGIN = 1\n")
     distribute(folder, "far", "good = elsewhere")

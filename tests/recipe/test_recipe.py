@@ -67,6 +67,7 @@ def test_lists_and_values_are_replaced_not_merged(camvid_recipe):
     assert recipe.method.levels == ["region"] and recipe.method.channels == "shared"
 
 
+@pytest.mark.fault("recipes that extend each other in a circle", "refused; the circle is shown")
 def test_circle_is_named(camvid_recipe):
     camvid_recipe("extends: b.yaml\n", "a.yaml", whole=True)
     path = camvid_recipe("extends: a.yaml\n", "b.yaml", whole=True)
@@ -74,6 +75,7 @@ def test_circle_is_named(camvid_recipe):
         load_recipe(path)
 
 
+@pytest.mark.fault("a recipe that extends a file that is not there", "refused; both files are named")
 def test_missing_parent_is_named_with_its_child(camvid_recipe):
     with pytest.raises(
         RecipeError, match=r"cannot read the recipe .*nope\.yaml \(extended by .*a\.yaml\): No such file"
@@ -81,6 +83,10 @@ def test_missing_parent_is_named_with_its_child(camvid_recipe):
         load_recipe(camvid_recipe("extends: nope.yaml\n", "a.yaml", whole=True))
 
 
+@pytest.mark.fault(
+    "a recipe that is empty, a list, not YAML, an experiment, or has a key twice",
+    "refused, with the line or what was found",
+)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -118,6 +124,7 @@ def test_a_date_is_text(camvid_recipe):
     assert load_recipe(camvid_recipe("name: 2024-01-02\n")).name == "2024-01-02"
 
 
+@pytest.mark.fault("a recipe that is a binary file", "refused: not a text file")
 def test_binary_file_is_no_recipe(tmp_path):
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00\x89PNG")
     with pytest.raises(RecipeError, match="not a text file"):
@@ -128,6 +135,7 @@ def test_default_name_is_the_file_name(camvid_recipe):
     assert load_recipe(camvid_recipe(name="my_run.v2.yaml")).name == "my_run.v2"
 
 
+@pytest.mark.fault("a name that is no folder's, such as ../up", "refused; what names may be is said")
 @pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "a b", "é", '""'])
 def test_names_that_make_no_folder_are_refused(refusal, name):
     assert "name: names a folder: wants letters, digits" in refusal(f"name={name}")
@@ -169,6 +177,9 @@ def test_override_of_one_raw_id_replaces_it(camvid_recipe):
     assert recipe.data.target[0].table() == {0: "sky", 1: "tree", 2: "car"}
 
 
+@pytest.mark.fault(
+    "an override without =, of no such list item, or below a plain value", "refused; the override is repeated"
+)
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -110,6 +110,7 @@ def refused(*paths, overrides=()) -> str:
     return str(caught.value)
 
 
+@pytest.mark.fault("a part of a recipe that extends another file", "refused; both files are named")
 def test_a_part_must_not_extend(camvid_recipe, part):
     recipe, other = camvid_recipe(), camvid_recipe(name="other.yaml")
     message = refused(recipe, part("p.yaml", "seed: 1\n"), other)
@@ -134,6 +135,7 @@ def test_parts_that_are_no_mapping(camvid_recipe, part, text, message):
     assert found.startswith(str(path)) and message in found
 
 
+@pytest.mark.fault("a part that is not there", "refused, and named")
 def test_a_missing_part_is_named(camvid_recipe, tmp_path):
     assert refused(camvid_recipe(), tmp_path / "nope.yaml").startswith(f"cannot read the recipe {tmp_path}/nope.yaml: ")
 

@@ -8,6 +8,7 @@ from hrs_keras.labels import own_label_space
 from hrs_keras.recipe.reading import load_recipe, parse_recipe
 
 
+@pytest.mark.fault("a misspelt key", "refused; the nearest valid key is named")
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -27,6 +28,7 @@ def test_unknown_key_names_the_nearest_valid_one(refusal, override, message):
     assert message in refusal(override)
 
 
+@pytest.mark.fault("a value of a wrong type or out of its range", "refused; key, value and range are named")
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -70,6 +72,7 @@ def test_ill_typed_values(refusal, override, message):
     assert message in refusal(override)
 
 
+@pytest.mark.fault("settings that contradict each other", "refused; both are named")
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -113,6 +116,7 @@ def test_fresh_parts_want_pretrained_ones_beside_them(refusal):
     assert "set train.fresh_factor=1" in message
 
 
+@pytest.mark.fault("a data set's description that makes no sense", "refused; its key is named")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -180,6 +184,7 @@ def test_bad_data_set_descriptions(refusal, changes, message):
     assert message in refusal(f"data.target=[{{{given}}}]")
 
 
+@pytest.mark.fault("an id table of other classes", "refused; those that fit are named")
 def test_id_table_for_another_label_space_names_those_that_fit(refusal):
     message = refusal("data.classes=cityscapes", "data.source=[{format: carla}]")
     assert "source.0.ids (carla_camvid) gives 4 the class 'pedestrian'" in message
@@ -192,6 +197,7 @@ def test_folder_format_has_no_defaults(refusal):
         assert f"data.target.0.{key}: missing." in message
 
 
+@pytest.mark.fault("a recipe with several mistakes", "all are told at once")
 def test_all_problems_are_told_at_once(refusal):
     message = refusal("sed=1", "train.steps=0", "encoder.family=alexnet")
     assert all(key in message for key in ("sed: unknown", "train.steps: ", "encoder.family: "))
@@ -228,6 +234,7 @@ def test_many_classes_have_different_colours():
     assert len(set(own_label_space(names).palette)) == 254
 
 
+@pytest.mark.fault("class names that are equal, too few, too many, or `ignore`", "refused")
 @pytest.mark.parametrize("classes", ["[lane]", "[lane, lane]", "[lane, ignore]", "[]"])
 def test_a_list_that_is_no_label_space(classes):
     with pytest.raises(RecipeError, match=r"data\.classes: wants 2 to 254 different names, none of them 'ignore'"):

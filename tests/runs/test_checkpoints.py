@@ -36,6 +36,7 @@ def kill_when(process, moment, limit: float = 120) -> None:
     process.communicate()
 
 
+@pytest.mark.fault("a run that is killed again and again", "ends with the same weights, bit for bit")
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(finished, city, tmp_path):
     recipe, run = write_recipe(tmp_path, city), tmp_path / "runs/tiny"
@@ -190,6 +191,7 @@ def small_files_only():
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.fault("a disk that is full when a checkpoint is written", "told; the last good checkpoint stays")
 def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(joint, tmp_path):
     checkpoints = Checkpoints(joint, tmp_path, keep=2)
     checkpoints.save(1)
@@ -207,6 +209,7 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(joint, tmp_path)
     assert again.restore() and again.latest == str(tmp_path / "last/step-4")
 
 
+@pytest.mark.fault("half-written and surplus checkpoints of killed processes", "removed when the run goes on")
 def test_what_killed_processes_left_is_swept(joint, tmp_path):
     checkpoints = Checkpoints(joint, tmp_path, keep=2)
     for step in range(1, 6):
@@ -227,6 +230,7 @@ def test_what_killed_processes_left_is_swept(joint, tmp_path):
     assert {path.stem for path in (tmp_path / "last").glob("step-*")} == {"step-3", "step-4", "step-5"}
 
 
+@pytest.mark.fault("a damaged best checkpoint at the end of a run", "the newest is taken for it, with a warning")
 def test_a_damaged_best_checkpoint_costs_no_run(copied, capsys):
     (copied / "result.json").unlink()
     (data,) = (copied / "checkpoints/best").glob("*.data-*")
@@ -237,6 +241,7 @@ def test_a_damaged_best_checkpoint_costs_no_run(copied, capsys):
     assert result.step == 8
 
 
+@pytest.mark.fault("a variable that is NaN or infinite", "no checkpoint is written; player and variable are named")
 def test_nothing_that_is_not_finite_is_saved(joint, tmp_path):
     checkpoints = Checkpoints(joint, tmp_path, keep=2)
     checkpoints.save(1)
@@ -253,6 +258,7 @@ def test_nothing_that_is_not_finite_is_saved(joint, tmp_path):
     assert not list(tmp_path.glob("*/step-2*"))
 
 
+@pytest.mark.fault("a checkpoint of other networks", "refused, and not called damaged alone")
 def test_checkpoint_of_another_network(joint, tmp_path):
     Checkpoints(joint, tmp_path, keep=1).save(1)
     for override in ("encoder.fc=16", "method.levels=[pixel]", "method.gan=false", "method.weighting_width=8"):
@@ -262,6 +268,7 @@ def test_checkpoint_of_another_network(joint, tmp_path):
         restore_segmenter(build_segmenter(tiny.recipe("encoder.fc=16", size=(32, 64))), tmp_path, "last")
 
 
+@pytest.mark.fault("a run whose only checkpoint is damaged, or that has none", "an error that says which")
 def test_damaged_and_missing_checkpoints(joint, tmp_path):
     checkpoints = Checkpoints(joint, tmp_path, keep=1)
     assert checkpoints.restore() is False
@@ -298,6 +305,9 @@ def remove_data(folder):
     next(folder.glob("step-3.data*")).unlink()
 
 
+@pytest.mark.fault(
+    "the newest checkpoint cut off, changed or half gone", "the one before is taken, with a warning that names both"
+)
 @pytest.mark.parametrize("damage", [damage_state, damage_data, damage_length, damage_index, remove_data])
 def test_the_last_good_checkpoint_is_taken(tmp_path, capsys, damage):
     player = trainer()
@@ -324,6 +334,7 @@ def test_the_last_good_checkpoint_is_taken(tmp_path, capsys, damage):
     assert restore_segmenter(segmenter, tmp_path, "last") == 3
 
 
+@pytest.mark.fault("a damaged best checkpoint while a run trains", "the next validation replaces it, with a warning")
 def test_a_damaged_best_checkpoint_is_replaced(joint, tmp_path, capsys):
     checkpoints = Checkpoints(joint, tmp_path, keep=1)
     assert checkpoints.save_if_best(3, 0.5)
@@ -333,6 +344,9 @@ def test_a_damaged_best_checkpoint_is_replaced(joint, tmp_path, capsys):
     assert checkpoints.best() == {"step": 6, "miou": 0.1}
 
 
+@pytest.mark.fault(
+    "SIGTERM while a run trains", "exit code 75 with all saved; it goes on to the same weights, bit for bit"
+)
 @pytest.mark.slow
 def test_terminated_and_resumed_equals_uninterrupted(finished, city, tmp_path):
     recipe, run = write_recipe(tmp_path, city), tmp_path / "runs/tiny"

@@ -45,6 +45,7 @@ def failure(server, **options) -> str:
 # ---- what is tried again ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("a server that is unavailable twice", "asked again after a pause")
 def test_unavailable_twice_and_then_not(serve):
     server = serve(["UNAVAILABLE", "UNAVAILABLE", "OK"])
     began = time.monotonic()
@@ -65,6 +66,7 @@ def test_a_large_request_is_sent_again_too(serve):
     assert server.sent == [[large]] * 2
 
 
+@pytest.mark.fault("a server that stays unavailable", "an error after the attempts asked for; the address is named")
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_always_unavailable(serve, attempts):
     server = serve(["UNAVAILABLE"])
@@ -74,6 +76,7 @@ def test_always_unavailable(serve, attempts):
     assert len(server.sent) == attempts
 
 
+@pytest.mark.fault("a server that is not up yet", "asked again until it is")
 @pytest.mark.parametrize("kind, scheme", [(ScriptedRest, "http://"), (ScriptedGrpc, "grpc://")])
 def test_refused_connection_and_then_up(kind, scheme):
     # Over gRPC this is early: by itself a channel tries to connect a second time only after the third attempt.
@@ -88,6 +91,7 @@ def test_refused_connection_and_then_up(kind, scheme):
         servers[0].close()
 
 
+@pytest.mark.fault("a server that is not there", "an error that names the address")
 @pytest.mark.parametrize("scheme", ["http://", "grpc://", ""])
 def test_connection_that_stays_refused(scheme):
     address = f"{scheme}127.0.0.1:{free_port()}"
@@ -100,6 +104,9 @@ def test_connection_that_stays_refused(scheme):
 # ---- what is not -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(
+    "a server that refuses, has too little memory, or does not know the model", "told at once, with its versions"
+)
 @pytest.mark.parametrize(
     "step, says",
     [
@@ -122,6 +129,7 @@ def test_refused_images_are_told_at_once(serve):
     assert caught.value.refused and len(server.sent) == 1
 
 
+@pytest.mark.fault("a server that is silent", "an error after the timeout")
 def test_a_timeout_is_told_after_the_timeout(serve):
     server = serve(["SILENT"])
     began = time.monotonic()
@@ -131,6 +139,7 @@ def test_a_timeout_is_told_after_the_timeout(serve):
     assert len(server.sent) == 1
 
 
+@pytest.mark.fault("a server that falls silent in the middle of its answer", "an error after the timeout")
 def test_a_timeout_within_the_answer():
     """A server that falls silent after its headers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -154,6 +163,7 @@ def test_a_timeout_within_the_answer():
         thread.join()
 
 
+@pytest.mark.fault("a connection that breaks", "an error; the request is not sent twice")
 def test_a_connection_that_breaks():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         accepted = []
@@ -176,6 +186,7 @@ def test_a_connection_that_breaks():
 HTML = b"<html><body>It works!</body></html>"
 
 
+@pytest.mark.fault("a web page, a login or other JSON in place of an answer", "an error that shows what was answered")
 @pytest.mark.parametrize(
     "step, says",
     [
@@ -196,6 +207,7 @@ def test_answers_that_are_not_tensorflow_servings(step, says):
         assert len(server.sent) == 1
 
 
+@pytest.mark.fault("an answer with terminal codes in it", "they are not printed")
 def test_what_is_said_is_safe_to_print():
     said = json.dumps(
         {"error": "assertion failed: \x1b[31m\0 [neither a PNG] \n\t [[{{node while/Assert}}]] " + 999 * "x"}
@@ -205,6 +217,7 @@ def test_what_is_said_is_safe_to_print():
     assert message.isprintable() and "[neither a PNG] xxx" in message and "node" not in message and len(message) < 500
 
 
+@pytest.mark.fault("a proxy that answers for the server", "understood by its status")
 @pytest.mark.parametrize("status, says", [(413, "too much for the server"), (504, "no answer in time")])
 def test_answers_of_a_proxy(status, says):
     with contextlib.closing(ScriptedRest([(status, "text/html", HTML)])) as server:
@@ -215,6 +228,7 @@ def test_answers_of_a_proxy(status, says):
 GREY = PIXELS[..., 0]
 
 
+@pytest.mark.fault("an answer whose label map is no PNG or of another size", "an error")
 @pytest.mark.parametrize(
     "ids, confidence, says",
     [
@@ -230,6 +244,7 @@ def test_label_maps_that_do_not_fit(ids, confidence, says):
         assert says in failure(server)
 
 
+@pytest.mark.fault("gRPC asked at the port of REST, or the reverse", "an error that names the usual ports")
 def test_grpc_asked_at_a_rest_port_and_the_other_way_round():
     with contextlib.closing(ScriptedRest()) as rest, contextlib.closing(ScriptedGrpc()) as over_grpc:
         says = r"By default REST is http://host:8501, gRPC host:8500"

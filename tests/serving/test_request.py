@@ -91,6 +91,7 @@ def test_file_ids_where_they_are_not_train_ids(serve, photos, tmp_path):
     np.testing.assert_array_equal(pictures["colour/a.png"], np.array(CITYSCAPES.palette)[GREY % 11])
 
 
+@pytest.mark.fault("inputs in the folder of the answers", "refused; nothing is sent")
 def test_inputs_are_never_overwritten(photos, tmp_path):
     with contextlib.closing(ScriptedRest()) as server, pytest.raises(DataError, match="choose another --out"):
         (tmp_path / "out").mkdir()
@@ -99,6 +100,7 @@ def test_inputs_are_never_overwritten(photos, tmp_path):
     assert (tmp_path / "out/confidence/a.png").read_bytes() == IMAGE and not server.sent
 
 
+@pytest.mark.fault("an image to request that may not be read", "skipped, with the reason; exit code 3")
 def test_files_that_cannot_be_opened(photos, tmp_path, monkeypatch, capsys):
     def read_bytes(path):
         raise PermissionError(13, "Permission denied")
@@ -110,6 +112,7 @@ def test_files_that_cannot_be_opened(photos, tmp_path, monkeypatch, capsys):
     assert "a.png: Permission denied" in capsys.readouterr().out
 
 
+@pytest.mark.fault("a server that goes away between two images", "one message; what was answered is kept")
 def test_a_server_that_goes_away_ends_it(serve, photos, tmp_path):
     server = serve(["OK", "UNAVAILABLE"])
     with pytest.raises(ServingError, match="unavailable after 1 attempt"):
@@ -137,6 +140,7 @@ def test_requests_that_make_no_sense(photos, tmp_path, monkeypatch, arguments, s
     assert says in str(caught.value) and not (tmp_path / "out").exists()
 
 
+@pytest.mark.fault("`--classes` of another model", "an error at the first class that does not fit")
 def test_classes_of_another_model(photos, tmp_path):
     with contextlib.closing(ScriptedRest([rest_answer(png(np.full((4, 6), 12, np.uint8)), png(GREY))])) as server:
         served = ServedModel(server.address, "toy")

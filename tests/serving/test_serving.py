@@ -148,6 +148,7 @@ def test_files_that_are_answered(predict, local, server, name):
         assert {name: list(value) for name, value in same.items()} == {k: list(v) for k, v in served.items()}
 
 
+@pytest.mark.fault("an image that the served model cannot read", "refused by the model, with the reason")
 @pytest.mark.parametrize("name", REFUSED)
 def test_files_that_are_refused(predict, name):
     contents, says = REFUSED[name]
@@ -156,6 +157,7 @@ def test_files_that_are_refused(predict, name):
     assert caught.value.code == "INVALID_ARGUMENT"
 
 
+@pytest.mark.fault("one bad image in a batch", "the batch is refused, and the reason told")
 def test_one_bad_image_spoils_its_batch(predict):
     with pytest.raises(RefusedError, match="neither a PNG nor a JPEG"):
         predict("serving_default", image_bytes=[png(PIXELS), b"no image", png(PIXELS)])

@@ -59,6 +59,7 @@ def test_a_file_that_need_not_last_is_whole_all_the_same(calls, tmp_path):
     assert calls == [("renamed", "x")]
 
 
+@pytest.mark.fault("an error while a file is written", "the old file stays, nothing half is left")
 @pytest.mark.parametrize("when", ["written", "synced", "renamed"])
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, when):
     path = tmp_path / "x"
@@ -74,6 +75,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, wh
     assert [file.name for file in tmp_path.iterdir()] == ["x"] and path.read_text() == "old"
 
 
+@pytest.mark.fault("an interrupt while a file is written", "nothing half is left")
 def test_an_interrupt_leaves_nothing(tmp_path):
     def interrupted(file):
         file.write(b"half")
@@ -129,6 +131,7 @@ def test_nothing_is_left_of_a_folder_that_could_not_be_filled(tmp_path, error):
     assert list((tmp_path / "new").iterdir()) == []
 
 
+@pytest.mark.fault("a folder that is to appear where one is", "one that holds something is not replaced")
 def test_an_empty_folder_is_replaced_and_one_that_holds_something_is_not(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
@@ -143,6 +146,7 @@ def test_an_empty_folder_is_replaced_and_one_that_holds_something_is_not(tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"full", "empty"}
 
 
+@pytest.mark.fault("a folder that is to be made below a file", "an error; the file stays")
 def test_a_folder_in_what_is_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError), folder_to_publish(tmp_path / "file"):

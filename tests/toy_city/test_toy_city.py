@@ -234,6 +234,7 @@ def test_finished_folder_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in root.parent.iterdir()] == ["city"]
 
 
+@pytest.mark.fault("`hrs toy-city` into a folder with other files", "refused; nothing is touched")
 def test_other_folders_are_refused(tmp_path: Path) -> None:
     root = generate(tmp_path / "city", TINY)
     with pytest.raises(FileExistsError, match=r"another toy city \(gtav 1, not 2\): .*choose another"):
@@ -249,6 +250,7 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
     assert (tmp_path / "full/note.txt").read_text() == "mine"
 
 
+@pytest.mark.fault("`hrs toy-city` interrupted", "nothing half is left")
 def test_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
@@ -259,6 +261,7 @@ def test_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault("a toy city whose record is damaged", "refused; nothing is touched")
 def test_damaged_record_is_no_toy_city(tmp_path: Path) -> None:
     (tmp_path / "toy_city.json").write_text("[1")
     with pytest.raises(FileExistsError, match="not an empty folder"):

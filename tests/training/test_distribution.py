@@ -48,6 +48,7 @@ def test_a_cluster_of_one_is_none(monkeypatch, config):
     assert _resolver() is None
 
 
+@pytest.mark.fault("a `TF_CONFIG` that makes no sense", "refused; what was found is shown")
 @pytest.mark.parametrize(
     "config",
     [
@@ -83,18 +84,21 @@ def test_one_task_of_slurm_is_no_cluster(monkeypatch):
     assert _resolver() is None
 
 
+@pytest.mark.fault("Slurm hosts whose order TensorFlow mistakes", "refused; both hosts are named")
 def test_hosts_that_the_resolver_puts_in_another_order_are_refused(monkeypatch):
     slurm(monkeypatch, rank=0, nodes="gpu[2,10]", tasks_per_node="1(x2)", tasks=2, here="gpu2")
     with pytest.raises(HRSError, match="task 0 runs on gpu2, but TensorFlow's resolver expects it on gpu10"):
         _resolver()
 
 
+@pytest.mark.fault("Slurm variables that do not describe the job step", "refused")
 def test_half_of_slurms_variables_are_not_enough(monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
     with pytest.raises(HRSError, match=r"Slurm's variables .* do not describe this job step"):
         _resolver()
 
 
+@pytest.mark.fault("`HRS_WAIT_MINUTES=soon`", "refused before any worker is waited for")
 @pytest.mark.parametrize("minutes", ["soon", "", "0", "-1", "inf"])
 def test_a_wait_that_is_no_number_of_minutes_is_refused(monkeypatch, minutes):
     """Before this worker waits for any other."""
@@ -104,6 +108,7 @@ def test_a_wait_that_is_no_number_of_minutes_is_refused(monkeypatch, minutes):
         distribute(tiny.recipe())
 
 
+@pytest.mark.fault("`--devices` that are not there", "refused; how many there are is said")
 @pytest.mark.parametrize(
     ("devices", "found"),
     [

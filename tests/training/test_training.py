@@ -146,6 +146,9 @@ cp -r runs kept
 """Room for the first checkpoint (2 MiB) and the best, but not for the next: then there is."""
 
 
+@pytest.mark.fault(
+    "a disk that fills while a run trains", "one message; with room again the same command ends with the same weights"
+)
 @pytest.mark.slow
 def test_a_disk_that_is_full(finished, recipe_file):
     command = [sys.executable, "-m", "hrs_keras.cli", "train", str(recipe_file)]
@@ -174,6 +177,7 @@ def test_seeds(recipe_file):
     assert any(not np.array_equal(runs["a"][k], runs["c"][k]) for k in runs["a"])
 
 
+@pytest.mark.fault("a run folder of another recipe", "refused; what differs is named")
 def test_run_folder_of_another_recipe(copied):
     recipe = load_recipe(copied.parents[1] / "tiny.yaml", ["train.steps=9", "encoder.fc=8", "train.log_every=1"])
     with pytest.raises(CheckpointError) as error:
@@ -200,6 +204,7 @@ def test_what_a_run_was_continued_with(tmp_path, monkeypatch):
     assert json.loads(run.environment_file.read_text()) == made_with | {"earlier": [first, second]}
 
 
+@pytest.mark.fault("`--fresh` in a folder with other files, or behind a link", "refused; nothing is removed")
 def test_folders_that_are_no_run_are_kept(recipe_file, tmp_path):
     recipe = load_recipe(recipe_file)
     run = RunFolder(recipe.run_dir)
@@ -220,6 +225,7 @@ def test_folders_that_are_no_run_are_kept(recipe_file, tmp_path):
     assert (tmp_path / "elsewhere/recipe.yaml").is_file()
 
 
+@pytest.mark.fault("a process killed while it made the run folder", "the same command takes it up")
 def test_killed_while_the_folder_was_made(recipe_file):
     recipe = load_recipe(recipe_file)
     run = RunFolder(recipe.run_dir)
@@ -229,6 +235,7 @@ def test_killed_while_the_folder_was_made(recipe_file):
     assert run.recipe() == recipe
 
 
+@pytest.mark.fault("two processes in one run folder", "the second is refused; a killed one frees it")
 def test_two_processes_at_one_run(recipe_file, tmp_path):
     """The second is refused and changes nothing; when the first is gone, however it went, the run is free."""
     recipe = load_recipe(recipe_file)
@@ -252,6 +259,7 @@ def test_two_processes_at_one_run(recipe_file, tmp_path):
         RunFolder(recipe.run_dir).claim(recipe, fresh=True)
 
 
+@pytest.mark.fault("a run that cannot start", "leaves no folder")
 def test_a_run_that_cannot_start_leaves_no_folder(recipe_file):
     recipe = load_recipe(recipe_file, ["data.root=/nowhere"])
     with pytest.raises(HRSError, match="/nowhere does not exist"):
@@ -259,12 +267,17 @@ def test_a_run_that_cannot_start_leaves_no_folder(recipe_file):
     assert not recipe.run_dir.exists()
 
 
+@pytest.mark.fault("`--fresh` of a run that cannot start", "the old run stays")
 def test_fresh_keeps_the_old_run_if_the_new_one_cannot_start(copied):
     with pytest.raises(HRSError, match="/nowhere does not exist"):
         train(load_recipe(copied.parents[1] / "tiny.yaml", ["data.root=/nowhere"]), fresh=True)
     assert (copied / "result.json").is_file()
 
 
+@pytest.mark.fault(
+    "a loss or weight that becomes NaN or infinite",
+    "the run ends; step and player are named, and the last good checkpoint stays",
+)
 def test_not_finite(recipe_file):
     rates = ["train.steps=6", "train.log_every=1", "train.validate_every=6", "train.checkpoint_every=1"]
     recipe = load_recipe(recipe_file, [*rates, "train.learning_rate.encoder=1e30"])
@@ -289,6 +302,7 @@ def test_not_finite_loss_of_one_player(recipe_file, monkeypatch):
     assert not list((recipe.run_dir / "checkpoints").glob("*/step*"))
 
 
+@pytest.mark.fault("a log that cannot be written", "one message that says where")
 @pytest.mark.slow
 def test_a_full_disk_is_one_message(recipe_file, monkeypatch):
     def full(*args, **kwargs):
@@ -299,6 +313,7 @@ def test_a_full_disk_is_one_message(recipe_file, monkeypatch):
         train(load_recipe(recipe_file, SHORT))
 
 
+@pytest.mark.fault("validation images without a labelled pixel", "refused")
 def test_validation_without_a_label(make_recipe, write_set, tmp_path):
     write_set(tmp_path / "train", [np.full((32, 64), 3)])
     write_set(tmp_path / "val", [np.full((32, 64), 11)])
@@ -310,6 +325,7 @@ def test_validation_without_a_label(make_recipe, write_set, tmp_path):
         train(recipe)
 
 
+@pytest.mark.fault("Ctrl-C while a run trains", "exit code 130 and one line; the same command goes on")
 @pytest.mark.slow
 def test_interrupted(recipe_file, tmp_path):
     process = start("-m", "hrs_keras.cli", "train", recipe_file, "train.steps=100000", cache=tmp_path / "cache")
@@ -329,6 +345,7 @@ def test_interrupted(recipe_file, tmp_path):
     ]
 
 
+@pytest.mark.fault("a log cut off or damaged by a crash of the machine", "its whole rows up to the checkpoint stay")
 def test_rows_of_the_log(tmp_path):
     log = tmp_path / "log.csv"
     LogFile(log).keep_until(3)
@@ -342,6 +359,7 @@ def test_rows_of_the_log(tmp_path):
     assert log.read_text() == "step,loss\n2,0.5\n3,0.4\n"
 
 
+@pytest.mark.fault("a record that cannot be written", "an error; nothing half is left")
 def test_json_is_whole_or_not_there(tmp_path):
     with pytest.raises(ValueError):
         write_json(tmp_path / "x.json", {"a": math.nan})

@@ -83,6 +83,10 @@ def test_workers_with_different_data(city, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.fault(
+    "a worker of several that is killed, at any moment",
+    "the others end with exit code 75; started again they end with the same weights",
+)
 def test_a_killed_worker_ends_the_others_and_the_restarted_job_goes_on_exactly(together, city, tmp_path, monkeypatch):
     monkeypatch.setenv("HRS_WAIT_MINUTES", "0.5")
     command = ("train", write_recipe(tmp_path, city), *STEPS)
@@ -119,6 +123,7 @@ def test_a_killed_worker_ends_the_others_and_the_restarted_job_goes_on_exactly(t
         assert [name for name in ours if ours[name] != theirs[name]] == []
 
 
+@pytest.mark.fault("a worker whose partner never comes", "ends after `HRS_WAIT_MINUTES`")
 def test_a_worker_that_is_alone_does_not_wait_for_ever(city, tmp_path, monkeypatch):
     monkeypatch.setenv("HRS_WAIT_MINUTES", "0.05")
     workers = start_workers("train", write_recipe(tmp_path, city), cache=tmp_path / "cache")
@@ -128,6 +133,7 @@ def test_a_worker_that_is_alone_does_not_wait_for_ever(city, tmp_path, monkeypat
     assert "waiting for all 2 workers, 0.05 minutes at most" in outs[0] and not (tmp_path / "runs").exists()
 
 
+@pytest.mark.fault("SIGTERM to one worker of several", "all save and end with exit code 75")
 def test_sigterm_to_one_worker_saves_and_ends_all(city, tmp_path):
     run = tmp_path / "runs/tiny"
     workers = start_workers("train", write_recipe(tmp_path, city), "train.steps=5000", cache=tmp_path / "cache")
@@ -142,6 +148,7 @@ def test_sigterm_to_one_worker_saves_and_ends_all(city, tmp_path):
     assert (run / f"checkpoints/last/step-{step}.index").is_file()
 
 
+@pytest.mark.fault("workers that do not share the run folder", "refused; the steps that they found are named")
 def test_workers_that_do_not_share_the_run_folder_are_told(together, city, tmp_path):
     # All but the run folder is as it was when the run was made.
     command = ("train", write_recipe(tmp_path, city), *STEPS, f"saved_models={together.parents[1] / 'saved_models'}")

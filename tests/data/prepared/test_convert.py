@@ -83,6 +83,7 @@ def test_more_jobs_than_cpus(tmp_path, write_set, make_recipe, monkeypatch):
     assert slow.most == jobs
 
 
+@pytest.mark.fault("a file that changes while it is prepared", "an error that names it; no shard is left of it")
 def test_a_file_that_changes_meanwhile(colours, tmp_path, monkeypatch):
     monkeypatch.setattr(convert, "fingerprint", lambda path: (1, 2))
     with pytest.raises(DataError, match=r"s0\.png was changed while it was prepared"):
@@ -90,6 +91,7 @@ def test_a_file_that_changes_meanwhile(colours, tmp_path, monkeypatch):
     assert not list((tmp_path / "out").glob("*.tfrecord*"))
 
 
+@pytest.mark.fault("a file that goes while it is prepared", "an error that names it")
 def test_a_file_that_cannot_be_read_any_more(colours, tmp_path, monkeypatch):
     """The error names the file and says why, without the names of TensorFlow's iterators."""
     label = tmp_path / "set/labels/s0.png"
@@ -105,6 +107,7 @@ def test_a_file_that_cannot_be_read_any_more(colours, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.fault("a disk that fills while data is prepared", "one message; the same command goes on later")
 def test_a_disk_that_is_full(city_recipe, prepared, tmp_path):
     """A limit on the size of files stands for it."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -12,6 +12,7 @@ from hrs_keras.data.prepared.verify import verify_data as verify
 from hrs_keras.errors import DataError
 
 
+@pytest.mark.fault("a manifest of a prepared folder that is no JSON", "refused, and named")
 @pytest.mark.parametrize("text", ["", "{", "[]", "\xff", '{"format": "hrs-prepared", "version": 1}'])
 def test_a_manifest_that_is_none(city_recipe, copy, text):
     (copy / "manifest.json").write_text(text, encoding="latin-1")
@@ -19,6 +20,7 @@ def test_a_manifest_that_is_none(city_recipe, copy, text):
         audit(from_folder(city_recipe(), copy))
 
 
+@pytest.mark.fault("a folder prepared by another version's format", "refused; both versions are named")
 def test_a_manifest_of_another_version(city_recipe, copy):
     (copy / "manifest.json").write_bytes(sealed(manifest_of(copy) | {"version": 9}))
     with pytest.raises(DataError, match=r"manifest\.json is of .*9.*prepare the data again"):
@@ -62,6 +64,7 @@ EDITS = {
 }
 
 
+@pytest.mark.fault("a manifest that was edited by hand", "refused by its seal")
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("name", ["manifest.json", "plan.json"])
 def test_an_edited_manifest(city_recipe, copy, edit, name):

@@ -14,6 +14,7 @@ from hrs_keras.errors import DataError, HRSError
 from hrs_keras.system import storage
 
 
+@pytest.mark.fault("a disk that is too small for the prepared data", "told before the first shard is written")
 def test_a_disk_that_is_too_small(city_recipe, prepared, tmp_path, monkeypatch, capsys):
     """What will be written is known well enough, also of what is left to do."""
     size = sum(shard.stat().st_size for shard in prepared.glob("*.tfrecord"))
@@ -33,6 +34,9 @@ def test_a_disk_that_is_too_small(city_recipe, prepared, tmp_path, monkeypatch, 
     assert contents(out) == contents(prepared)
 
 
+@pytest.mark.fault(
+    "a prepared folder to repair with another version of TensorFlow or Pillow", "refused, as it may decode otherwise"
+)
 def test_versions_that_decode_otherwise(city_recipe, copy):
     manifest = manifest_of(copy)
     manifest["made_with"]["pillow"] = "1.0"
@@ -66,6 +70,9 @@ def test_a_begun_folder_with_more_data_sets_than_the_recipe_reads(without_source
         prepare(without_source, tmp_path / "begun", shard_mib=SMALL)
 
 
+@pytest.mark.fault(
+    "data that changed while its preparation was interrupted", "refused; what came, went and changed is told"
+)
 def test_files_that_came_went_or_changed_their_size(few, tmp_path, save):
     folder = tmp_path / "out"
     prepare(few, folder)

@@ -13,6 +13,7 @@ from hrs_keras.errors import DataError, HRSError
 from hrs_keras.system.files import lock
 
 
+@pytest.mark.fault("a prepared folder of another recipe", "refused; the keys that differ are named")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -51,6 +52,7 @@ def test_another_id_table(colours, tmp_path):
         audit(recipe)
 
 
+@pytest.mark.fault("`--to` a folder that holds other files", "refused; nothing is touched")
 def test_a_folder_of_somebody_elses(city_recipe, tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(DataError, match=r"not empty and holds nothing that .*thesis\.tex"):
@@ -71,6 +73,7 @@ def test_files_of_others_stay(city_recipe, copy):
     assert (copy / "mine.tfrecord.json").exists()
 
 
+@pytest.mark.fault("two processes that fill one folder", "the second is refused")
 def test_one_process_at_a_time(city_recipe, copy):
     (copy / "lock").touch()
     with open(copy / "lock") as file:

@@ -55,6 +55,7 @@ def test_remote(city_recipe, prepared):
         prepare(city_recipe(), place)
 
 
+@pytest.mark.fault("data on a remote file system", "prepared and read as from a local one")
 def test_files_on_a_remote_file_system(city, city_recipe, prepared, tmp_path):
     """The raw files lie there: audit, samples and what is prepared from them are those of the local files."""
     for path in city.rglob("*.*"):

@@ -26,6 +26,7 @@ class _Killed(BaseException):
     pass
 
 
+@pytest.mark.fault("a preparation that ends just before or after any file appears", "goes on to the same bytes")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_interrupted_at_any_write(when, few, tmp_path, monkeypatch):
     """Whether a process ends just before or just after a file gets its name, nothing half is taken for whole."""
@@ -87,6 +88,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.fault("a preparation that is killed", "the same command goes on to the same bytes")
 @pytest.mark.slow
 def test_killed(city, city_recipe, tmp_path):
     """A real process, in the middle of a shard."""
@@ -136,6 +138,7 @@ def assert_written_again(begun, city_recipe, prepared, monkeypatch, capsys):
     return check
 
 
+@pytest.mark.fault("a shard damaged while a preparation is interrupted", "written anew")
 def test_a_shard_that_was_damaged_in_between(begun, assert_written_again):
     damage(begun[1])
     assert_written_again()
@@ -144,6 +147,7 @@ def test_a_shard_that_was_damaged_in_between(begun, assert_written_again):
 NOT_A_NOTE = sealed({"bytes": 1})
 
 
+@pytest.mark.fault("a damaged note of a finished shard", "the shard is written anew")
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"bytes": 1}', NOT_A_NOTE.decode(), "other lengths"])
 def test_a_damaged_note(begun, assert_written_again, text):
     note = begun[1].with_suffix(".tfrecord.json")
@@ -153,6 +157,7 @@ def test_a_damaged_note(begun, assert_written_again, text):
     assert_written_again()
 
 
+@pytest.mark.fault("an image changed while a preparation is interrupted", "refused, and named")
 def test_a_file_that_changed_in_between(city, tmp_path, monkeypatch, capsys):
     moved = Path(shutil.copytree(city, tmp_path / "city"))
     recipe, folder = load_recipe(write_recipe(tmp_path, moved)), tmp_path / "out"

@@ -15,6 +15,7 @@ from hrs_keras.data.reading import read
 from hrs_keras.errors import DataError
 
 
+@pytest.mark.fault("shards that are damaged, cut off or gone", "`--verify` names them; `hrs prepare` writes them anew")
 def test_damage_is_found_and_repaired(city_recipe, prepared, copy, capsys):
     recipe = from_folder(city_recipe(), copy)
     shard = sorted(copy.glob("target-*"))[0]
@@ -36,6 +37,7 @@ def test_damage_is_found_and_repaired(city_recipe, prepared, copy, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.fault("a shard that is damaged when a run reads it", "the run ends with a message that names it")
 def test_damage_stops_a_run_with_a_message(city_recipe, copy, tmp_path, capfd):
     for shard in copy.glob("validation-*"):
         damage(shard)

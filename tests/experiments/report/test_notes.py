@@ -16,6 +16,7 @@ def test_results_that_were_made_alike_have_one_note(tmp_path):
     assert made == [f"Made with {versions}; 1 CPU; commit 0123456789ab."]
 
 
+@pytest.mark.fault("results of several versions, machines or commits", "the report says so")
 @pytest.mark.parametrize(
     "change",
     [

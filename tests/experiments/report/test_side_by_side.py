@@ -119,6 +119,7 @@ def test_an_unfinished_run_is_not_shown(pictured, tmp_path):
     assert "No predictions side by side: no folder of a finished run `tiny`." in report
 
 
+@pytest.mark.fault("a report where the data is not there", "written without the pictures")
 def test_without_the_data_there_is_no_picture(pictured, tmp_path):
     experiment, found, runs = pictured
     moved = load_experiment(experiment.path, [f"data.root={tmp_path / 'elsewhere'}"])
