@@ -49,24 +49,29 @@ class LogFile:
         """
         if not self._path.is_file():
             return
-        # A crash of the machine may leave anything in the rows that were written last.
-        head, *rows = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) or [""]
+        # A crash of the machine may leave anything in the rows that were written last. Lines end where csv ends them.
+        text = self._path.read_bytes().decode("utf-8", "replace")
+        head, *rows = io.StringIO(text, newline="").readlines() or [""]
         columns = _fields(head)
-        kept = [row for row in rows if row.endswith("\n") and _is_row(_fields(row), len(columns), step)]
-        if kept and columns[0] == "step":
+        kept = [row for row in rows if _is_row(_fields(row), len(columns), step)]
+        if kept and columns[:1] == ["step"]:
             write_text(self._path, "".join([head, *kept]))
         else:
             self._path.unlink()  # the header may be cut off, too
 
 
 def _fields(line: str) -> list[str]:
-    """The fields of a line; the names of classes, which are in the header, may hold commas."""
-    return next(csv.reader([line]), [])
+    """The fields of a line, whose names of classes may hold commas; none if it is not whole."""
+    try:
+        return next(csv.reader([line], strict=True)) if line.endswith("\n") else []
+    except csv.Error:  # a quotation mark that nothing ends
+        return []
 
 
 def _is_row(fields: list[str], count: int, last: int) -> bool:
     """Whether there are ``count`` numbers, of which the first is a step up to ``last``."""
     try:
-        return len([float(field) for field in fields]) == count and int(fields[0]) <= last
+        numbers = [float(field) for field in fields]
     except ValueError:
         return False
+    return bool(numbers) and len(numbers) == count and fields[0].isdecimal() and numbers[0] <= last

@@ -64,7 +64,7 @@ def damage(draw: Any, sound: Path, files: dict[str, bytes], copy: Path) -> set[s
     "files of a run's checkpoints that are cut off, damaged or gone",
     "the newest sound checkpoint is taken, bit for bit; or an error that names the folder",
 )
-@cases(60)
+@cases(40)
 @given(data=st.data())
 def test_going_on(trainer, sound, files, copy, data):
     names = damage(data.draw, sound, files, copy)
@@ -88,7 +88,7 @@ def test_going_on(trainer, sound, files, copy, data):
 @pytest.mark.fault(
     "a damaged checkpoint that weights are loaded from", "the newest sound one, bit for bit; or an error that names it"
 )
-@cases(60)
+@cases(40)
 @given(which=st.sampled_from(["best", "last"]), data=st.data())
 def test_loading_weights(trainer, sound, files, copy, which, data):
     names = damage(data.draw, sound, files, copy)

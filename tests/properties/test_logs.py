@@ -38,7 +38,7 @@ def rows_of(file: Path) -> list[dict[str, str]]:
     "a log that a crash of the machine has cut off or damaged anywhere",
     "the rows before that place stay, up to the checkpoint, and the next ones follow",
 )
-@cases(200)
+@cases(120)
 @given(rows=logs(), step=st.integers(0, 10_000), data=st.data())
 def test_a_damaged_log(file, rows, step, data):
     file.unlink(missing_ok=True)

@@ -152,7 +152,7 @@ def test_predictions(place, stem, name):
 
 
 @pytest.mark.fault("a run folder of any name", "the run is kept there, and no other folder is touched")
-@cases(60)
+@cases(25)
 @given(name=file_names())
 @example(name="exp[1]")
 @example(name="exp?")
@@ -184,7 +184,7 @@ def test_run_folders(place, trainer, name):
 
 
 @pytest.mark.fault("a recipe of any name", "it is read, and gives its name to the run; or an error asks for name=NAME")
-@cases(60)
+@cases(40)
 @given(stem=file_names(longest=250))
 def test_recipes(place, stem):
     with place(f"{stem}.yaml") as file:

@@ -121,7 +121,7 @@ def test_a_damaged_file(folder, contents):
 
 
 @pytest.mark.fault("any value at any key of a recipe", "refused, with the key and what was found; or taken as given")
-@cases(400)
+@cases(300)
 @given(change=anywhere(TREE, values))
 @example(change=(("name",), "1e5"))  # stored in quotes, or it comes back as a number
 def test_any_value_at_any_key(folder, change):
@@ -139,7 +139,7 @@ def test_any_value_at_any_key(folder, change):
 @pytest.mark.fault(
     "any value after key= on the command line", "refused, with the key and what was found; or taken as given"
 )
-@cases(100)
+@cases(70)
 @given(change=anywhere(TREE, yaml_values))
 @example(change=(("data", "target", 0, "crop", "rows"), {0, 1}))
 @example(change=(("name",), datetime.date(2026, 1, 2)))

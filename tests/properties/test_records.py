@@ -92,7 +92,7 @@ def test_results(folder, contents):
 @pytest.mark.fault(
     "a finished run with a record that is damaged or edited anywhere", "an error that names the run; or its result"
 )
-@cases(150)
+@cases(80)
 @given(change=st.sampled_from(RECORDS).flatmap(lambda name: st.tuples(st.just(name), written(RUN / name))))
 def test_collecting_a_run(run, change):
     name, contents = change
@@ -112,7 +112,7 @@ def test_collecting_a_run(run, change):
 @pytest.mark.fault(
     "the result.json of a finished run damaged or edited anywhere", "an error that names it; or the outcome"
 )
-@cases(100)
+@cases(50)
 @given(contents=written(RUN / "result.json"))
 def test_finishing_again(run, contents):
     run.result_file.write_bytes(contents)
@@ -127,7 +127,7 @@ def test_finishing_again(run, contents):
 @pytest.mark.fault(
     "the environment.json of a run that goes on damaged or edited anywhere", "an error that names it; or kept"
 )
-@cases(60)
+@cases(40)
 @given(contents=written(RUN / "environment.json"))
 def test_the_environment_is_noted(run, contents):
     run.environment_file.write_bytes(contents)
@@ -140,7 +140,7 @@ def test_the_environment_is_noted(run, contents):
 @pytest.mark.fault(
     "the recipe.yaml of a run that goes on damaged anywhere", "an error that names it; or it is the same"
 )
-@cases(60)
+@cases(30)
 @given(contents=written(RUN / "recipe.yaml"))
 def test_a_run_is_taken_up(run, contents):
     recipe = run.recipe()

@@ -357,6 +357,14 @@ def test_rows_of_the_log(tmp_path):
     log.write_bytes(b"step,loss\n2,0.5\n\0\0\0\n3,0.4\n3\n\xff\xfe,1\n4,0.3\n5,0.")
     LogFile(log).keep_until(3)
     assert log.read_text() == "step,loss\n2,0.5\n3,0.4\n"
+    # Neither numbers nor rows of their own, though they have two fields: a quotation mark would take in what follows.
+    log.write_bytes(b'step,loss\r\n2,0.5\r\n3,\0\r\n4,"0.5\r\n5,\r0.5\r\n6,"1"\r\n-7,1\r\n8,0.4\r\n')
+    LogFile(log).keep_until(9)
+    assert log.read_bytes() == b'step,loss\r\n2,0.5\r\n6,"1"\r\n8,0.4\r\n'
+    for head in (b'step,"loss\n', b"step,\x0bloss", b"stop,loss\n"):
+        log.write_bytes(head + b"2,0.5\n")
+        LogFile(log).keep_until(9)
+        assert not log.exists(), head
 
 
 @pytest.mark.fault("a record that cannot be written", "an error; nothing half is left")
