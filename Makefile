@@ -26,10 +26,10 @@ demo: $(INSTALLED)
 	$(BIN)/python train.py recipes/toy_city.yaml
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 fuzz: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz --minutes $(or $(MINUTES),60)

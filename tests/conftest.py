@@ -27,10 +27,12 @@ from hrs_keras.recipe.reading import load_recipe
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What reads genuine data is marked so."""
+    """What reads genuine data is marked so; files with slow tests come first, so that none is left alone at the end."""
     for item in items:
         if "real_data" in getattr(item, "fixturenames", ()):
             item.add_marker("data")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)

@@ -50,14 +50,10 @@ def training_batches(
     phase = next((phase for phase in recipe.phases if first_step < phase.stop), recipe.phases[-1])
     replica_batch = context.get_per_replica_batch_size(recipe.train.batch_size)
     positions = _positions(recipe.train.batch_size, range(first_step, phase.stop), context)
-    streams = {
-        name: positions.map(
-            _sample(recipe, sets[name], _key(recipe, name)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        ).batch(replica_batch, drop_remainder=True)
-        for name in ("target", "source")
-        if name in phase.domains
-    }
-    batches = tf.data.Dataset.zip(streams)
+    domains = [name for name in ("target", "source") if name in phase.domains]
+    streams = {name: _each(positions, _sample(recipe, sets[name], _key(recipe, name))) for name in domains}
+    batched = {name: stream.batch(replica_batch, drop_remainder=True) for name, stream in streams.items()}
+    batches = tf.data.Dataset.zip(batched)
     if context.num_input_pipelines > 1:
         batches = batches.repeat()  # else the workers would ask one another before each step whether one has no more
     return _with_threads(batches.prefetch(tf.data.AUTOTUNE), recipe)
@@ -234,4 +230,12 @@ def validation_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[i
 
 def _in_order(sample: Load, numbers: Sequence[int]) -> tf.data.Dataset:
     positions = tf.data.Dataset.from_tensor_slices(np.asarray(numbers, np.int64))
-    return positions.map(sample, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    return _each(positions, sample).prefetch(tf.data.AUTOTUNE)
+
+
+def _each(positions: tf.data.Dataset, sample: Load) -> tf.data.Dataset:
+    """The samples at some positions, in their order, of which several are made at the same time."""
+    # Nothing in a sample branches on a tensor but by `tf.cond`. AutoGraph, which would rewrite the code for that, takes
+    # seconds of each start.
+    plain = tf.autograph.experimental.do_not_convert(sample)
+    return positions.map(plain, tf.data.AUTOTUNE, deterministic=True)

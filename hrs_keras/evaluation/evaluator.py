@@ -28,7 +28,7 @@ def class_ids(logits: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 def prediction_function(segmenter: Segmenter) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """A graph function (images [B, H, W, 3] float32 in [-1, 1], size [2]) -> class ids [B, h, w] int32."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def predict(images: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         return class_ids(segmenter(images, training=False)["logits"], size)
 
@@ -55,7 +55,7 @@ class Evaluator:
         self._recipe, self._sets, self._space = recipe, sets, recipe.data.label_space
         self._predict = prediction_function(segmenter)
         self._strategy = strategy or tf.distribute.get_strategy()
-        self._step = tf.function(self._of_all_replicas, reduce_retracing=True)
+        self._step = tf.function(self._of_all_replicas, reduce_retracing=True, autograph=False)
         self._batches: Iterable | None = None
 
     def _of_all_replicas(
@@ -121,6 +121,7 @@ class Evaluator:
         numbers = [first + own for first in range(0, total, replicas) for own in range(begin, begin + local)]
         samples = validation_images(self._recipe, self._sets, [min(number, total - 1) for number in numbers])
 
+        @tf.autograph.experimental.do_not_convert
         def once(number: tf.Tensor, sample: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             image, label = sample
             return number, image, tf.where(number < total, label, IGNORE_LABEL)

@@ -26,7 +26,8 @@ class SelectionRecord:
         paths = [path for pairs in source for path in pairs.images]
         self._numbers = evenly_spaced(len(paths), recipe.train.selection_images)
         self._names = [Path(os.path.relpath(paths[n], recipe.data.root)).as_posix() for n in self._numbers]
-        self._traced = tf.function(self._means)
+        self._samples = training_images(recipe, source, self._numbers)
+        self._traced = tf.function(self._means, autograph=False)
 
     def write(self, step: int) -> None:
         """Write ``{"step": ..., "images": {image, relative to data.root: {"H": mean over its valid pixels, ...}}}``.
@@ -36,7 +37,7 @@ class SelectionRecord:
         images = {}
         source = self._session.data.sets["source"]
         recipe = self._session.recipe
-        samples = read(training_images(recipe, source, self._numbers), recipe, in_order(source, self._numbers))
+        samples = read(self._samples, recipe, in_order(source, self._numbers))
         for name, (image, label) in zip(self._names, samples, strict=True):
             if tf.reduce_any(label != IGNORE_LABEL):
                 means = self._traced(image[tf.newaxis], label[tf.newaxis])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 STEPS = ("train.steps=60", "train.validate_every=30", "train.checkpoint_every=5", "train.keep_checkpoints=2")
 # More of them: HRS_TEST_KILLS=10 pytest tests/test_workers.py
-KILLS = int(os.environ.get("HRS_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("HRS_TEST_KILLS", "2"))
 
 
 def start_workers(*command: object, cache: Path, own: Sequence[str] = ("", "")) -> list[subprocess.Popen]:
