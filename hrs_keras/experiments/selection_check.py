@@ -12,7 +12,7 @@ from scipy import stats
 from hrs_keras.errors import CheckpointError, DataError, reason
 from hrs_keras.experiments.sections import SelectionCheck
 from hrs_keras.runs.folder import RunFolder
-from hrs_keras.system.files import read_json
+from hrs_keras.system.files import parse_json, read_json
 
 MAPS = ("H", "H_p", "H_r", "H_i")
 """The selection maps that are checked: all levels together, then the pixel, region and image level (Eqs. 2 to 5)."""
@@ -82,7 +82,7 @@ def read_marks(check: SelectionCheck, data_root: str | Path) -> dict[str, bool]:
 
 def _mark(line: str, check: SelectionCheck, where: str) -> tuple[str, bool]:
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
     except ValueError as error:
         raise DataError(f"{where} is not valid JSON: {error}") from None
     found = entry if isinstance(entry, dict) else {}

@@ -39,6 +39,13 @@ class _EnvironmentRecord(BaseModel):
     earlier: list[dict[str, Any]] = []
 
 
+class _HistoryEntry(BaseModel):
+    """What is relied on of an entry in a run's history."""
+
+    step: int
+    settings: list[str] = []
+
+
 class RunFolder:
     """Paths and records of one run; :meth:`claim` makes it on disk or takes it up."""
 
@@ -203,7 +210,7 @@ class RunFolder:
         Raises:
             CheckpointError: the file is damaged.
         """
-        return read_json(self.history_file, list[dict[str, Any]]) or []
+        return read_json(self.history_file, list[_HistoryEntry]) or []
 
     def note_environment(self) -> None:
         """Record the environment in which steps are about to be taken.

@@ -123,11 +123,19 @@ def read_json(path: Path, shape: Any = Any) -> Any:
     if contents is None:
         return None
     try:
-        found = json.loads(contents)
+        found = parse_json(contents)
         TypeAdapter(shape).validate_json(contents, strict=True)
         return found
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{path} is damaged: {_wrong(error)}; remove it, or bring it back") from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON says; raises ValueError, also for lists within lists without an end."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _wrong(error: Exception) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hrs_keras.labels import CITYSCAPES_IDS, NOT_IN_SYNTHIA, SYNTHIA_IDS
-from hrs_keras.system.files import folder_to_publish, publish
+from hrs_keras.system.files import folder_to_publish, parse_json, publish
 from hrs_keras.toy_city.files import Sample, write_cityscapes, write_gtav, write_synthia
 from hrs_keras.toy_city.shading import shade_game, shade_real
 from hrs_keras.toy_city.street import draw_street, parts_map
@@ -108,7 +108,7 @@ def _read_record(path: Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_bytes())
     except ValueError:
         return {}
     return record if isinstance(record, dict) else {}

@@ -5,7 +5,6 @@ several. Every worker runs the same command and takes the same steps; the first 
 """
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -19,6 +18,7 @@ import tensorflow as tf
 
 from hrs_keras.errors import HRSError, RecipeError, WorkerLostError, reason
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.files import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def _resolver() -> tf.distribute.cluster_resolver.ClusterResolver | None:
 
 def _from_tf_config(text: str) -> tf.distribute.cluster_resolver.ClusterResolver | None:
     try:
-        config = json.loads(text)
+        config = parse_json(text)
         cluster, task = config.get("cluster", {}), config.get("task", {})
         addresses = {kind: cluster.get(kind, []) for kind in ("chief", "worker")}
         every = [address for of_kind in addresses.values() for address in of_kind]

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from properties.strategies import cases, damaged
-from support.png import BITS, CHANNELS, GREY, PALETTE, RGB, Png
+from properties.strategies import cases, damaged, pngs
+from support.png import CHANNELS, PALETTE, RGB, Png
 
 from hrs_keras.data.check import SampleCheck, check_sample
 from hrs_keras.data.decode import IdMap, decode_label
-from hrs_keras.errors import DataError, printable
+from hrs_keras.errors import printable
 from hrs_keras.labels import own_label_space
-from hrs_keras.media.images import read_image
 from hrs_keras.recipe.data import Dataset
 
 SPACE = own_label_space(("sky", "road", "tree"))
@@ -27,40 +26,6 @@ TRAIN_IDS = {"sky": 0, "road": 1, "tree": 2, "ignore": 255}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("labels")
-
-
-@st.composite
-def pngs(draw: st.DrawFn) -> Png:
-    """Of a few values each, as labels are; any bit depth, filter, interlacing, and chunks that change no id."""
-    colour_type = draw(st.sampled_from(sorted(BITS)))
-    bits, channels = draw(st.sampled_from(BITS[colour_type])), CHANNELS[colour_type]
-    height, width = draw(st.integers(1, 12)), draw(st.integers(1, 12))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    values = rng.integers(0, 2**bits, draw(st.integers(1, 6)))
-    palette = rng.integers(0, 256, (int(values.max()) + 1, 3)).astype(np.uint8) if colour_type == PALETTE else None
-    extra = draw(st.lists(st.sampled_from(_extra(colour_type)), unique=True, max_size=2))
-    return Png(
-        colour_type,
-        bits,
-        rng.choice(values, (height, width, channels)),
-        palette,
-        draw(st.lists(st.integers(0, 4), min_size=1, max_size=3)),
-        draw(st.booleans()),
-        extra,
-        draw(st.integers(1, 200)),
-    )
-
-
-def _extra(colour_type: int) -> list[tuple[bytes, bytes]]:
-    """Gamma, resolution, time, a text, and transparency where it is no channel."""
-    chunks = [
-        (b"gAMA", (45455).to_bytes(4, "big")),
-        (b"pHYs", bytes(9)),
-        (b"tIME", b"\x07\xea\x01\x02\x03\x04\x05"),
-        (b"tEXt", b"Comment\0road"),
-    ]
-    transparent = {GREY: bytes(2), RGB: bytes(6), PALETTE: bytes(1)}
-    return chunks + ([(b"tRNS", transparent[colour_type])] if colour_type in transparent else [])
 
 
 @st.composite
@@ -199,27 +164,3 @@ def test_a_damaged_label(folder, case):
         expected = train_ids(raw, dataset)
         np.testing.assert_array_equal(checked.histogram, np.bincount(expected.ravel(), minlength=256))
         np.testing.assert_array_equal(decode_label(str(label), dataset, IdMap(dataset, SPACE)).numpy(), expected)
-
-
-def jpeg() -> bytes:
-    pixels = np.random.default_rng(0).integers(0, 256, (9, 14, 3)).astype(np.uint8)
-    Image.fromarray(pixels).save(file := io.BytesIO(), "JPEG")
-    return file.getvalue()
-
-
-@pytest.mark.fault("an image to predict that is cut off, or has bytes changed", "skipped, and named; or read")
-@cases(150)
-@given(case=damaged_pngs() | damaged(jpeg()).map(lambda contents: (None, contents)))
-def test_a_damaged_image(folder, case):
-    png, contents = case
-    path = folder / "image.png"
-    path.write_bytes(contents)
-    try:
-        pixels = read_image(path, max_pixels=10_000)
-    except DataError as error:
-        assert str(error).startswith(f"{printable(path)}: ") and str(error).isprintable()
-        return
-    assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
-    if png is not None:  # a JPEG has no checksum
-        expected = png.colours if png.bits <= 8 else png._replace(samples=png.samples >> 8, bits=8).colours
-        np.testing.assert_array_equal(pixels, expected)

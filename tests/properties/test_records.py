@@ -53,12 +53,15 @@ def run(folder: Path) -> RunFolder:
 
 def written(file: Path) -> st.SearchStrategy[bytes]:
     """What a file may have become: damaged, or, if it is JSON, valid with any value at any place."""
-    damage = damaged(file.read_bytes())
-    if file.suffix != ".json":
-        return damage
-    tree = json.loads(file.read_bytes())
+    contents = file.read_bytes()
+    return edited_or_damaged(contents) if file.suffix == ".json" else damaged(contents)
+
+
+def edited_or_damaged(contents: bytes) -> st.SearchStrategy[bytes]:
+    """The same for JSON."""
+    tree = json.loads(contents)
     edited = anywhere(tree, json_values).map(lambda change: with_value(tree, *change)) | json_values
-    return damage | edited.map(lambda value: json.dumps(value).encode())
+    return damaged(contents) | edited.map(lambda value: json.dumps(value).encode())
 
 
 def answer(ask: Callable[[], Any], names: Path, kind: type[HRSError] = HRSError) -> Any:
@@ -122,6 +125,24 @@ def test_finishing_again(run, contents):
         assert outcome is None or f"{100 * outcome.miou:.2f}{outcome.step:d}"
     finally:
         shutil.copy(RUN / "result.json", run.result_file)
+
+
+HISTORY = [{"step": 3, "settings": ["train.steps: 6 -> 9"]}, {"step": 6, "data": "other"}]
+
+
+@pytest.mark.fault("the history of a run damaged or edited anywhere", "an error that names it; or kept")
+@cases(40)
+@given(contents=edited_or_damaged(json.dumps(HISTORY).encode()))
+def test_the_history_is_noted(run, contents):
+    run.history_file.write_bytes(contents)
+    try:
+        before = answer(run.history, run.history_file, CheckpointError)
+        if before is not None:
+            run.note(9, {"settings": []})
+            assert run.history() == [*before, {"step": 9, "settings": []}]
+        answer(lambda: collect(run, None, "data"), run.path)
+    finally:
+        run.history_file.unlink()
 
 
 @pytest.mark.fault(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hrs_keras.data.files import File
 from hrs_keras.data.report import DatasetAudit
+from hrs_keras.system.files import parse_json
 
 FORMAT = {"format": "hrs-prepared", "version": 1}
 SEAL = "sha256_of_the_rest"
@@ -121,7 +122,7 @@ def sealed(value: dict[str, Any]) -> bytes:
 
 def unsealed(contents: bytes) -> dict[str, Any]:
     """What :func:`sealed` was given; raises ValueError if the contents are anything else."""
-    found = json.loads(contents)
+    found = parse_json(contents)
     if not isinstance(found, dict) or found.pop(SEAL, None) != _hash(found):
         raise ValueError(f"{SEAL} does not fit the rest")
     return found
