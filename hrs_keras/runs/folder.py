@@ -101,23 +101,23 @@ class RunFolder:
     def _refuse_another_recipe(self, recipe: Recipe) -> None:
         """Raise a CheckpointError unless the steps that were taken are as the recipe would have them."""
         before = self.recipe()
-        changes, taken, fix = compare(before, recipe), self.steps_taken, "give this run a name of its own, name=NAME"
+        changes, taken = compare(before, recipe), self.steps_taken
         if changes.numbers:
             raise CheckpointError(
                 f"{self.path} holds a run of another recipe; it differs in\n  "
                 + "\n  ".join([*changes.numbers, *changes.steps])
-                + f"\nG{fix[1:]} (--fresh would remove the old run)"
+                + "\nGive this run a name of its own, name=NAME (--fresh would remove the old run)"
             )
         if recipe.train.steps < taken:
             raise CheckpointError(
                 f"{self.path} has taken {taken} steps, train.steps: {recipe.train.steps} is less; leave it"
-                f" {before.train.steps}, or {fix}"
+                f" {before.train.steps}, or give this run a name of its own, name=NAME"
             )
         if recipe.phases_until(taken) != before.phases_until(taken):
             raise CheckpointError(
                 f"{self.path} has read the target alone since step {before.phases[1].first}; with method.pretrain and"
                 f" train.steps: {recipe.train.steps} it would have done so from step {recipe.phases[1].first} on; leave"
-                f" it {before.train.steps}, or {fix}"
+                f" it {before.train.steps}, or give this run a name of its own, name=NAME"
             )
 
     @property

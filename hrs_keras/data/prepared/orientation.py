@@ -10,13 +10,13 @@ from hrs_keras.data.image_files import read_header
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.manifest import Plan
 from hrs_keras.errors import DataError, printable
+from hrs_keras.recipe.data import TRAINED_ON
 from hrs_keras.system import storage
 from hrs_keras.system.storage import StoragePath
 from hrs_keras.system.threads import map_in_threads
 
 log = logging.getLogger(__name__)
 
-_TRAINED_ON = ("source", "target")
 UPRIGHT = {"orientation": "upright"}
 """Is part of a plan's ``made_with`` since images are turned upright as their EXIF orientation says."""
 
@@ -60,7 +60,7 @@ def stored_as_pixels(sets: Mapping[str, Sequence[Pairs]]) -> list[StoragePath]:
     Args:
         sets: role -> the samples of each of its data sets.
     """
-    return [image for role in _TRAINED_ON for pairs in sets.get(role, []) for image in pairs.images]
+    return [image for role in TRAINED_ON for pairs in sets.get(role, []) for image in pairs.images]
 
 
 def _has_to_be_turned(image: StoragePath) -> bool | None:

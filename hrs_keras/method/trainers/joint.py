@@ -196,7 +196,8 @@ class JointTrainer(Trainer):
     def selection_maps(self, images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """``H`` and the map of each level of source images, in each pixel the channel that weighs it.
 
-        They are those that training has: with ``train.average`` too of the weights that are trained.
+        They come from the weights that are trained, as the selection in training does, not from averaged ones
+        (``train.average``).
 
         Args:
             images: [B, H, W, 3] float32 in [-1, 1].
