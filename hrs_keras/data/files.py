@@ -30,6 +30,11 @@ def fingerprint(path: str | os.PathLike[str]) -> tuple[int, int]:
         raise DataError(f"a file of the data has gone since the audit: {path}: {reason(error)}") from None
 
 
+def name_below(folder: storage.StoragePath, path: storage.StoragePath) -> str:
+    """A path relative to a folder if it lies below it, else as it is: the same wherever the folder is."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
 class FileChanges(NamedTuple):
     """In what files differ from those that there were before, which are known by their names.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hrs_keras.data.audit import Audit
-from hrs_keras.data.files import File, changes, fingerprint
+from hrs_keras.data.files import File, changes, fingerprint, name_below
 from hrs_keras.data.pairs import Pairs, folder_of
 from hrs_keras.data.prepared.manifest import Sealed
 from hrs_keras.recipe.schema import Recipe
@@ -84,7 +84,7 @@ def take_inventory(recipe: Recipe, audit: Audit) -> Inventory:
 def _files(pairs: Pairs, folder: StoragePath) -> Iterator[list[File]]:
     """The images, and the labels, of a data set."""
     for kind, paths in enumerate((pairs.images, pairs.labels)):
-        names = [path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path) for path in paths]
+        names = [name_below(folder, path) for path in paths]
         if pairs.fingerprints is not None:
             found = [both[kind] for both in pairs.fingerprints]
         else:

@@ -128,8 +128,8 @@ def check_same_model(folder: Path, recipe: Recipe, file: Path = RECORD) -> None:
                 raise HRSError(
                     f"{folder} holds versions of another model: class {index} is {their} in version {number}, and {our}"
                     " in this run. A server that watches the folder would go over to this one by itself. Give the run a"
-                    " name=NAME or saved_models=FOLDER of its own, or export it elsewhere (hrs export RUN --to FOLDER). If"
-                    " it is to replace that model, move the version that was exported elsewhere into this folder"
+                    " name=NAME or saved_models=FOLDER of its own, or export it elsewhere (hrs export RUN --to FOLDER);"
+                    " if it is to replace that model, move the version from there into this folder"
                 )
         if (other := record.get("recipe")) != recipe.digest():
             log.info("version %d in %s is of another recipe (%s; this one %s)", number, folder, other, recipe.digest())

@@ -6,7 +6,7 @@ from importlib import metadata
 from math import prod
 
 from hrs_keras.data.audit import Audit
-from hrs_keras.data.files import File, FileChanges, changes, fingerprint
+from hrs_keras.data.files import File, FileChanges, changes, fingerprint, name_below
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.conversion import conversion
 from hrs_keras.data.prepared.manifest import Plan, PlannedSet, PlannedShard
@@ -36,13 +36,14 @@ def make_plan(recipe: Recipe, audit: Audit, shard_mib: float) -> tuple[Plan, dic
     Raises:
         DataError: a file is gone since the audit.
     """
-    sets, reports = [], iter(audit.datasets)
+    sets, reports, root = [], iter(audit.datasets), storage.path_of(recipe.data.root)
     expected_bytes: dict[str, int] = {}
     for all_pairs in audit.sets.values():
         for position, pairs in enumerate(all_pairs):
             report = next(reports)
             images, labels = (
-                [(_name(path, recipe.data.root), *fingerprint(path)) for path in paths]
+                # Relative to data.root: data may be read elsewhere than it was prepared.
+                [(name_below(root, path), *fingerprint(path)) for path in paths]
                 for paths in (pairs.images, pairs.labels)
             )
             sizes = _expected_sizes(recipe, report, pairs, images, labels)
@@ -102,12 +103,6 @@ def _pixels(label: StoragePath, crop: Crop) -> int:
     width, height = struct.unpack(">II", storage.read_at(str(label), 16, 8))
     (top, bottom), (left, right) = crop.rows or (0, height), crop.columns or (0, width)
     return (min(bottom, height) - top) * (min(right, width) - left)
-
-
-def _name(path: StoragePath, data_root: str) -> str:
-    """Relative to ``data.root`` if the file lies below it: data may be read elsewhere than it was prepared."""
-    root = storage.path_of(data_root)
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 # ---- comparing with what was planned before ----------------------------------------------------------------------

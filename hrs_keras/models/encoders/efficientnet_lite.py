@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import numpy as np
+
 from hrs_keras.errors import CheckpointError
+from hrs_keras.models.pretrained import PackagedWeights, read_torch
 from hrs_keras.recipe.encoder import BatchNorm, Encoder
 from hrs_keras.recipe.types import Share
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
 
 class _Variant(NamedTuple):
@@ -111,8 +113,6 @@ class EfficientNetLite(Encoder):
         return list(network.layers)
 
     def _packaged(self) -> Path:
-        from hrs_keras.models.pretrained import PackagedWeights  # reads files, not needed to read a recipe
-
         sha256, lite = _VARIANTS[self.model].sha256, f"lite{self.model[1:]}"
         if sha256 is None:
             raise CheckpointError(
@@ -128,8 +128,6 @@ class EfficientNetLite(Encoder):
 
 def _fill_from_torch(network: "keras.Model", path: Path) -> "list[keras.layers.Layer]":
     """Fill the network from a PyTorch file: both have the same layers with weights in the same order."""
-    from hrs_keras.models.pretrained import read_torch
-
     groups: dict[str, list[np.ndarray]] = {}
     for name, array in read_torch(path).items():
         layer, _, kind = name.rpartition(".")
@@ -150,7 +148,7 @@ def _fill_from_torch(network: "keras.Model", path: Path) -> "list[keras.layers.L
     return filled
 
 
-def _as_keras(layer: str, array: "np.ndarray") -> "np.ndarray":
+def _as_keras(layer: str, array: np.ndarray) -> np.ndarray:
     """PyTorch has kernels as [out, in, y, x], Keras as [y, x, in, out], depthwise ones as [y, x, channel, 1]."""
     if array.ndim != 4:
         return array
