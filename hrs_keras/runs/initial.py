@@ -2,24 +2,20 @@
 
 import itertools
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-import keras
 import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError
 from hrs_keras.method.players import Player
 from hrs_keras.method.trainer import Trainer
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.runs.contents import StoredVariable, stored_weights, weights
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.series import newest_first, restore_newest, step_of
-from hrs_keras.system.compat import checkpoint_names
 
 log = logging.getLogger(__name__)
-
-_SEEDS = "seed_generator"  # how far a network's random numbers have come: the run's own seed decides that
 
 
 @dataclass(frozen=True)
@@ -69,12 +65,12 @@ class InitialWeights:
 
         def restore(path: str) -> None:
             reader = tf.train.load_checkpoint(path)
-            theirs = _networks(reader.get_variable_to_shape_map())
+            theirs = stored_weights(reader.get_variable_to_shape_map())
             fitting = [player for player in trainer.players if player.name in theirs]
             for player in fitting:
                 self._refuse_other_network(player, theirs[player.name])
             for player in fitting:
-                for variable, stored in zip(_weights(player), theirs[player.name], strict=True):
+                for variable, stored in zip(weights(player), theirs[player.name], strict=True):
                     variable.assign(reader.get_tensor(stored.key))
                 if player.average is not None:  # which begins at the initial weights
                     averages = zip(player.average.variables, player.variables, strict=True)
@@ -97,8 +93,8 @@ class InitialWeights:
         )
         return {"run": str(self.run.path), "checkpoint": self.which, "step": step, "players": loaded}
 
-    def _refuse_other_network(self, player: Player, theirs: list["_Stored"]) -> None:
-        ours = [f"{variable.path} {list(variable.shape)}" for variable in _weights(player)]
+    def _refuse_other_network(self, player: Player, theirs: list[StoredVariable]) -> None:
+        ours = [f"{variable.path} {list(variable.shape)}" for variable in weights(player)]
         stored = [f"{variable.path} {variable.shape}" for variable in theirs]
         for here, there in itertools.zip_longest(ours, stored, fillvalue="nothing"):
             if here != there:
@@ -107,36 +103,3 @@ class InitialWeights:
                     f" {there} where this recipe has {here}. Give both the same data.classes, encoder and method, or"
                     " leave train.init_from out"
                 )
-
-
-class _Stored(NamedTuple):
-    """A variable in a checkpoint: its number in its network, its path there, its key in the file, and its shape."""
-
-    number: int
-    path: str
-    key: str
-    shape: list[int]
-
-
-def _weights(player: Player) -> list[keras.Variable]:
-    """The variables of a player's network, without what counts its random numbers."""
-    return [variable for variable in player.network.variables if _SEEDS not in variable.path]
-
-
-def _networks(shapes: Mapping[str, list[int]]) -> dict[str, list[_Stored]]:
-    """The same of every player in a checkpoint, in the same order; of averaged weights the average (``train.average``).
-
-    These are what the other run was validated with.
-
-    Args:
-        shapes: key of a variable in the file -> its shape.
-    """
-    found: dict[str, dict[str, _Stored]] = {}
-    for key, shape in shapes.items():
-        match checkpoint_names(key):
-            case ["players", player, "network" | "average" as part, name] if _SEEDS not in name:
-                number, _, path = name.partition(":")
-                stored = found.setdefault(player, {})
-                if part == "average" or name not in stored:
-                    stored[name] = _Stored(int(number), path, key, list(shape))
-    return {player: sorted(stored.values()) for player, stored in found.items()}
