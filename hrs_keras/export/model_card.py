@@ -41,7 +41,7 @@ def model_card(record: dict[str, Any], recipe: Recipe) -> str:
     package_versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version)
     return f"""# {record["name"]}
 
-Semantic segmentation of street scenes: a class for each pixel of a photograph. FCN8s on {_encoder(recipe)}.
+Semantic segmentation of street scenes: a class for each pixel of a photograph. FCN8s on {recipe.encoder.describe()}.
 How it was trained is in `recipe.yaml` (digest {record["recipe"]}); these are the {weights} of step {record["step"]}.
 
 ## Data
@@ -68,12 +68,6 @@ gets one of the classes below, whatever it shows, and `confidence` can be high o
 
 Made with {package_versions}{revision}.
 """
-
-
-def _encoder(recipe: Recipe) -> str:
-    encoder = recipe.encoder
-    settings = encoder.model_dump(exclude={"family", "weights"}).items()
-    return f"{encoder.family} ({', '.join(f'{name} {value}' for name, value in settings)}), {encoder.origin}"
 
 
 def _datasets(recipe: Recipe) -> str:

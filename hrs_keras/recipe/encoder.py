@@ -75,6 +75,15 @@ class Encoder(Section):
             return "from ImageNet weights"
         return f"from the weights in {PurePath(self.weights).name}"
 
+    def describe(self) -> str:
+        """The encoder in words, for pages and model cards: its family, its settings, and from what it starts.
+
+        Settings with the family's defaults are left out, so that one that is added later changes no text.
+        """
+        settings = self.model_dump(mode="json", exclude={"family", "weights"}, exclude_defaults=True)
+        listed = ", ".join(f"{name} {value}" for name, value in settings.items())
+        return f"{self.family}{f' ({listed})' if listed else ''}, {self.origin}"
+
     @property
     def deepest_stride(self) -> int:
         """How many times smaller than the image the output ``deepest`` is: a power of two up to 64."""

@@ -1,5 +1,7 @@
 """The model card as Markdown."""
 
+import re
+
 import numpy as np
 import pytest
 from support import tiny
@@ -47,6 +49,13 @@ def test_averaged_weights_are_called_so(average, what):
     record = {"name": "m", "size": [64, 128], "git": None, "versions": {}, "recipe": "0", "step": 8, "max_pixels": 9}
     card = model_card(record | {"metrics": None, "label_space": recipe.data.label_space.to_dict()}, recipe)
     assert f"these are {what}" in card
+
+
+def test_the_encoder_is_told_as_on_the_pages_of_experiments():
+    text = card(tiny.recipe("encoder.heads=zero"))
+    assert f"FCN8s on {tiny.recipe('encoder.heads=zero').encoder.describe()}.\n" in text
+    assert re.search(r"FCN8s on vgg16 \(.*heads zero.*\), from scratch \(random weights\)\.", text)
+    assert "head_scales" not in text  # at their default
 
 
 # ---- which images the numbers are of -------------------------------------------------------------------------

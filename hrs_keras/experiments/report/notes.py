@@ -11,7 +11,6 @@ from hrs_keras.experiments.grid import Experiment
 from hrs_keras.experiments.report.tables import has_published
 from hrs_keras.experiments.results import Environment, RunResult, Stage
 from hrs_keras.experiments.statistics import Measurements
-from hrs_keras.recipe.schema import Recipe
 
 PACKAGES = ("tensorflow", "keras", "numpy", "hrs-keras")
 """The packages whose versions may change a number."""
@@ -100,19 +99,12 @@ def _encoders(measured: Measurements) -> str:
     """Which encoders the networks have, and from what weights they start."""
     rows: dict[str, list[str]] = {}
     for row in measured.rows.values():
-        for encoder in {_encoder(cell.recipe): None for cell in row.planned.values()}:
+        for encoder in {cell.recipe.encoder.describe(): None for cell in row.planned.values()}:
             rows.setdefault(encoder, []).append(", ".join((row.system.title, *row.cells)))
     if len(rows) == 1:
         return f"Encoder: {next(iter(rows))}."
     listed = [f"{encoder} ({'; '.join(of)})" for encoder, of in rows.items()]
     return f"Encoders: {'. '.join(listed)}."
-
-
-def _encoder(recipe: Recipe) -> str:
-    """In words; settings with their defaults are left out, so that one that is added later changes no page."""
-    settings = recipe.encoder.model_dump(mode="json", exclude={"family", "weights"}, exclude_defaults=True)
-    listed = ", ".join(f"{name} {value}" for name, value in settings.items())
-    return f"{recipe.encoder.family}{f' ({listed})' if listed else ''}, {recipe.encoder.origin}"
 
 
 def _made_with(found: list[RunResult]) -> list[str]:
