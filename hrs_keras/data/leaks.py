@@ -37,9 +37,9 @@ def leak(
         return None
     first, other = next(iter(shared.items()))
     more = len(shared) - 1
-    spelt = "" if other == first else f" (there it is {printable(other)})"
+    spelt = "" if other == first else f" (also as {printable(other)})"
     as_are = f", as {'is' if more == 1 else 'are'} {more} more" if more else ""
-    what = f"is {both} on{as_are}{spelt}: {harm}"
+    what = f"is {both} on{spelt}{as_are}: {harm}"
     return Problem(printable(first), what, error=False)
 
 

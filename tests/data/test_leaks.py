@@ -60,7 +60,7 @@ def test_the_same_image_under_another_path(image, spell):
     assert str(other) != str(image)
     problem = leak([image], [other])
     assert not problem.error and problem.file == str(other)
-    assert problem.what == f"is trained and validated on (there it is {image}): scores will be too high"
+    assert problem.what == f"is trained and validated on (also as {image}): scores will be too high"
 
 
 def test_the_same_path_is_not_repeated(image):
