@@ -128,7 +128,7 @@ def axis_tables(measured: Measurements) -> list[tuple[str, str]]:
         for subset in measured.space.subsets:
             table = _axis_table(measured, section, subset, published and subset == whole)
             tables.append((f"{miou(experiment)}, {subset} classes, {where}", table))
-        if experiment.baseline:
+        if experiment.baseline and len(experiment.systems) > 1:
             title = f"Difference to {_title(measured, experiment.baseline)}, {where}"
             tables.append((title, _axis_differences(measured, section, experiment.baseline)))
     return tables

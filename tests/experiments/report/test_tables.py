@@ -140,7 +140,9 @@ def test_axis_tables_by_hand(tmp_path):
 
 
 def test_further_axes_are_sections(tmp_path):
-    text = "seeds: [0]" + AMOUNTS + "  - {title: size, cells: [{name: small, set: {data.size: [32, 64]}}, {name: big}]}"
+    """A baseline that is alone has no table of differences."""
+    sizes = "  - {title: size, cells: [{name: small, set: {data.size: [32, 64]}}, {name: big}]}"
+    text = "seeds: [0]\nbaseline: fcn" + AMOUNTS + sizes
     experiment = made_up.experiment(tmp_path, text, systems=["fcn"], fcn="published: {full: 44.0}")
     places = {"small": 0.1, "big": 0.2}
     found = {cell.digest: result(cell, places[cell.cells[1]]) for cell in experiment.cells()}
