@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
-from support.sample_images import PIXELS, chunk, jpeg, png, saved, turned
+from support.png import chunk
+from support.sample_images import PIXELS, jpeg, png, saved, turned
 
 from hrs_keras.data.image_files import Header, orientation_of, read_header, says_no_orientation
 from hrs_keras.errors import DataError

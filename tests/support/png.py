@@ -56,7 +56,7 @@ class Png(NamedTuple):
             chunks.append((b"PLTE", self.palette.astype(np.uint8).tobytes()))
         chunks += [(name, data) for name, data in self.extra if name == b"tRNS"]
         chunks += [(b"IDAT", pixels[at : at + self.split]) for at in range(0, len(pixels), self.split)]
-        return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*one) for one in (*chunks, (b"IEND", b"")))
+        return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in (*chunks, (b"IEND", b"")))
 
     def _rows(self) -> Iterator[bytes]:
         pixel = max(1, self.bits * CHANNELS[self.colour_type] // 8)
@@ -73,7 +73,8 @@ class Png(NamedTuple):
         return self.filters[row % len(self.filters)]
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
+def chunk(name: bytes, data: bytes) -> bytes:
+    """A part of a PNG file: length, name, data, checksum."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 

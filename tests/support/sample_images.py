@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.png import chunk
+
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (48, 80, 3), np.uint8)
 
@@ -30,10 +32,6 @@ def jpeg(pixels: np.ndarray, **options: Any) -> bytes:
 
 def hand_made_png(width: int, height: int, bits: int, colour_type: int, data: bytes) -> bytes:
     """What Pillow does not write: 16 bits a channel, and headers that promise more than there is."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
     header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
@@ -133,19 +131,9 @@ REFUSED = {
 }
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def large(suffix: str) -> bytes:
     """A file whose header says 20000x20000, with hardly any pixels behind it."""
-    if suffix == ".png":
-        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0))
-        return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    buffer = io.BytesIO()
-    Image.fromarray(PIXELS).save(buffer, "JPEG")
-    size = struct.pack(">HH", *PIXELS.shape[:2])
-    return buffer.getvalue().replace(size, struct.pack(">HH", 20000, 20000), 1)
+    return hand_made_png(20000, 20000, 8, 2, b"") if suffix == ".png" else huge_jpeg(20000)
 
 
 full_disk = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a disk without room")
