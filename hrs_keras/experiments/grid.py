@@ -135,7 +135,7 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _measurable(self) -> "Experiment":
         if self.gate and self.baseline is None:
-            raise ValueError("gate: is about the baseline, but no system is named as baseline")
+            raise ValueError("gate: is about the baseline, but none is named; set baseline to the name of a system")
         if self.evaluate_on == "test" and self.checkpoint != "best":
             raise ValueError(
                 "evaluate_on: test wants checkpoint: best, as a run evaluates its test images once, with the weights"

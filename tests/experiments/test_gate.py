@@ -78,7 +78,7 @@ def test_gates_that_are_refused(tmp_path, gate, says):
 
 @pytest.mark.fault("a gate without a baseline", "the file is refused")
 def test_a_gate_is_about_a_baseline(tmp_path):
-    with pytest.raises(RecipeError, match="gate: is about the baseline, but no system is named as baseline"):
+    with pytest.raises(RecipeError, match="gate: is about the baseline, but none is named; set baseline to the name"):
         made_up.experiment(tmp_path, made_up.GATE)
 
 
