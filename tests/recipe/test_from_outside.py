@@ -46,7 +46,7 @@ def test_settings_of_an_encoder_from_outside():
     assert recipe.to_dict()["encoder"] == {
         "family": "mobilenet",
         "weights": None,
-        "heads": "zero",
+        "heads": "random",
         "head_scales": [1.0, 1.0, 1.0],
         "width": 0.0625,
     }

@@ -30,7 +30,7 @@ def recipe(*overrides: str, size: tuple[int, int] = (HEIGHT, WIDTH)) -> Recipe:
             "data.classes=camvid",
             f"data.size=[{size[0]}, {size[1]}]",
             *("encoder.width=0.0625", "encoder.fc=32", "encoder.dropout=0"),
-            *("encoder.weights=null", "encoder.preprocessing=unit"),
+            *("encoder.weights=null", "encoder.preprocessing=unit", "encoder.heads=random"),
             *("method.weighting_width=4", "method.label_noise=0"),
             *("method.generator_channels=[8, 8, 6, 6, 4, 4]", "method.discriminator_channels=[4, 4, 6, 6, 8, 8]"),
             *overrides,

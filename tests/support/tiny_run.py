@@ -18,7 +18,14 @@ SETTINGS = {
         "validation": [{"format": "cityscapes", "split": "val"}],
         "augment": {"flip": True, "scale": [1.0, 1.3], "colour": 0.2},
     },
-    "encoder": {"width": 0.0625, "fc": 16, "dropout": 0.2, "weights": None, "preprocessing": "unit"},
+    "encoder": {
+        "width": 0.0625,
+        "fc": 16,
+        "dropout": 0.2,
+        "weights": None,
+        "preprocessing": "unit",
+        "heads": "random",  # after a few steps, heads that began at zero give nearly one class everywhere
+    },
     "method": {
         "label_noise": 0.1,
         "weighting_width": 4,
