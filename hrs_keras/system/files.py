@@ -18,8 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from pydantic import TypeAdapter, ValidationError
-
 from hrs_keras.errors import CheckpointError, HRSError, printable, reason
 
 try:
@@ -118,6 +116,8 @@ def read_json(path: Path, shape: Any = Any) -> Any:
     Raises:
         CheckpointError: it cannot be read, is damaged, or does not fit.
     """
+    from pydantic import TypeAdapter  # not above: `hrs --help` is quick without it
+
     with opening(path):
         contents = path.read_bytes() if path.is_file() else None
     if contents is None:
@@ -139,6 +139,8 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _wrong(error: Exception) -> str:
+    from pydantic import ValidationError
+
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False, include_input=False)[0]
