@@ -27,6 +27,9 @@ NO_OUTCOME = (
 Data that lies elsewhere, or was prepared, gives the same numbers; that it is the same is seen by looking at the data.
 """
 
+SEEN_IN_DATA = ("data.on_bad",)
+"""Keys that decide which samples a run reads: whether these are the same is seen by looking at the data, too."""
+
 STEPS = "train.steps"
 
 
@@ -35,9 +38,9 @@ class Changes:
     """In what a recipe differs from the one that a run was made with: ``key: a -> b`` for each setting.
 
     Attributes:
-        numbers: what decides the numbers of steps that were taken already.
+        numbers: what decides the numbers of steps that were taken already, whatever data there is.
         steps: ``train.steps``, which decides only those of steps to come; one item or none.
-        free: what decides no number.
+        free: what decides no number as long as the data is the same.
     """
 
     numbers: list[str]
@@ -55,7 +58,7 @@ class Changes:
 
 def compare(before: Recipe, now: Recipe) -> Changes:
     """The differences of two recipes, sorted by what they decide."""
-    free = {*NO_OUTCOME, *_respelt(before, now)}
+    free = {*NO_OUTCOME, *SEEN_IN_DATA, *_respelt(before, now)}
     found = Changes([], [], [])
     for line in differences(before, now):
         key = line.partition(":")[0]

@@ -3,7 +3,7 @@
 import pytest
 from support.tiny import recipe
 
-from hrs_keras.recipe.comparing import NO_OUTCOME, compare
+from hrs_keras.recipe.comparing import NO_OUTCOME, SEEN_IN_DATA, compare
 
 OTHER = {
     "name": "other",
@@ -11,6 +11,7 @@ OTHER = {
     "saved_models": "models",
     "data.root": "/mnt/data",
     "data.prepared": "/mnt/prepared",
+    "data.on_bad": "skip",
     "data.on_change": "accept",
     "train.log_every": "3",
     "train.checkpoint_every": "3",
@@ -22,7 +23,7 @@ OTHER = {
 
 
 def test_every_key_of_the_list_is_tried_below():
-    assert set(OTHER) == set(NO_OUTCOME)
+    assert set(OTHER) == {*NO_OUTCOME, *SEEN_IN_DATA}
 
 
 @pytest.mark.parametrize("key", OTHER)
