@@ -223,7 +223,9 @@ class Data(Section):
                     continue
                 name, raw = next(iter(foreign.items()))
                 what = f"{role}.{position}.ids{f' ({dataset.ids})' if isinstance(dataset.ids, str) else ''}"
-                advice = f" Id tables that fit: {', '.join(fitting)}." if isinstance(dataset.ids, str) else ""
+                none = "No id table fits: give ids as {raw id: class name}, or set data.classes"
+                tables = f"Id tables that fit: {', '.join(fitting)}." if fitting else none
+                advice = f" {tables}" if isinstance(dataset.ids, str) else ""
                 raise ValueError(
                     f"{what} gives {raw!r} the class {name!r}, which is not in the label space {self.classes!r}."
                     + (advice or did_you_mean(name, valid))
