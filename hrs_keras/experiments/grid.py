@@ -145,7 +145,7 @@ class Experiment(Section):
 
     @property
     def reported(self) -> str:
-        """Which of a result's evaluations is in the tables; see :meth:`RunResult.evaluation`."""
+        """Which of a result's evaluations the tables have: ``"last"``, ``"best"`` or ``"test"``."""
         return "test" if self.evaluate_on == "test" else self.checkpoint
 
     @property

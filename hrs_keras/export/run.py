@@ -46,7 +46,7 @@ def export_run(
     return export_saved_model(segmenter, origin, folder, version, max_pixels=max_pixels)
 
 
-def _load_origin(run: RunFolder, which: str = "best") -> tuple[keras.Model, Origin]:
+def _load_origin(run: RunFolder, which: str) -> tuple[keras.Model, Origin]:
     """Load E+S of a run, and what an export of it tells about its making.
 
     Raises:

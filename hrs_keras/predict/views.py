@@ -51,7 +51,7 @@ class Predictor:
     """Predicts images of any size.
 
     Args:
-        model: from :func:`load_model`.
+        model: from :func:`hrs_keras.predict.model.load_model`.
         view: how images are shown to it.
     """
 

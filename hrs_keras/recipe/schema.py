@@ -116,7 +116,7 @@ class Phase(NamedTuple):
 
 
 class Recipe(Section):
-    """A run, fully resolved. Build one with :func:`load_recipe`."""
+    """A run, fully resolved. Build one with :func:`hrs_keras.load_recipe`."""
 
     name: str
     seed: Seed
@@ -196,7 +196,7 @@ class Recipe(Section):
         return self.model_dump(mode="json") | {"encoder": stored_encoder(self.encoder)}
 
     def to_yaml(self) -> str:
-        """The resolved recipe as YAML text that :func:`load_recipe` reads back to an equal recipe."""
+        """The resolved recipe as YAML text that :func:`hrs_keras.load_recipe` reads back to an equal recipe."""
         return dump_yaml(self.to_dict())
 
     def digest(self) -> str:
