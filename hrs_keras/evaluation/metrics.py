@@ -78,13 +78,16 @@ class Evaluation:
         return f"{table}\n{self.images} images; {ABSENT_RULE}"
 
 
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class EvaluationRecord(BaseModel):
     """What :meth:`Evaluation.to_dict` gives, as far as it is relied on."""
 
     images: int
-    mean_iou: Annotated[dict[str, float | None], Field(min_length=1)]
-    pixel_accuracy: float | None
-    iou: dict[str, float | None]
+    mean_iou: Annotated[dict[str, _Share | None], Field(min_length=1)]
+    pixel_accuracy: _Share | None
+    iou: dict[str, _Share | None]
     rule: str
 
 

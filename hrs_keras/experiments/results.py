@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.experiments.grid import settings_digest
 from hrs_keras.experiments.selection_check import CheckRecord
+from hrs_keras.labels import LabelSpace
 from hrs_keras.recipe.reading import parse_recipe
+from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system.files import read_json, write_json, writing
 
 
@@ -19,7 +21,11 @@ class _Part(BaseModel):
     The fields stand in the order in which they are written.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
 
 
 class Git(_Part):
@@ -62,11 +68,11 @@ class Evaluation(_Part):
         iou: class -> IoU in [0, 1]; None for a class that is in neither labels nor predictions.
     """
 
-    step: int
-    images: int
-    mean_iou: Annotated[dict[str, float | None], Field(min_length=1)]
-    pixel_accuracy: float | None = None
-    iou: dict[str, float | None]
+    step: Count
+    images: Count
+    mean_iou: Annotated[dict[str, Share | None], Field(min_length=1)]
+    pixel_accuracy: Share | None = None
+    iou: dict[str, Share | None]
 
 
 class UsedSet(_Part):
@@ -89,15 +95,15 @@ class UsedSet(_Part):
 class Best(_Part):
     """The best validation's step and mean IoU."""
 
-    step: int
-    miou: float | None = None
+    step: Count
+    miou: Share | None = None
 
 
 class LogRow(_Part):
     """What a run logged at ``step`` of the steps since the row before: losses, gradient norms, shares selected."""
 
     __pydantic_extra__: dict[str, float | None] = Field(init=False)
-    step: int
+    step: Count
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -127,9 +133,9 @@ class RunResult(_Part):
     digest: str
     recipe: dict[str, Any]
     environment: Environment
-    class_shares: Annotated[dict[str, dict[str, float]], Field(min_length=1)]
-    parameters: dict[str, int]
-    steps: int
+    class_shares: Annotated[dict[str, dict[str, Share]], Field(min_length=1)]
+    parameters: dict[str, Count]
+    steps: Count
     seconds_per_step: float | None
     cpu_seconds_per_step: float | None
     evaluations: Annotated[list[Evaluation], Field(min_length=1)]
@@ -227,17 +233,30 @@ def read_results(folder: str | Path) -> dict[str, RunResult]:
             )
         if digest in files:
             raise CheckpointError(f"{files[digest]} and {path} are results of the same settings; remove one of them")
-        _refuse_stale(path, digest, found["recipe"])
+        recipe = _refuse_stale(path, digest, found["recipe"])
         fix = "move it away; the same command then collects or makes the run again"
-        files[digest], results[digest] = path, RunResult.parse(found, f"{path} is damaged", fix)
+        result = RunResult.parse(found, f"{path} is damaged", fix)
+        if step := _lacks_classes(result, recipe.data.label_space):
+            raise CheckpointError(f"{path} is damaged: {step} has not the classes of its recipe; {fix}")
+        files[digest], results[digest] = path, result
     return results
 
 
-def _refuse_stale(path: Path, digest: str, recipe: Any) -> None:
+def _lacks_classes(result: RunResult, space: LabelSpace) -> str | None:
+    """The key of the first evaluation that has other means than its label space, or other classes than the first."""
+    evaluations = {f"evaluations.{position}": found for position, found in enumerate(result.evaluations)}
+    for key, found in (evaluations | ({"test": result.test} if result.test else {})).items():
+        if found.mean_iou.keys() != space.subsets.keys() or found.iou.keys() != result.evaluations[0].iou.keys():
+            return key
+    return None
+
+
+def _refuse_stale(path: Path, digest: str, recipe: Any) -> Recipe:
     """See that a result's recipe still gives its digest: otherwise it is not known which settings made its numbers."""
     fix = "move the file away; the same command then makes the run again"
     try:
-        now = settings_digest(parse_recipe(recipe, f"the recipe in {path}"))
+        parsed = parse_recipe(recipe, f"the recipe in {path}")
+        now = settings_digest(parsed)
     except HRSError as error:
         raise CheckpointError(f"{error}\nIt was edited, or made by another version of hrs-keras; {fix}") from None
     if now != digest:
@@ -245,3 +264,4 @@ def _refuse_stale(path: Path, digest: str, recipe: Any) -> None:
             f"{path} says that its digest is {digest}, but its recipe gives {now}: it was edited, or made by another"
             f" version of hrs-keras; {fix}"
         )
+    return parsed

@@ -41,12 +41,15 @@ def open_video(path: Path, max_pixels: int) -> Iterator["Video"]:
     av = pyav()
     with ExitStack() as opened:
         try:
-            # A file, not its name: FFmpeg would take one with a colon for an address.
-            container = opened.enter_context(av.open(opened.enter_context(open(path, "rb"))))
+            # A file, not its name: FFmpeg would take one with a colon for an address. A title need not be UTF-8.
+            file = opened.enter_context(open(path, "rb"))
+            container = opened.enter_context(av.open(file, metadata_errors="replace"))
         except (OSError, av.FFmpegError) as error:
             raise DataError(f"{printable(path)}: cannot be read as a video ({error.strerror})") from None
         if not container.streams.video:
             raise DataError(f"{printable(path)}: holds no video")
+        if container.streams.video[0].codec_context is None:
+            raise DataError(f"{printable(path)}: holds a video that FFmpeg has no decoder for")
         video = Video(path, container)
         try:
             check_pixels(*video.coded_size, max_pixels)

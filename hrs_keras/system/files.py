@@ -131,11 +131,15 @@ def read_json(path: Path, shape: Any = Any) -> Any:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What JSON says; raises ValueError, also for lists within lists without an end."""
+    """What JSON says; raises ValueError, also for lists within lists without an end, and for NaN and Infinity."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON's")
 
 
 def _wrong(error: Exception) -> str:

@@ -195,7 +195,7 @@ def test_processes_are_ended():
 # ---- what no run is started for --------------------------------------------------------------------------------
 
 
-@pytest.mark.fault("a run folder begun with other settings", "refused before the first run")
+@pytest.mark.fault("a run folder begun with other settings", "refused; what differs is named")
 def test_runs_begun_with_other_settings(experiment, tmp_path, instead, capsys):
     instead("raise SystemExit('was started')")
     file = experiment("a", systems("fcn"), [0])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from properties.strategies import anywhere, cases, damaged, json_values, snapshot, with_value
 from support.paths import REPOSITORY, TESTS
@@ -36,6 +36,7 @@ RUN = OLD / "runs/old"
 EXPORT = OLD / "saved_models/old/1/assets.extra/hrs.json"
 PREPARED = OLD / "prepared"
 RESULT = min((REPOSITORY / "docs/results/runs").glob("*.json"), key=lambda path: path.stat().st_size)
+SOME_MEAN = ("evaluations", 0, "mean_iou")
 RECORDS = ["result.json", "audit.json", "environment.json", "recipe.yaml", "log.csv", "evaluations/step_0000003.json"]
 
 
@@ -80,6 +81,8 @@ def answer(ask: Callable[[], Any], names: Path, kind: type[HRSError] = HRSError)
 @pytest.mark.fault("a stored result of an experiment that is damaged or edited anywhere", "refused, and named; or read")
 @cases(120)
 @given(contents=written(RESULT))
+@example(contents=json.dumps(with_value(json.loads(RESULT.read_bytes()), SOME_MEAN, {"road": 0.5})).encode())
+@example(contents=json.dumps(with_value(json.loads(RESULT.read_bytes()), (*SOME_MEAN, "11"), 1e308)).encode())
 def test_results(folder, contents):
     (folder / "results").mkdir(exist_ok=True)
     file = folder / "results/result.json"
@@ -89,6 +92,9 @@ def test_results(folder, contents):
         (result,) = found.values()
         for which in ("last", "best"):
             answer(lambda which=which: result.evaluation(which), Path(result.name), CheckpointError)
+        for evaluation in result.evaluations:  # what tables and curves rely on
+            assert evaluation.mean_iou.keys() == {"11"} and len(evaluation.iou) == 11
+            assert all(0 <= value <= 1 for value in evaluation.mean_iou.values() if value is not None)
         assert result.checks is not None and RunResult.parse(result.to_dict(), "", "") == result
 
 
