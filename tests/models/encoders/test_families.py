@@ -50,14 +50,14 @@ def arrays(outputs):
 def test_contract(name, tmp_path):
     """Features as promised; repeatable; a gradient for every weight; serialises; any multiple of 32; checkpoints."""
     encoder, channels = FAMILIES[name]
-    network = encoder.build()
+    model = segmenter(name)
     strides = (8, 16, 32, encoder.deepest_stride)
     shapes = {key: (2, H // s, W // s, c) for key, s, c in zip(FEATURES, strides, channels, strict=True)}
+    (network,) = (layer for layer in model.layers if isinstance(layer, keras.Model))
     features = arrays(network(IMAGES))
     assert {key: y.shape for key, y in features.items()} == shapes
     assert all(np.isfinite(y).all() and np.ptp(y) > 0 for y in features.values())
 
-    model = segmenter(name)
     with tf.GradientTape() as tape:
         outputs = model(IMAGES)
         loss = tf.add_n([tf.reduce_mean(tf.square(y)) for y in outputs.values()])
