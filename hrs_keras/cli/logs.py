@@ -19,7 +19,7 @@ def escape_what_cannot_be_shown() -> None:
     Class names and paths may hold any, and not every terminal or pipe is UTF-8.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -41,7 +41,7 @@ def _is_part(word: str) -> bool:
     """Whether a word names a part of a recipe: a file, or a packaged part as `hrs recipes` lists it."""
     from hrs_keras.recipe import packaged
 
-    return "=" not in word and (word.endswith((".yaml", ".yml")) or packaged.find(word).is_file())
+    return "=" not in word and (word.endswith((".yaml", ".yml")) or packaged.is_file(packaged.find(word)))
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from hrs_keras.data.leaks import leak
 from hrs_keras.data.opening import open_data
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.plausibility import AuditedSet, suspicions
-from hrs_keras.data.report import DatasetAudit, Problem
+from hrs_keras.data.report import UNREAD, DatasetAudit, Problem
 from hrs_keras.data.tally import Tally
 from hrs_keras.errors import DataError
 from hrs_keras.labels import LabelSpace
@@ -252,7 +252,7 @@ def _audit_files(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
         return replace(stored, role=role, name=pairs.name)  # other roles may read the same files
     log.info("auditing %s: %d samples", pairs.name, len(pairs))
     report = _check_all(role, pairs, space)
-    if cache:
+    if cache and not any(problem.what.startswith(UNREAD) for problem in report.problems):
         write_cached(cache, report)
     return report
 

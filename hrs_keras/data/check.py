@@ -19,7 +19,7 @@ from hrs_keras.data.decode import (
 )
 from hrs_keras.data.image_files import Header, read_header
 from hrs_keras.data.palettes import used_colours
-from hrs_keras.data.report import Problem
+from hrs_keras.data.report import UNREAD, Problem
 from hrs_keras.errors import DataError, printable, reason
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.recipe.data import Dataset
@@ -118,7 +118,7 @@ def _header(path: StoragePath) -> Header:
     except DataError as error:
         raise _UnusableError(path, str(error)) from None
     except (OSError, tf.errors.OpError) as error:
-        raise _UnusableError(path, f"cannot be read ({reason(error)})") from None
+        raise _UnusableError(path, f"{UNREAD} ({reason(error)})") from None
 
 
 def _darkness(header: Header, pixels: tf.Tensor) -> str | None:
@@ -183,7 +183,7 @@ def _check_encoding(path: StoragePath, dataset: Dataset) -> int:
     try:
         header = storage.read_at(str(path), 0, 26)
     except (OSError, tf.errors.OpError) as error:
-        raise _UnusableError(path, f"cannot be read ({reason(error)})") from None
+        raise _UnusableError(path, f"{UNREAD} ({reason(error)})") from None
     if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n":
         raise _UnusableError(path, "is not a PNG file" if header else "is empty")
     bits, colour_type = struct.unpack(">BB", header[24:26])

@@ -35,6 +35,6 @@ def open_files(recipe: Recipe, roles: Iterable[str] | None = None) -> dict[str, 
     root = storage.path_of(recipe.data.root)
     if not storage.is_dir(root):
         start = "" if root.is_absolute() or storage.is_remote(root) else f" in {Path.cwd()}"
-        raise DataError(f"data.root: the folder {root} does not exist{start}; give it as data.root=FOLDER")
+        raise DataError(f"data.root: {root} {storage.why_no_folder(root)}{start}; give the folder as data.root=FOLDER")
     wanted = recipe.roles if roles is None else roles
     return {role: [find_pairs(dataset, root) for dataset in recipe.datasets(role)] for role in wanted}

@@ -117,7 +117,8 @@ def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
     name = f"{dataset.format} {folder} ({dataset.split})"
     if not storage.is_dir(folder):
         raise DataError(
-            f"the data set folder {folder} does not exist; set data.root (now {root}) or the data set's root"
+            f"the data set folder {folder} {storage.why_no_folder(folder)}; set data.root (now {root}) or the root of"
+            " the data set"
         )
     patterns = [pattern.replace("{split}", dataset.split) for pattern in (dataset.images, dataset.labels)]
     (images, other_images), (labels, other_labels) = (_by_key(folder, pattern) for pattern in patterns)

@@ -8,6 +8,10 @@ from pydantic import TypeAdapter
 _MOST = 10  # problems that a summary lists
 
 
+UNREAD = "cannot be read"
+"""How the problem of a file begins that the system would not read: it may do so the next time."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """Something wrong with one file, or with a whole data set.

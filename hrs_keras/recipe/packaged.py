@@ -74,10 +74,18 @@ def _packaged(name: str | Path, subfolder: str) -> Path | None:
     return next(filter(None, files), None)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file; not so where the system refuses to look, which reading the path then tells."""
+    try:
+        return path.is_file()
+    except OSError:  # its folder may not be entered, or the name is too long
+        return False
+
+
 def _yaml(path: Path) -> Path | None:
     """A path, or what it is with the suffix left out, if that is a file."""
     candidates = (path, path.with_name(f"{path.name}.yaml")) if path.name else ()
-    return next((file for file in candidates if file.is_file()), None)
+    return next(filter(is_file, candidates), None)
 
 
 def did_you_mean(name: str) -> str:

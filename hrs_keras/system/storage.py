@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import tensorflow as tf
 
+from hrs_keras.errors import reason
 from hrs_keras.system import files
 
 
@@ -44,6 +45,20 @@ def path_of(path: str) -> StoragePath:
 def is_dir(path: StoragePath) -> bool:
     """Whether there is a folder at this path."""
     return tf.io.gfile.isdir(str(path)) if is_remote(path) else os.path.isdir(path)
+
+
+def why_no_folder(path: StoragePath) -> str:
+    """What is wrong with a path at which :func:`is_dir` finds no folder, as the end of a sentence about it."""
+    if not is_remote(path):
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            return f"cannot be entered ({reason(error)})"
+        else:
+            return "is not a folder"
+    return "does not exist"
 
 
 def exists(path: StoragePath) -> bool:

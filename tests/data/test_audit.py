@@ -1,5 +1,6 @@
 """The audit: exact pixel counts, every kind of problem named, what is skipped, and when the cache is trusted."""
 
+import errno
 import json
 import os
 import re
@@ -480,8 +481,17 @@ def test_test_images_are_a_role_of_their_own(make_recipe, data, tmp_path, write_
 @pytest.mark.parametrize("missing", ["root", "set"])
 def test_missing_folder(make_recipe, tmp_path, missing):
     root = tmp_path / "nowhere" if missing == "root" else tmp_path
-    with pytest.raises(DataError, match=r"data\.root: the folder .*nowhere does not|data set folder .*set does not"):
+    with pytest.raises(DataError, match=r"data\.root: .*nowhere does not exist; give|data set folder .*set does not"):
         audit(target(make_recipe, root / "set"))
+
+
+@pytest.mark.fault("a file in the place of a data folder, or one that may not be entered", "refused, and why")
+def test_what_is_no_folder(make_recipe, tmp_path):
+    (tmp_path / "set").touch()
+    with pytest.raises(DataError, match=r"data set folder .*set is not a folder; set"):
+        audit(target(make_recipe, tmp_path / "set"))
+    with pytest.raises(DataError, match=r"data set folder .* cannot be entered \(File name too long\); set"):
+        audit(target(make_recipe, tmp_path / "set", {"root": "x" * 300}))
 
 
 # ---- the cache -------------------------------------------------------------------------------------------------
@@ -508,6 +518,15 @@ def test_unchanged_data_is_not_decoded_again(make_recipe, data, decoded):
     second = audit(recipe, strict=False)
     assert len(decoded) == 3
     assert second == first and second.datasets[1].role == "validation" and len(second.errors) == 2
+
+
+@pytest.mark.fault("a file that could not be read for a moment", "read again by the next audit")
+def test_what_could_not_be_read_is_not_kept(make_recipe, data, monkeypatch):
+    recipe = target(make_recipe, data)
+    with monkeypatch.context() as patched:
+        patched.setattr(check.storage, "read_at", lambda *args: (_ for _ in ()).throw(OSError(errno.EIO, "I/O error")))
+        assert "cannot be read (I/O error)" in audit(recipe, roles=["target"], strict=False).table()
+    assert audit(recipe, roles=["target"], strict=False).errors == []
 
 
 @pytest.mark.fault("data that has changed since its last audit", "audited again")

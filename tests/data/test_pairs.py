@@ -116,7 +116,7 @@ def test_missing_folder(tmp_path):
 @pytest.mark.fault("a data folder that is a file", "refused, and named")
 def test_root_that_is_a_file(tmp_path):
     (tmp_path / "set").touch()
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(DataError, match="is not a folder"):
         find_pairs(dataset("i/*", "l/*"), tmp_path)
 
 

@@ -199,3 +199,11 @@ def test_audit_reads_the_recipe_with_its_parts(city, tmp_path, part, capsys):
     assert main(["audit", str(recipe), str(only_target)]) == 0
     printed = capsys.readouterr().out
     assert "target.0" in printed and "source.0" not in printed
+
+
+@pytest.mark.fault("a recipe whose name is longer than the system allows", "refused, like one that cannot be read")
+def test_names_that_are_too_long(camvid_recipe, tmp_path):
+    name = "x" * 300
+    for paths in ((name,), (camvid_recipe(), f"{name}.yaml"), (tmp_path / name,)):
+        assert refused(*paths).endswith(": File name too long") and name in refused(*paths)
+    assert main(["audit", str(camvid_recipe()), f"{name}.yaml"]) == 2 == main(["train", name])

@@ -77,7 +77,7 @@ def test_files_on_a_remote_file_system(city, city_recipe, prepared, tmp_path):
     assert shards[0] == shards[1]
     images = [[stored["images"][0][:2] for stored in manifest_of(f)["sets"]] for f in (tmp_path / "out", prepared)]
     assert images[0] == images[1]  # names relative to data.root, and sizes
-    with pytest.raises(DataError, match=r"data\.root: the folder ram://none does not exist; give"):
+    with pytest.raises(DataError, match=r"data\.root: ram://none does not exist; give"):
         audit(city_recipe("data.root=ram://none"))
     with pytest.raises(DataError, match=r"the data set folder ram://raw/none does not exist"):
         audit(city_recipe("data.root=ram://raw", "data.target.0.root=none"))
