@@ -1,6 +1,7 @@
 """The measured pages say what the results beside them say."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from support.paths import REPOSITORY
@@ -28,6 +29,12 @@ def test_results_are_written_as_they_were(tmp_path):
         written = write_result(tmp_path, result)
         assert written.read_bytes() == (REPOSITORY / "docs/results/runs" / written.name).read_bytes()
     assert len([*tmp_path.iterdir()]) == len([*(REPOSITORY / "docs/results/runs").iterdir()]) >= 107
+
+
+def test_results_name_no_folders_of_the_machine_that_made_them():
+    for result in read_results(REPOSITORY / "docs/results/runs").values():
+        places = [result.recipe["runs"], result.recipe["saved_models"], result.recipe["data"]["root"]]
+        assert not any(Path(place).is_absolute() for place in places), (result.name, places)
 
 
 def test_there_are_pages():
