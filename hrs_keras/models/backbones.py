@@ -1,8 +1,29 @@
 """What encoders from Keras' libraries share: features of a backbone, and frozen batch normalisation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
+
+from hrs_keras.errors import CheckpointError
+
+
+def with_weights(build: Callable[..., keras.Model], weights: str, name: str, advice: str) -> keras.Model:
+    """A network of ``keras.applications`` with pretrained weights.
+
+    Args:
+        build: called as ``build(weights=weights)``.
+        weights: ``"imagenet"`` or a file.
+        name: of the network, for the message.
+        advice: what to do without the weights, for the message.
+
+    Raises:
+        CheckpointError: the file is missing or does not fit, or the download failed.
+    """
+    try:
+        return build(weights=weights)
+    except Exception as error:  # Keras: bare Exception for a failed download, ValueError or OSError for a file
+        what = "cannot download the ImageNet weights" if weights == "imagenet" else f"cannot load {weights!r}"
+        raise CheckpointError(f"encoder.weights: {what} of {name} ({error}). {advice}") from error
 
 
 def pyramid(backbone: keras.Model, features: Mapping[str, keras.KerasTensor]) -> keras.Model:

