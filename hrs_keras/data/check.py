@@ -1,5 +1,6 @@
 """Checking one image and its label: whether they can be trained and evaluated on, and which classes they hold."""
 
+import hashlib
 import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,6 +54,8 @@ class SampleCheck:
         misfit: the label is stored otherwise than the data set's encoding, bits, channel or crop say.
         constant: the only raw value that the label holds; None if it holds several, or the sample cannot be used.
         varying: the label's other channels that hold several values where the one that is read holds one.
+        digest: of the label's raw values after the crop: equal labels have equal digests. Empty if the sample cannot be
+            used.
     """
 
     histogram: np.ndarray
@@ -62,6 +65,7 @@ class SampleCheck:
     misfit: bool = False
     constant: int | None = None
     varying: frozenset[int] = frozenset()
+    digest: bytes = b""
 
 
 def check_sample(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap) -> SampleCheck:
@@ -93,7 +97,8 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
     for side, bound, length in zip(("rows", "columns"), bounds, raw.shape, strict=True):
         if bound and bound[1] > length:
             raise _UnusableError(label, f"has {length} {side}, crop.{side} wants {list(bound)}", misfit=True)
-    values, counts = _distinct(apply_crop(raw, dataset.crop))
+    raw = apply_crop(raw, dataset.crop)
+    values, counts = _distinct(raw)
     varying = _varying_channels(str(label), dataset) if len(values) == 1 else frozenset()
     unknown = ~np.isin(values, ids.raw)
     if unknown.any():
@@ -108,6 +113,7 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
         palette={} if palette is None else used_colours(values, palette),
         constant=int(values[0]) if len(values) == 1 else None,
         varying=varying,
+        digest=hashlib.blake2b(raw.tobytes(), digest_size=16, salt=b"%dx%d" % raw.shape).digest(),
     )
 
 

@@ -10,6 +10,7 @@ from hrs_keras.data.image_files import orientation_of, says_no_orientation
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 from hrs_keras.recipe.data import Crop, Dataset
 
+_UNMAPPED = -1  # no train id
 _HEAD = 2**12  # first bytes of a file, which in most hold all that comes before the pixels
 # EXIF orientation 1 to 8 -> whether an image is stored transposed; whether its rows, its columns are stored reversed
 _TURNS = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 1], [0, 1, 0], [1, 0, 0], [1, 0, 1], [1, 1, 1], [1, 1, 0]], bool)
@@ -148,7 +149,8 @@ class IdMap:
             raw: [h, w] uint8, uint16 or int32.
 
         Returns:
-            [h, w] int32 train ids. Values that the table does not map give 255 = ignore; the audit reports them.
+            [h, w] int32 train ids, 255 = ignore, -1 for values that the table does not map: :func:`train_ids` refuses
+            them, and the audit reports them.
         """
         raw = tf.convert_to_tensor(raw)
         if raw.dtype in (tf.uint8, tf.uint16):
@@ -157,11 +159,11 @@ class IdMap:
         flat = tf.reshape(raw, [-1])
         position = tf.minimum(tf.searchsorted(self.raw, flat), len(self.raw) - 1)
         known = tf.gather(self.raw, position) == flat
-        return tf.reshape(tf.where(known, tf.gather(self.train_ids, position), IGNORE_LABEL), tf.shape(raw))
+        return tf.reshape(tf.where(known, tf.gather(self.train_ids, position), _UNMAPPED), tf.shape(raw))
 
     def _of_all_up_to(self, largest: int) -> np.ndarray:
         """[largest + 1] int32, the train id of every raw value from 0 on."""
-        train_ids = np.full(largest + 1, IGNORE_LABEL, np.int32)
+        train_ids = np.full(largest + 1, _UNMAPPED, np.int32)
         possible = (self.raw >= 0) & (self.raw <= largest)
         train_ids[self.raw[possible]] = self.train_ids[possible]
         return train_ids
@@ -191,6 +193,9 @@ def decode_label(path: tf.Tensor | str, dataset: Dataset, ids: IdMap, size: tupl
 
     Returns:
         [h, w] int32 train ids, 255 = ignore.
+
+    Raises:
+        tf.errors.OpError, ValueError: the file cannot be read or decoded, or has values that the table does not map.
     """
     return train_ids(_raw_pixels(path, dataset), dataset, ids, size)
 
@@ -220,10 +225,13 @@ def of_one_size(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
 
 
 def train_ids(raw: tf.Tensor, dataset: Dataset, ids: IdMap, size: tuple[int, int] | None = None) -> tf.Tensor:
-    """What :func:`decode_label` returns, from the raw label [h, w] before the crop."""
+    """What :func:`decode_label` returns, and raises, from the raw label [h, w] before the crop."""
     raw = apply_crop(raw, dataset.crop)
     # Resizing by nearest neighbour only picks values: mapping ids afterwards gives the same, and there are fewer.
-    return ids(raw if size is None else resize_label(raw, size))
+    mapped = ids(raw if size is None else resize_label(raw, size))
+    known = tf.debugging.Assert(tf.reduce_all(mapped != _UNMAPPED), ["a label has ids that the id table does not map"])
+    with tf.control_dependencies([known]):
+        return tf.identity(mapped)
 
 
 def normalise(image: tf.Tensor) -> tf.Tensor:

@@ -62,6 +62,14 @@ def shared_files(some: Iterable[StoragePath], others: Iterable[StoragePath]) -> 
     return {path: found[path] for path in asked if path in found}
 
 
+def hold_the_same(paths: Iterable[StoragePath]) -> bool:
+    """Whether all these files can be read and hold the same bytes."""
+    try:
+        return len({_digest(str(path)) for path in paths}) == 1
+    except (OSError, tf.errors.OpError):
+        return False
+
+
 def _resolved(folder: StoragePath) -> str:
     return str(folder) if storage.is_remote(folder) else os.path.realpath(folder)
 

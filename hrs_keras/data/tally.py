@@ -1,21 +1,28 @@
 """What is found in the samples of a data set, added up: counts, and what only many samples together show."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 
 from hrs_keras.data.check import SampleCheck
 from hrs_keras.data.file_names import IMAGE_SUFFIXES
+from hrs_keras.data.leaks import hold_the_same
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.palettes import CommonPalette
 from hrs_keras.data.report import DatasetAudit, Problem
 from hrs_keras.errors import printable
-from hrs_keras.labels import IGNORE_LABEL, LabelSpace
+from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 
 FEW = 0.01
 """Share of the samples that may have ids which the table does not map, or be stored otherwise than described. One
 sample may in any set: it can be damaged, or a stranger there. If more are, the description is wrong, and what would be
 left out is no chance: the frames with cars, or the later half of a recording."""
+
+REPEATED = 0.1
+"""Share of the samples that may have one and the same label. No two photographs of a scene agree in every pixel of
+their labels; some frames of a recording do, while nothing moves."""
+
+_COMPARED = 20  # images of equal labels, to see whether they are equal too
 
 
 class Tally:
@@ -41,6 +48,7 @@ class Tally:
         self._with_unmapped = self._misfits = 0
         self._constant: set[int | None] = set()
         self._varying: set[int] = set()
+        self._alike: defaultdict[tuple[bytes, int | None], list[int]] = defaultdict(list)  # label -> samples
 
     def add(self, position: int, found: SampleCheck) -> None:
         """Count a sample.
@@ -55,6 +63,8 @@ class Tally:
             self._bad.append(position)
         else:
             self._constant.add(found.constant)
+            if found.histogram[:IGNORE_LABEL].any():  # else it has a warning of its own
+                self._alike[found.digest, found.constant].append(position)
         self._palette.add(self._pairs.labels[position], found.palette)
         self._unmapped.update(found.unmapped)
         self._with_unmapped += bool(found.unmapped)
@@ -63,7 +73,13 @@ class Tally:
 
     def report(self, role: str) -> DatasetAudit:
         """What was found in all samples."""
-        together = [self._palette.problem(), self._unmapped_ids(), self._other_storage(), self._wrong_channel()]
+        together = [
+            self._palette.problem(),
+            self._unmapped_ids(),
+            self._other_storage(),
+            self._wrong_channel(),
+            self._repeated_label(),
+        ]
         return DatasetAudit(
             role=role,
             name=self._pairs.name,
@@ -108,3 +124,27 @@ class Tally:
             " Then set channel"
         )
         return Problem(self._pairs.name, what, error=False, whole_set=True)
+
+    def _repeated_label(self) -> Problem | None:
+        if not self._alike:
+            return None
+        (_, value), positions = max(self._alike.items(), key=lambda item: len(item[1]))
+        count, total = len(positions), len(self._pairs)
+        if count <= max(2, REPEATED * total):
+            return None
+        if value is not None and (len(self._constant) == 1 or self._classes <= 2):
+            return None  # one value everywhere is told of elsewhere; with two classes, one of them is often absent
+        if hold_the_same([self._pairs.images[position] for position in positions[:_COMPARED]]):
+            return None  # samples that were copied, to be seen more often
+        first = " and ".join(printable(self._pairs.labels[position].name) for position in positions[:2])
+        what = (
+            f"has {count} labels of {total} that are equal in every pixel"
+            + ("" if value is None else f", nothing but {value}")
+            + f", beside images that differ (the first are {first}): did what wrote them fail?"
+        )
+        return Problem(self._pairs.name, what, error=False, whole_set=True)
+
+    @property
+    def _classes(self) -> int:
+        """How many classes the ids can give."""
+        return len(set(self._pairs.dataset.table().values()) - {IGNORE})

@@ -145,6 +145,7 @@ def test_id_map_equals_a_lookup_pixel_by_pixel(table, space):
     raw = np.arange(-2, 258).reshape(2, -1)
     names = [[dataset.table().get(int(value), "ignore") for value in row] for row in raw]
     expected = [[255 if name == "ignore" else space.classes.index(name) for name in row] for row in names]
+    expected = np.where(np.isin(raw, list(dataset.table())), expected, -1)
     train_ids = IdMap(dataset, space)(tf.constant(raw, tf.int32))
     assert train_ids.dtype == tf.int32
     np.testing.assert_array_equal(train_ids, expected)
@@ -266,8 +267,9 @@ def test_narrow_raw_values_are_looked_up_as_they_are_searched_for(table):
 
 
 def write_label(path: Path, encoding: str) -> tuple[str, Dataset]:
-    """A label file of 37 x 53 pixels with ids 0 to 5, of which the table knows 0 to 3, and how it is to be read."""
-    raw = RNG.integers(0, 6, (37, 53)).astype(np.uint8)
+    """A label file of 37 x 53 pixels with ids 0 to 3, and 4 outside the crop alone, and how it is to be read."""
+    raw = RNG.integers(0, 4, (37, 53)).astype(np.uint8)
+    raw[:2], raw[:, 0] = 4, 4  # outside the crop
     names = dict(enumerate(("road", "sky", "ignore", "car")))
     common = {"images": "*", "labels": "*", "crop": {"rows": [2, 36], "columns": [1, 53]}}
     if encoding == "16 bits":
@@ -281,6 +283,16 @@ def write_label(path: Path, encoding: str) -> tuple[str, Dataset]:
         image.putpalette([part for i in range(6) for part in (9 * i, 1, 2)])
     image.save(path)
     return str(path), Dataset(**common, encoding=encoding, ids=names)
+
+
+@pytest.mark.fault("a label whose ids the table does not map, wherever it is read", "refused, never taken for ignored")
+@pytest.mark.parametrize("encoding", ["values", "16 bits", "palette", "colours"])
+def test_ids_that_the_table_lacks_are_never_taken_for_ignored(tmp_path, encoding):
+    path, dataset = write_label(tmp_path / "label.png", encoding)
+    whole = dataset.model_copy(update={"crop": Crop()})
+    for size in (None, (17, 26)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="ids that the id table does not map"):
+            decode_label(path, whole, IdMap(whole, CITYSCAPES), size)
 
 
 @pytest.mark.parametrize("encoding", ["values", "16 bits", "palette", "colours"])

@@ -82,6 +82,39 @@ def test_id_in_another_channel(make_recipe, tmp_path, write_set, save):
         audited(make_recipe, tmp_path, wrong)
 
 
+@pytest.mark.fault("labels of which many are equal in every pixel, beside images that differ", "a warning")
+@pytest.mark.parametrize("failed", [np.zeros_like(STREET), STREET], ids=["nothing but one value", "one label for all"])
+def test_repeated_labels(make_recipe, tmp_path, write_set, failed):
+    others = [np.roll(STREET, shift, axis=1) for shift in range(3)]
+    for shift, label in enumerate(others):
+        label[shift, shift] = 1  # each is another
+    write_set(tmp_path / "set", [*others, failed, failed, failed])
+    (report,) = audited(make_recipe, tmp_path, {"role": "target", "root": "set"}).datasets
+    value = ", nothing but 0" if failed is not STREET else ""
+    assert warnings(report) == [
+        f"has 3 labels of 6 that are equal in every pixel{value}, beside images that differ (the first are s3.png and"
+        " s4.png): did what wrote them fail?"
+    ]
+
+
+def test_labels_that_may_repeat(make_recipe, tmp_path, write_set, save):
+    def found(name: str, labels: list[np.ndarray], **how) -> list[str]:
+        if not (tmp_path / name).exists():
+            write_set(tmp_path / name, labels)
+        (report,) = audited(make_recipe, tmp_path, {"role": "target", "root": name, **how}).datasets
+        return warnings(report)
+
+    different = [np.where(np.arange(200).reshape(10, 20) == n, 1, STREET) for n in range(19)]
+    assert found("standing", [*different, STREET, STREET]) == []  # two frames while nothing moves
+    nothing = np.zeros_like(STREET)
+    two_classes = [np.where(label == 0, 0, 3) for label in different[:4]]
+    assert found("empty", [*two_classes, nothing, nothing, nothing], ids={0: "sky", 3: "road"}) == []  # no road there
+    write_set(tmp_path / "copied", [*different[:3], STREET, STREET, STREET])
+    for i in (3, 4, 5):
+        save(tmp_path / f"copied/images/s{i}.png", np.full((*STREET.shape, 3), 7))
+    assert found("copied", []) == []
+
+
 # ---- sets side by side ----------------------------------------------------------------------------------------------
 
 

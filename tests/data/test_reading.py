@@ -56,6 +56,10 @@ def _lying(path: Path) -> None:
     Image.open(path).save(path, exif=turned(6))
 
 
+def _foreign(path: Path) -> None:
+    Image.fromarray(np.full(SHAPE, 77, np.uint8)).save(path)
+
+
 IMAGE, LABEL = "images/s1.png", "labels/s1.png"
 CHANGES = {
     "cut image": (IMAGE, _cut, r"cannot be decoded \(.+\)"),
@@ -68,6 +72,7 @@ CHANGES = {
     "folder for a label": (LABEL, _folder, r"cannot be read \(Is a directory\)"),
     "label of another size": (LABEL, _sized, r"is 8x13 \(height x width\), its image s1\.png is 8x12"),
     "image of another size": (IMAGE, _sized, r"is 8x12 \(height x width\), its image s1\.png is 8x13"),
+    "label with other ids": (LABEL, _foreign, "96 pixels have ids that the id table does not map: 77"),
     "image on its side": (
         IMAGE,
         _lying,
@@ -88,7 +93,7 @@ def test_a_file_that_changes_after_the_audit_is_named(recipe, tmp_path, change):
         list(read(validation_images(recipe, sets), recipe, in_order(sets)))
 
 
-@pytest.mark.parametrize("change", ["cut image", "label of another size"])
+@pytest.mark.parametrize("change", ["cut image", "label of another size", "label with other ids"])
 def test_whoever_reads_it(recipe, tmp_path, change):
     sets = audit(recipe).sets
     file, spoil, _ = CHANGES[change]
