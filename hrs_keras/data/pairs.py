@@ -1,7 +1,5 @@
 """Finding images and the labels that belong to them."""
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -11,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data.file_names import IMAGE_SUFFIXES, is_image_name, is_litter
+from hrs_keras.data.patterns import leaves_suffix_open, normalised, part_regex, spelt_key
 from hrs_keras.data.records import Record
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.errors import DataError, printable, reason
@@ -147,13 +146,11 @@ def _by_key(folder: StoragePath, pattern: str) -> tuple[dict[str, _File], dict[s
     """
     found: dict[str, _File] = {}
     others: dict[str, _File] = {}
-    any_suffix = pattern.endswith("*")
+    any_suffix = leaves_suffix_open(pattern)
     try:
         for path, matched in _matches(folder, PurePosixPath(pattern).parts):
-            spelt = "/".join(matched)
-            if any_suffix:
-                spelt = spelt.removesuffix(path.suffix)
-            key, file = _normalised(spelt), _File(path, spelt)
+            spelt = spelt_key(pattern, path, matched)
+            key, file = normalised(spelt), _File(path, spelt)
             if any_suffix and not is_image_name(path):
                 others[key] = file
             elif key in found:
@@ -176,9 +173,9 @@ def _matches(folder: StoragePath, parts: Sequence[str]) -> Iterator[tuple[Storag
     ``Path.glob`` will not do: it silently skips folders that it cannot read, and gives ``?`` and ``[`` a meaning.
     """
     part, *rest = parts
-    regex = _regex(part)
+    regex = part_regex(part)
     for name in _names(folder, part):
-        match, path = regex.fullmatch(name) or regex.fullmatch(_normalised(name)), folder / name
+        match, path = regex.fullmatch(name) or regex.fullmatch(normalised(name)), folder / name
         if not match or storage.is_dir(path) != bool(rest):
             continue
         if rest:
@@ -192,19 +189,6 @@ def _names(folder: StoragePath, part: str) -> list[str]:
     if "*" not in part and storage.exists(folder / part):
         return [part]
     return [name for name in storage.list_folder(folder) if part.startswith(".") or not is_litter(name)]
-
-
-def _regex(part: str) -> re.Pattern[str]:
-    """A part of a pattern, whose suffix may be in small letters or in capitals."""
-    part = _normalised(part)
-    suffix = PurePosixPath(part).suffix
-    stem, suffix = (part, "") if "*" in suffix else (part.removesuffix(suffix), suffix)
-    return re.compile("(.*)".join(map(re.escape, stem.split("*"))) + f"(?i:{re.escape(suffix)})", re.DOTALL)
-
-
-def _normalised(name: str) -> str:
-    """A name with each accent as part of its letter: as macOS stores names, an accent is a letter of its own."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _example(images: dict[str, _File], labels: dict[str, _File]) -> str:
