@@ -1,9 +1,32 @@
 """What a class may be called: its name stands in logs, tables and pictures, and id tables name it."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hrs_keras.labels import IGNORE
+
+TODO = "TODO_"
+"""How a name begins that ``hrs init`` could not know, and that its reader is to replace."""
+
+_MOST = 20
+
+
+def refuse_unfinished(names: Mapping[str, str]) -> None:
+    """Raise an error for names that are still to be filled in.
+
+    Args:
+        names: where in the recipe a name stands -> the name.
+
+    Raises:
+        ValueError: some begin with :data:`TODO`; lists them.
+    """
+    left = [f"{name} ({where})" for where, name in names.items() if name.startswith(TODO)]
+    if left:
+        more = f" and {len(left) - _MOST} more" if len(left) > _MOST else ""
+        raise ValueError(
+            f"{len(left)} name{'s are' if len(left) > 1 else ' is'} still to be filled in:"
+            f" {', '.join(left[:_MOST])}{more}. Write one of the classes in place of each, or {IGNORE}"
+        )
 
 
 def refuse_unfit_names(classes: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_v
 
 from hrs_keras.errors import did_you_mean
 from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
-from hrs_keras.recipe.class_names import refuse_unfit_names
+from hrs_keras.recipe.class_names import TODO, refuse_unfinished, refuse_unfit_names
 from hrs_keras.recipe.known_data_sets import OWN
 from hrs_keras.recipe.plugins import DATA_SETS
 from hrs_keras.recipe.types import STORED, Index, Number, Positive, PositiveInt, Section, Seed
@@ -96,6 +96,8 @@ class Dataset(Section):
     def _id_table(cls, ids: Any, info: ValidationInfo) -> str | dict[int, str] | dict[str, str]:
         colours = info.data.get("encoding") == "colours"
         if isinstance(ids, str) and not colours:
+            if ids.startswith(TODO):
+                raise ValueError(f"{ids} is still to be filled in: write the name of the id table that fits the files")
             if ids not in ID_TABLES:
                 raise ValueError(f"unknown id table {ids!r}." + did_you_mean(ids, ID_TABLES))
             return ids
@@ -211,6 +213,17 @@ class Data(Section):
             nearest = [max(32, round(side / 32) * 32) for side in size]
             raise ValueError(f"both sides must be divisible by 32, found {list(size)}; nearest: {nearest}")
         return size
+
+    @model_validator(mode="after")
+    def _finished(self, info: ValidationInfo) -> "Data":
+        if not (info.context or {}).get(STORED):
+            listed = [] if isinstance(self.classes, str) else self.classes
+            names = {f"classes.{position}": name for position, name in enumerate(listed)}
+            for role in ROLES:
+                for position, dataset in enumerate(getattr(self, role)):
+                    names |= {f"{role}.{position}.ids {raw}": name for raw, name in dataset.table().items()}
+            refuse_unfinished(names)
+        return self
 
     @model_validator(mode="after")
     def _known_classes(self) -> "Data":

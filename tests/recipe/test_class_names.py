@@ -53,6 +53,26 @@ def test_names_that_cannot_be_seen_or_told_apart_are_refused(kind):
         load(classes)
 
 
+@pytest.mark.fault(
+    "a recipe of `hrs init` with names that are still to be filled in", "refused when it is read; each name is listed"
+)
+def test_names_that_are_to_be_filled_in(refusal):
+    table = "{0: road, 17: TODO_17, 30: ignore, 31: TODO_31}"
+    message = refusal("data.classes=[road, TODO_sky]", f"data.target.0.ids={table}", *FILES[::2])
+    assert message.endswith(
+        "data: 3 names are still to be filled in: TODO_sky (classes.1), TODO_17 (target.0.ids 17), TODO_31"
+        " (target.0.ids 31). Write one of the classes in place of each, or ignore"
+    )
+    whole = refusal("data.source.0.ids=TODO_CARLA_VERSION")
+    assert "source.0.ids: TODO_CARLA_VERSION is still to be filled in: write the name of the id table" in whole
+    many = {raw: f"TODO_{raw}" for raw in range(25)}
+    assert "TODO_19 (target.0.ids 19) and 5 more. Write" in refusal(f"data.target.0.ids={json.dumps(many)}")
+
+
+def test_a_stored_class_may_be_called_as_what_is_to_be_filled_in():
+    assert load(["TODO_list", "sky"], stored=True).data.classes == ["TODO_list", "sky"]
+
+
 def test_names_that_were_taken_before_are_read_from_what_is_stored():
     """Runs, exports and results of earlier versions have such names; they did them no harm."""
     classes = ["road ", "Road"]
