@@ -1,12 +1,9 @@
 """Decoding and resizing: from files to images in [-1, 1] and labels as train ids, exactly."""
 
-import io
-
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
-from hrs_keras.data.image_files import orientation_of, says_no_orientation
+from hrs_keras.data.image_files import open_verified, orientation_of, says_no_orientation
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 from hrs_keras.recipe.data import Crop, Dataset
 
@@ -113,8 +110,7 @@ def decode_palette_label(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
         ValueError: it cannot be decoded, or is no palette PNG.
     """
     try:
-        Image.open(io.BytesIO(contents)).verify()  # checks the checksums, which reading the pixels does not
-        with Image.open(io.BytesIO(contents)) as image:
+        with open_verified(contents) as image:
             mode, index, palette = image.mode, np.asarray(image), image.getpalette()
     # What Pillow raises on a broken file has no common base class: OSError, SyntaxError, struct.error, ...
     except Exception as error:

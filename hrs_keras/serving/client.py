@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from hrs_keras.data.image_files import orientation
+from hrs_keras.data.image_files import open_verified, orientation
 from hrs_keras.errors import DataError, ServingError
 from hrs_keras.serving.rest import RestTransport
 from hrs_keras.serving.transport import ServedModel, Transport
@@ -93,7 +93,7 @@ class ServingClient:
     def _pixels(self, png: bytes) -> np.ndarray:
         """[h, w] uint8 of an answered 8-bit grey PNG."""
         try:
-            with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+            with open_verified(png, formats=("PNG",)) as image:
                 mode, pixels = image.mode, np.array(image)
         except Exception as error:  # Pillow has no common base for what it raises on a broken file
             raise self._transport.foreign(f"no PNG: {error}") from None

@@ -188,7 +188,7 @@ def damaged(contents: bytes) -> st.SearchStrategy[bytes]:
     """The contents of a file cut off, or with bytes changed, left out, or put in."""
     places = st.integers(0, len(contents) - 1)
     cut = places.map(lambda end: contents[:end])
-    changed = st.tuples(places, st.integers(1, 255)).map(lambda at: _xor(contents, *at))
+    changed = st.tuples(places, st.integers(1, 255)).map(lambda at: xor(contents, *at))
     removed = st.tuples(places, st.integers(1, 64)).map(lambda at: contents[: at[0]] + contents[at[0] + at[1] :])
     inserted = st.tuples(places, st.binary(min_size=1, max_size=8)).map(
         lambda at: contents[: at[0]] + at[1] + contents[at[0] :]
@@ -199,7 +199,8 @@ def damaged(contents: bytes) -> st.SearchStrategy[bytes]:
     return cut | changed | removed | inserted | overwritten | st.binary(max_size=64)
 
 
-def _xor(contents: bytes, position: int, bits: int) -> bytes:
+def xor(contents: bytes, position: int, bits: int) -> bytes:
+    """The contents with some bits of one byte changed."""
     return contents[:position] + bytes([contents[position] ^ bits]) + contents[position + 1 :]
 
 

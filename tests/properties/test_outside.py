@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from properties.strategies import anywhere, cases, damaged, json_values, with_value
+from properties.strategies import anywhere, cases, damaged, json_values, with_value, xor
 from support.scripted_servers import ScriptedRest, meaning, png, rest_answer
 
 from hrs_keras.errors import DataError, HRSError, ServingError
@@ -46,6 +46,7 @@ def server() -> Iterator[ScriptedRest]:
     answer=damaged(ANSWER) | edited(json.loads(ANSWER)).map(str.encode),
 )
 @example(status=200, answer=NESTED.encode())
+@example(status=200, answer=xor(ANSWER, 126, 104))  # pixels that Pillow decodes, with a checksum that is wrong
 def test_answers(server, status, answer):
     server.script = [(status, KIND, answer)]
     with ServingClient(ServedModel(server.address, "toy", attempts=1)) as client:

@@ -228,16 +228,22 @@ def test_answers_of_a_proxy(status, says):
 GREY = PIXELS[..., 0]
 
 
-@pytest.mark.fault("an answer whose label map is no PNG or of another size", "an error")
+def with_a_wrong_checksum(file: bytes) -> bytes:
+    """A PNG whose pixels were damaged on the way: their CRC-32, which ends 12 bytes before the file, does not fit."""
+    return file[:-13] + bytes([file[-13] ^ 1]) + file[-12:]
+
+
+@pytest.mark.fault("an answer whose label map is no PNG, damaged or of another size", "an error")
 @pytest.mark.parametrize(
     "ids, confidence, says",
     [
         (b"no image", png(GREY), "no PNG"),
+        (with_a_wrong_checksum(png(GREY)), png(GREY), "no PNG: broken PNG file"),
         (png(PIXELS), png(GREY), "mode RGB"),
         (png(GREY[:3]), png(GREY[:3]), r"(3, 6)"),
         (png(GREY), png(GREY[:3]), r"(3, 6)"),
     ],
-    ids=["no PNG", "colours", "another size", "two sizes"],
+    ids=["no PNG", "damaged", "colours", "another size", "two sizes"],
 )
 def test_label_maps_that_do_not_fit(ids, confidence, says):
     with contextlib.closing(ScriptedRest([rest_answer(ids, confidence)])) as server:
