@@ -168,13 +168,12 @@ def test_a_disk_that_is_full(finished, recipe_file):
 
 
 @pytest.mark.slow
-def test_seeds(recipe_file):
-    runs = {}
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        recipe = load_recipe(recipe_file, [*SHORT, f"name={name}", f"seed={seed}"])
-        runs[name] = weights(train(recipe, export=False).run_dir)
-    assert all(np.array_equal(runs["a"][k], runs["b"][k]) for k in runs["a"])
-    assert any(not np.array_equal(runs["a"][k], runs["c"][k]) for k in runs["a"])
+def test_another_seed_gives_other_weights(finished, recipe_file):
+    """That the same one gives the same: test_checkpoints.py, bit for bit and however often the run is stopped."""
+    weights_of = weights(train(load_recipe(recipe_file, ["seed=1"]), export=False).run_dir)
+    other = weights(finished)
+    assert weights_of.keys() == other.keys()
+    assert any(not np.array_equal(weights_of[name], other[name]) for name in other)
 
 
 def test_fresh_removes_a_run_of_another_recipe(copied):

@@ -19,8 +19,8 @@ from support.tiny_run import write_recipe
 pytestmark = pytest.mark.slow
 
 STEPS = ("train.steps=60", "train.validate_every=30", "train.checkpoint_every=5", "train.keep_checkpoints=2")
-# More of them: HRS_TEST_KILLS=10 pytest tests/test_workers.py
-KILLS = int(os.environ.get("HRS_TEST_KILLS", "2"))
+# More of them: HRS_TEST_KILLS=10 pytest tests/training/test_workers.py
+KILLS = int(os.environ.get("HRS_TEST_KILLS", "1"))
 
 
 def start_workers(*command: object, cache: Path, own: Sequence[str] = ("", "")) -> list[subprocess.Popen]:
@@ -90,19 +90,21 @@ def test_workers_with_different_data(city, tmp_path):
 def test_a_killed_worker_ends_the_others_and_the_restarted_job_goes_on_exactly(together, city, tmp_path, monkeypatch):
     monkeypatch.setenv("HRS_WAIT_MINUTES", "0.5")
     command = ("train", write_recipe(tmp_path, city), *STEPS)
-    log, seeded = tmp_path / "runs/tiny/log.csv", random.Random(0)
-    killed = 0
+    log, killed, first = tmp_path / "runs/tiny/log.csv", 0, random.randrange(6)
     while killed < KILLS:
         workers = start_workers(*command, cache=tmp_path / "cache")
-        victim = killed % 2
+        kind = first + killed  # six kinds: either worker, at three moments
+        victim = kind % 2
         # Some runs are killed before the workers have found one another, the others at most two log rows into training.
-        before, rows = log.stat().st_mtime_ns if log.exists() else 0, killed % 3
+        before, rows = log.stat().st_mtime_ns if log.exists() else 0, kind % 3
         deadline = time.monotonic() + 60
         while rows and time.monotonic() < deadline and all(worker.poll() is None for worker in workers):
             time.sleep(0.01)
             now = log.stat().st_mtime_ns if log.exists() else 0
             rows, before = (rows - 1, now) if now != before else (rows, before)
-        time.sleep(seeded.uniform(0, 0.3))
+        moment = random.uniform(0, 0.3)
+        print(f"worker {victim} is killed {moment:.3f} seconds after {kind % 3} rows of the log")
+        time.sleep(moment)
         if all(worker.poll() is not None for worker in workers):
             break  # done, before it could be killed
         workers[victim].kill()
