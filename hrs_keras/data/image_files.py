@@ -7,7 +7,7 @@ This needs no TensorFlow: a client of a served model has to do without it.
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -72,7 +72,7 @@ def read_header(file: BinaryIO) -> Header:
     return Header((height, width), orientation(opened), start[_PNG_BITS] if reader is PngImageFile else 8)
 
 
-def open_verified(contents: bytes, formats: Sequence[str] | None = None) -> Image.Image:
+def open_verified(contents: bytes, formats: tuple[str, ...] | None = None) -> Image.Image:
     """Open an image file of which every checksum is right, which Pillow does not look at when it reads pixels.
 
     Args:
