@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from hrs_keras.data.alignment import orientation_doubt, size_problem
 from hrs_keras.data.decode import (
+    UNMAPPED,
     IdMap,
     apply_crop,
     decode_channels,
@@ -51,6 +53,7 @@ class SampleCheck:
         problems: what is wrong.
         palette: index -> colour ``"R,G,B"``, of the indices that occur; empty but for ``encoding: palette``.
         unmapped: values that the id table does not map, as messages show them; for each of them the sample is unusable.
+        others: values that ``others`` of the id table maps, as messages show them -> number of their pixels.
         misfit: the label is stored otherwise than the data set's encoding, bits, channel or crop say.
         constant: the only raw value that the label holds; None if it holds several, or the sample cannot be used.
         varying: the label's other channels that hold several values where the one that is read holds one.
@@ -62,6 +65,7 @@ class SampleCheck:
     problems: list[Problem] = field(default_factory=list)
     palette: Mapping[int, str] = field(default_factory=dict)
     unmapped: Sequence[str] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
     misfit: bool = False
     constant: int | None = None
     varying: frozenset[int] = frozenset()
@@ -100,12 +104,13 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
     raw = apply_crop(raw, dataset.crop)
     values, counts = _distinct(raw)
     varying = _varying_channels(str(label), dataset) if len(values) == 1 else frozenset()
-    unknown = ~np.isin(values, ids.raw)
-    if unknown.any():
-        shown = [_shown(value, dataset) for value in values[unknown]]
+    train_ids = ids.of(values)
+    if (unknown := train_ids == UNMAPPED).any():
+        shown = list(_counted(values[unknown], counts[unknown], dataset, ids))
         raise _UnusableError(label, _unmapped(shown, counts[unknown].sum(), colour_type, varying), shown)
     histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
-    np.add.at(histogram, ids(tf.constant(values, tf.int32)).numpy(), counts)
+    np.add.at(histogram, train_ids, counts)
+    others = ~ids.lists(values)
     doubts = filter(None, [orientation_doubt(label.name, header), _darkness(header, pixels)])
     return SampleCheck(
         histogram,
@@ -113,6 +118,7 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
         palette={} if palette is None else used_colours(values, palette),
         constant=int(values[0]) if len(values) == 1 else None,
         varying=varying,
+        others=_counted(values[others], counts[others], dataset, ids),
         digest=hashlib.blake2b(raw.tobytes(), digest_size=16, salt=b"%dx%d" % raw.shape).digest(),
     )
 
@@ -176,8 +182,17 @@ def _distinct(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(raw, return_counts=True)
 
 
+def _counted(values: np.ndarray, counts: np.ndarray, dataset: Dataset, ids: IdMap) -> dict[str, int]:
+    """What the id table maps of raw values, as messages show it -> how often it occurs."""
+    total: Counter[str] = Counter()
+    for value, count in zip(ids.mapped(values).tolist(), counts.tolist(), strict=True):
+        total[_shown(value, dataset)] += count
+    return dict(total)
+
+
 def _shown(value: int, dataset: Dataset) -> str:
-    return ",".join(map(str, int(value).to_bytes(3, "big"))) if dataset.encoding == "colours" else str(value)
+    colour = dataset.encoding == "colours" and dataset.raw is None
+    return ",".join(map(str, value.to_bytes(3, "big"))) if colour else str(value)
 
 
 def _check_encoding(path: StoragePath, dataset: Dataset) -> int:

@@ -6,8 +6,11 @@ import tensorflow as tf
 from hrs_keras.data.image_files import open_verified, orientation_of, says_no_orientation
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 from hrs_keras.recipe.data import Crop, Dataset
+from hrs_keras.recipe.ids import OTHERS, spans
 
-_UNMAPPED = -1  # no train id
+UNMAPPED = -1
+"""Stands for raw values that an id table does not map; it is no train id."""
+
 _HEAD = 2**12  # first bytes of a file, which in most hold all that comes before the pixels
 # EXIF orientation 1 to 8 -> whether an image is stored transposed; whether its rows, its columns are stored reversed
 _TURNS = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 1], [0, 1, 0], [1, 0, 0], [1, 0, 1], [1, 1, 1], [1, 1, 0]], bool)
@@ -121,22 +124,22 @@ def decode_palette_label(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 class IdMap:
-    """A data set's id table as a lookup from raw values to train ids.
+    """A data set's id table, and its formula if it has one, as a lookup from raw values to train ids.
 
     Args:
         dataset: its ``table()`` maps raw values to class names.
         space: the label space that holds those classes.
-
-    Attributes:
-        raw: [n] int32, the raw values that the table maps, ascending.
-        train_ids: [n] int32, what it maps them to.
     """
 
     def __init__(self, dataset: Dataset, space: LabelSpace):
         known = {name: train_id for train_id, name in enumerate(space.classes)} | {IGNORE: IGNORE_LABEL}
-        table = {_raw_value(raw): known[name] for raw, name in dataset.table().items()}
-        self.raw = np.array(sorted(table), np.int32)
-        self.train_ids = np.array([table[raw] for raw in self.raw], np.int32)
+        table = dataset.table()
+        listed = spans(table)
+        self._first = np.array([span.first for span, _ in listed], np.int32)
+        self._last = np.array([span.last for span, _ in listed], np.int32)
+        self._train_ids = np.array([known[name] for _, name in listed], np.int32)
+        self._others = known[table[OTHERS]] if OTHERS in table else UNMAPPED
+        self._colours, self._formula = dataset.encoding == "colours", dataset.raw_value()
 
     def __call__(self, raw: tf.Tensor) -> tf.Tensor:
         """Map raw values to train ids.
@@ -151,25 +154,35 @@ class IdMap:
         raw = tf.convert_to_tensor(raw)
         if raw.dtype in (tf.uint8, tf.uint16):
             # Looking each value up in a table of all possible values is many times faster than a search.
-            return tf.gather(self._of_all_up_to(raw.dtype.max), tf.cast(raw, tf.int32))
+            return tf.gather(self.of(np.arange(raw.dtype.max + 1)), tf.cast(raw, tf.int32))
+        if self._formula:
+            return tf.ensure_shape(tf.numpy_function(self.of, [raw], tf.int32, stateful=False), raw.shape)
         flat = tf.reshape(raw, [-1])
-        position = tf.minimum(tf.searchsorted(self.raw, flat), len(self.raw) - 1)
-        known = tf.gather(self.raw, position) == flat
-        return tf.reshape(tf.where(known, tf.gather(self.train_ids, position), _UNMAPPED), tf.shape(raw))
+        position = tf.minimum(tf.searchsorted(self._last, flat), len(self._last) - 1)
+        known = (tf.gather(self._first, position) <= flat) & (flat <= tf.gather(self._last, position))
+        return tf.reshape(tf.where(known, tf.gather(self._train_ids, position), self._others), tf.shape(raw))
 
-    def _of_all_up_to(self, largest: int) -> np.ndarray:
-        """[largest + 1] int32, the train id of every raw value from 0 on."""
-        train_ids = np.full(largest + 1, _UNMAPPED, np.int32)
-        possible = (self.raw >= 0) & (self.raw <= largest)
-        train_ids[self.raw[possible]] = self.train_ids[possible]
-        return train_ids
+    def of(self, raw: np.ndarray) -> np.ndarray:
+        """The same for integers of any shape and kind, outside of a pipeline."""
+        position, known = self._listed(self.mapped(raw))
+        return np.where(known, self._train_ids[position], self._others).astype(np.int32)
 
+    def lists(self, raw: np.ndarray) -> np.ndarray:
+        """Whether the table lists raw values, integers of any shape; False for those that ``others`` maps."""
+        return self._listed(self.mapped(raw))[1]
 
-def _raw_value(raw: int | str) -> int:
-    if isinstance(raw, int):
-        return raw
-    red, green, blue = (int(part) for part in raw.split(","))
-    return red * 65536 + green * 256 + blue
+    def mapped(self, raw: np.ndarray) -> np.ndarray:
+        """What the table maps of raw values, integers of any shape: themselves, or what the formula makes of them."""
+        if self._formula is None:
+            return raw
+        raw = raw.astype(np.int64)
+        # A colour is read as R * 65536 + G * 256 + B; formulas know it as R + 256 G + 65536 B.
+        return self._formula.compute((raw >> 16) + (raw & 0xFF00) + ((raw & 0xFF) << 16) if self._colours else raw)
+
+    def _listed(self, mapped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The positions in the table where values may be, and whether they are there."""
+        position = np.minimum(np.searchsorted(self._last, mapped), len(self._last) - 1)
+        return position, (self._first[position] <= mapped) & (mapped <= self._last[position])
 
 
 def apply_crop(pixels: tf.Tensor, crop: Crop) -> tf.Tensor:
@@ -225,7 +238,7 @@ def train_ids(raw: tf.Tensor, dataset: Dataset, ids: IdMap, size: tuple[int, int
     raw = apply_crop(raw, dataset.crop)
     # Resizing by nearest neighbour only picks values: mapping ids afterwards gives the same, and there are fewer.
     mapped = ids(raw if size is None else resize_label(raw, size))
-    known = tf.debugging.Assert(tf.reduce_all(mapped != _UNMAPPED), ["a label has ids that the id table does not map"])
+    known = tf.debugging.Assert(tf.reduce_all(mapped != UNMAPPED), ["a label has ids that the id table does not map"])
     with tf.control_dependencies([known]):
         return tf.identity(mapped)
 

@@ -43,6 +43,8 @@ class DatasetAudit:
         bad: positions of the samples that cannot be used.
         palette: index, as text -> its colour as ``"R,G,B"`` and the first label that has pixels of it; empty but for
             ``encoding: palette``.
+        others: number of pixels whose raw values only ``others`` of the id table maps.
+        common_others: the commonest of those values, as messages show them.
     """
 
     role: str
@@ -53,6 +55,8 @@ class DatasetAudit:
     problems: list[Problem] = field(default_factory=list)
     bad: list[int] = field(default_factory=list)
     palette: dict[str, tuple[str, str]] = field(default_factory=dict)
+    others: int = 0
+    common_others: list[str] = field(default_factory=list)
 
     @property
     def absent(self) -> list[str]:
@@ -60,9 +64,9 @@ class DatasetAudit:
         return [name for name, count in self.pixels.items() if not count]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; without a palette, as of labels that have none, as before there was one."""
-        plain = asdict(self)
-        return plain if self.palette else {key: value for key, value in plain.items() if key != "palette"}
+        """Plain data for JSON; what came later is left out where there is none of it, as before there was any."""
+        later = ("palette", "others", "common_others")
+        return {key: value for key, value in asdict(self).items() if value or key not in later}
 
     @classmethod
     def from_json(cls, contents: bytes) -> "DatasetAudit":
@@ -83,6 +87,10 @@ class DatasetAudit:
         ]
         if self.absent and total:
             lines.append(f"  classes without a pixel: {', '.join(self.absent)}")
+        if self.others:
+            share = 100 * self.others / max(1, total)
+            common = ", ".join(self.common_others)
+            lines.append(f"  ids that only `others` of its table maps: {share:.2f} % of the pixels ({common})")
         problems = sorted(self.problems, key=lambda problem: (not problem.error, not problem.whole_set))
         for problem in problems[:_MOST]:
             lines.append(f"  {'error' if problem.error else 'warning'}: {problem.file}: {problem.what}")

@@ -22,6 +22,8 @@ REPEATED = 0.1
 """Share of the samples that may have one and the same label. No two photographs of a scene agree in every pixel of
 their labels; some frames of a recording do, while nothing moves."""
 
+_SHOWN = 8  # ids that are named
+_KEPT = 64  # ids of a label that are counted: one with blended colours has any number
 _COMPARED = 20  # images of equal labels, to see whether they are equal too
 
 
@@ -45,6 +47,8 @@ class Tally:
         self._bad: list[int] = []
         self._palette = CommonPalette()
         self._unmapped: Counter[str] = Counter()  # id -> samples
+        self._others: Counter[str] = Counter()  # id that only others maps -> pixels
+        self._other_pixels = 0
         self._with_unmapped = self._misfits = 0
         self._constant: set[int | None] = set()
         self._varying: set[int] = set()
@@ -67,6 +71,8 @@ class Tally:
                 self._alike[found.digest, found.constant].append(position)
         self._palette.add(self._pairs.labels[position], found.palette)
         self._unmapped.update(found.unmapped)
+        self._other_pixels += sum(found.others.values())
+        self._others.update(dict(Counter(found.others).most_common(_KEPT)))
         self._with_unmapped += bool(found.unmapped)
         self._misfits += found.misfit
         self._varying |= found.varying
@@ -89,6 +95,8 @@ class Tally:
             problems=[*self._problems, *filter(None, together)],
             bad=self._bad,
             palette=self._palette.colours,
+            others=self._other_pixels,
+            common_others=[value for value, _ in self._others.most_common(_SHOWN)],
         )
 
     def _is_few(self, count: int) -> bool:
@@ -97,8 +105,8 @@ class Tally:
     def _unmapped_ids(self) -> Problem | None:
         if self._is_few(self._with_unmapped):
             return None
-        ids = ", ".join(f"{value} in {count}" for value, count in self._unmapped.most_common(8))
-        more = ", ..." if len(self._unmapped) > 8 else ""
+        ids = ", ".join(f"{value} in {count}" for value, count in self._unmapped.most_common(_SHOWN))
+        more = ", ..." if len(self._unmapped) > _SHOWN else ""
         what = (
             f"has ids that its table does not map in {self._with_unmapped} of {len(self._pairs)} samples ({ids}{more}):"
             " the table is not that of these files. Map the ids, if only to ignore"

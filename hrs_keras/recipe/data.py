@@ -1,6 +1,7 @@
 """The ``data`` section of a recipe."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -9,8 +10,10 @@ from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_v
 from hrs_keras.errors import did_you_mean
 from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
 from hrs_keras.recipe.class_names import TODO, refuse_unfinished, refuse_unfit_names
+from hrs_keras.recipe.ids import Ids, Notation, Table, forward_table, read_ids
 from hrs_keras.recipe.known_data_sets import OWN
 from hrs_keras.recipe.plugins import DATA_SETS
+from hrs_keras.recipe.raw_value import RawValue, parse_raw_value
 from hrs_keras.recipe.types import STORED, Index, Number, Positive, PositiveInt, Section, Seed
 
 TRAINED_ON = ("source", "target")
@@ -54,7 +57,10 @@ class Dataset(Section):
         encoding: what a label pixel holds: the id, an index into the palette of the PNG (which is the id), or a colour.
         bits: of a label PNG's channel.
         channel: which one holds the id; 0 = red or grey.
-        ids: the name of an id table, or raw id (``"R,G,B"`` for colours) -> class name.
+        raw: a formula that makes the value which ``ids`` maps of the number ``id`` in the file, such as ``id // 1000``;
+            of a colour, ``id`` is R + 256 G + 65536 B. None: the number itself.
+        ids: the name of an id table, or raw id (``"R,G,B"`` for colours) -> class name, or class name -> its raw ids;
+            see :mod:`hrs_keras.recipe.ids`.
         crop: the part of image and label that is used.
         subset: a fraction in (0, 1] or a count of the samples; None for all.
     """
@@ -67,7 +73,8 @@ class Dataset(Section):
     encoding: Literal["values", "palette", "colours"] = "values"
     bits: Literal[8, 16] = 8
     channel: Annotated[int, Field(ge=0, le=3), Number] = 0
-    ids: str | dict[int, str] | dict[str, str]
+    raw: str | None = None
+    ids: Ids
     crop: Crop = Crop()
     subset: int | float | None = None
 
@@ -91,10 +98,18 @@ class Dataset(Section):
             raise ValueError(f"wants a file pattern below the data set's root, found {pattern!r}")
         return pattern
 
+    @field_validator("raw")
+    @classmethod
+    def _formula(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None:
+            parse_raw_value(text, _largest_id(info.data))
+        return text
+
     @field_validator("ids", mode="plain")
     @classmethod
-    def _id_table(cls, ids: Any, info: ValidationInfo) -> str | dict[int, str] | dict[str, str]:
-        colours = info.data.get("encoding") == "colours"
+    def _id_table(cls, ids: Any, info: ValidationInfo) -> Ids:
+        formula = info.data.get("raw")
+        colours = info.data.get("encoding") == "colours" and formula is None
         if isinstance(ids, str) and not colours:
             if ids.startswith(TODO):
                 raise ValueError(f"{ids} is still to be filled in: write the name of the id table that fits the files")
@@ -104,15 +119,8 @@ class Dataset(Section):
         if not isinstance(ids, dict) or not ids:
             form = '{"R,G,B": class name}' if colours else "the name of an id table or {raw id: class name}"
             raise ValueError(f"wants {form}, found {ids!r}")
-        table: dict[Any, str] = {}
-        for raw, name in ids.items():
-            key = _colour_key(raw) if colours else _raw_id(raw, 2 ** info.data.get("bits", 16) - 1)
-            if key in table:
-                raise ValueError(f"names {key!r} twice")
-            if not isinstance(name, str):
-                raise ValueError(f"gives {raw!r} {name!r}; wants a class name (in quotes if YAML mistakes it)")
-            table[key] = name
-        return table
+        largest = _largest_id(info.data)
+        return read_ids(ids, Notation(colours, parse_raw_value(formula, largest).largest if formula else largest))
 
     @field_validator("subset", mode="plain")
     @classmethod
@@ -129,25 +137,20 @@ class Dataset(Section):
             raise ValueError(f"bits and channel belong to encoding: values, not to encoding: {self.encoding}")
         return self
 
-    def table(self) -> dict[int, str] | dict[str, str]:
-        """Raw value (or ``"R,G,B"`` for ``encoding: colours``) -> class name or ``"ignore"``."""
-        return ID_TABLES[self.ids] if isinstance(self.ids, str) else self.ids
+    def table(self) -> Table:
+        """Raw value, range of them, or ``"R,G,B"`` for ``encoding: colours`` -> class name or ``"ignore"``."""
+        return forward_table(ID_TABLES[self.ids] if isinstance(self.ids, str) else self.ids)
+
+    def raw_value(self) -> RawValue | None:
+        """The formula of ``raw``; None without one: then the table maps what the files hold."""
+        return parse_raw_value(self.raw, _largest_id(dict(self))) if self.raw else None
 
 
-def _raw_id(raw: Any, largest: int) -> int:
-    # Keys come as strings from the command line and from JSON.
-    if isinstance(raw, str) and re.fullmatch("[0-9]{1,9}", raw.strip()):
-        raw = int(raw)
-    if not isinstance(raw, int) or isinstance(raw, bool) or not 0 <= raw <= largest:
-        raise ValueError(f"has the key {raw!r}; wants whole numbers from 0 to {largest}")
-    return raw
-
-
-def _colour_key(raw: Any) -> str:
-    parts = [part.strip() for part in raw.split(",")] if isinstance(raw, str) else []
-    if len(parts) != 3 or not all(re.fullmatch("[0-9]{1,3}", part) and int(part) <= 255 for part in parts):
-        raise ValueError(f'has the key {raw!r}; wants "R,G,B" in quotes, each from 0 to 255')
-    return ",".join(str(int(part)) for part in parts)
+def _largest_id(fields: Mapping[str, Any]) -> int:
+    """The largest value that a label pixel can have, by the data set's fields."""
+    if fields.get("encoding") == "colours":
+        return 2**24 - 1
+    return int(2 ** fields.get("bits", 16)) - 1
 
 
 class Augment(Section):

@@ -13,6 +13,7 @@ import copy
 import functools
 from typing import Any
 
+from hrs_keras.recipe.data import ROLES
 from hrs_keras.recipe.encoder import UNREAD, Encoder
 
 LATER_KEYS: dict[str, Any] = {
@@ -27,6 +28,9 @@ LATER_KEYS: dict[str, Any] = {
     "data.test": [],
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
+
+LATER_DATA_SET_KEYS: dict[str, Any] = {"raw": None}
+"""The same for the keys of each data set."""
 
 _KEYS = {"family", "width", "fc", "dropout", "blocks", "weights", "preprocessing"}
 _FAMILIES = ("vgg16", "resnet")
@@ -72,6 +76,20 @@ def without_later_keys(tree: dict[str, Any]) -> dict[str, Any]:
     for dotted, former in LATER_KEYS.items():
         *sections, key = dotted.split(".")
         section = functools.reduce(lambda section, name: section.get(name, {}), sections, tree)
-        if key in section and section[key] == former:
-            del section[key]
+        _remove(section, key, former)
+    for role in ROLES:
+        for dataset in tree.get("data", {}).get(role, ()):
+            without_later_data_set_keys(dataset)
     return tree
+
+
+def without_later_data_set_keys(dataset: dict[str, Any]) -> dict[str, Any]:
+    """Remove the later keys that say what was meant before they existed from a data set as plain data; returns it."""
+    for key, former in LATER_DATA_SET_KEYS.items():
+        _remove(dataset, key, former)
+    return dataset
+
+
+def _remove(section: dict[str, Any], key: str, former: Any) -> None:
+    if key in section and section[key] == former:
+        del section[key]

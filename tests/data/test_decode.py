@@ -151,6 +151,60 @@ def test_id_map_equals_a_lookup_pixel_by_pixel(table, space):
     np.testing.assert_array_equal(train_ids, expected)
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"road": [0, "7..9"], "car": 26, "ignore": "30..60", "others": "sky"},
+        {0: "road", "7..9": "road", 26: "car", "30..60": "ignore", "others": "sky"},
+        {"road": [0, "7..9"], "car": 26, "ignore": "30..60"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [tf.uint8, tf.uint16, tf.int32])
+def test_ranges_and_the_rest(ids, dtype):
+    dataset = Dataset(images="*", labels="*", ids=ids)
+    raw = np.array([[0, 1, 6, 7, 8], [9, 10, 25, 26, 27], [29, 30, 60, 61, 255]])
+    rest = 10 if "others" in ids else -1
+    expected = [[0, rest, rest, 0, 0], [0, rest, rest, 13, rest], [rest, 255, 255, rest, rest]]
+    mapped = IdMap(dataset, CITYSCAPES)(tf.cast(raw, dtype))
+    assert mapped.dtype == tf.int32
+    np.testing.assert_array_equal(mapped, expected)
+    np.testing.assert_array_equal(IdMap(dataset, CITYSCAPES).of(raw), expected)
+
+
+@pytest.mark.parametrize(
+    ("raw", "ids"),
+    [
+        ("id if id < 1000 else id // 1000", {"road": 7, "car": 26, "bicycle": 33, "ignore": 3}),
+        (None, {"road": 7, "car": [26, "26000..26999"], "bicycle": "33000..33999", "ignore": 3}),
+    ],
+)
+def test_cityscapes_instance_ids(tmp_path, raw, ids):
+    """gtFine_instanceIds: the label id, or 1000 times it and the instance's number."""
+    instances = np.array([[7, 26000, 26999], [33007, 3, 26]], np.uint16)
+    Image.fromarray(instances).save(tmp_path / "x.png")
+    dataset = Dataset(images="*", labels="*", bits=16, raw=raw, ids=ids)
+    for size in (None, (2, 3)):
+        label = decode_label(str(tmp_path / "x.png"), dataset, IdMap(dataset, CITYSCAPES), size)
+        np.testing.assert_array_equal(label, [[0, 13, 13], [18, 255, 13]])
+
+
+def test_the_id_of_a_colour_is_red_and_256_green_and_65536_blue(tmp_path):
+    """As COCO's and Cityscapes' panoptic PNGs have it, inside of a pipeline too."""
+    segments = np.array([[7, 26001], [33012, 65536 * 2 + 5]])
+    Image.fromarray(np.stack([segments % 256, segments // 256 % 256, segments // 65536], -1).astype(np.uint8)).save(
+        tmp_path / "x.png"
+    )
+    ids = {"road": 7, "car": 26, "bicycle": 33, "ignore": 131}
+    how = {"encoding": "colours", "raw": "id if id < 1000 else id // 1000", "ids": ids}
+    dataset = Dataset(images="*", labels="*", **how)
+    path, map_ids = str(tmp_path / "x.png"), IdMap(dataset, CITYSCAPES)
+    (piped,) = tf.data.Dataset.from_tensors(path).map(lambda file: decode_label(file, dataset, map_ids))
+    np.testing.assert_array_equal(piped, [[0, 13], [18, 255]])
+    red = Dataset(images="*", labels="*", encoding="colours", raw="id & 255", ids={"sky": "0..255"})
+    np.testing.assert_array_equal(IdMap(red, CITYSCAPES).mapped(np.array([0x0A0B0C])), [0x0A])
+
+
 def test_genuine_cityscapes_labels(real_data):
     path = sorted(real_data.glob("cityscapes/gtFine/val/*/*_gtFine_labelIds.png"))[0]
     ids = np.asarray(Image.open(path))

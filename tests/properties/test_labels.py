@@ -40,7 +40,11 @@ def described(draw: st.DrawFn) -> tuple[Png, Dataset]:
     keys = [key_of(value, encoding) for value in np.unique(raw)] if raw is not None else []
     fitting = [key for key in keys if isinstance(key, str) or key < 2 ** fields.get("bits", 8)]
     ids = {key: draw(st.sampled_from(NAMES)) for key in fitting if draw(st.integers(0, 19))}
-    return png, Dataset(**fields, ids=ids or {key_of(0, encoding): "road"})
+    ids = ids or {key_of(0, encoding): "road"}
+    if draw(st.booleans()):
+        ids = {name: [key for key in ids if ids[key] == name] for name in ids.values()}
+    others = {"others": draw(st.sampled_from(NAMES))} if draw(st.booleans()) else {}
+    return png, Dataset(**fields, ids=ids | others)
 
 
 def raw_of(png: Png, encoding: str, channel: int) -> np.ndarray | None:
@@ -77,7 +81,10 @@ def assert_refused(checked: SampleCheck, path: Path) -> None:
 
 def train_ids(raw: np.ndarray, dataset: Dataset) -> np.ndarray:
     """[h, w] by the table."""
-    return np.vectorize(lambda value: TRAIN_IDS[dataset.table()[key_of(value, dataset.encoding)]])(raw)
+    table = dataset.table()
+    return np.vectorize(
+        lambda value: TRAIN_IDS[table.get(key_of(value, dataset.encoding)) or table["others"]], otypes=[int]
+    )(raw)
 
 
 @pytest.mark.fault(
@@ -93,7 +100,8 @@ def test_any_png(folder, case):
     checked = check_sample(image, label, dataset, ids)
     raw = raw_of(png, dataset.encoding, dataset.channel)
     fits = raw is not None and (dataset.encoding != "values" or png.bits == dataset.bits)
-    if not fits or {key_of(value, dataset.encoding) for value in np.unique(raw)} - dataset.table().keys():
+    listed = dataset.table().keys()
+    if not fits or ("others" not in listed and {key_of(value, dataset.encoding) for value in np.unique(raw)} - listed):
         assert_refused(checked, label)
         return
     expected = train_ids(raw, dataset)

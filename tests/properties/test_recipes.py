@@ -24,6 +24,9 @@ DATA = {
         {"images": "a/*", "labels": "b/*", "encoding": "colours", "ids": {"70,130,180": "sky", "0,0,142": "tree"}},
     ],
     "data.target": [{"images": "i/{split}/*", "labels": "l/*", "bits": 16, "channel": 1, "ids": {1: "road"}}],
+    "data.test": [
+        {"images": "i/*", "labels": "l/*", "raw": "id // 7", "ids": {"road": [1, "3..9"], "sky": 0, "others": "tree"}}
+    ],
     "data.validation": [{"images": "i/*", "labels": "l/*", "ids": {1: "road"}, "subset": 9}],
 }
 WHOLE = load_recipe(BASE, [f"{key}={yaml.safe_dump(value, default_flow_style=True)}" for key, value in DATA.items()])
@@ -69,7 +72,7 @@ def assert_whole(recipe: Recipe, folder: Path) -> None:
     assert parse_recipe(json.loads(json.dumps(recipe.to_dict(), allow_nan=False))) == recipe
     assert recipe.phases[-1].stop == recipe.train.steps and all(one.first < one.stop for one in recipe.phases)
     assert recipe.run_dir.name == recipe.name
-    for role in ("source", "target", "validation"):
+    for role in recipe.roles:
         for dataset in recipe.datasets(role):
             assert {*dataset.table().values()} <= {*recipe.data.label_space.classes, "ignore"}
 

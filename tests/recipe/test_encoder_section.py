@@ -13,6 +13,7 @@ from hrs_keras.experiments.grid import settings_digest
 from hrs_keras.models.encoders.resnet import ResNet
 from hrs_keras.models.encoders.vgg16 import VGG16
 from hrs_keras.recipe import old_forms
+from hrs_keras.recipe.data import ROLES
 from hrs_keras.recipe.encoder import Encoder
 from hrs_keras.recipe.reading import differences, load_recipe, parse_recipe
 
@@ -167,6 +168,15 @@ def test_a_recipe_without_a_later_key_means_what_it_meant(key):
         functools.reduce(dict.get, above, tree)[name] = former
     said = parse_recipe(tree)
     del functools.reduce(dict.get, sections, tree)[last]
+    assert parse_recipe(tree) == said and parse_recipe(tree).digest() == said.digest() == "0c4faa6a0cee"
+
+
+@pytest.mark.parametrize("key", old_forms.LATER_DATA_SET_KEYS)
+def test_a_data_set_without_a_later_key_means_what_it_meant(key):
+    tree = load_recipe(BASE.with_name("toy_city.yaml"), ["encoder.heads=random"]).to_dict()
+    said = parse_recipe(tree)
+    for dataset in (one for role in ROLES for one in tree["data"][role]):
+        assert dataset.pop(key) == old_forms.LATER_DATA_SET_KEYS[key]
     assert parse_recipe(tree) == said and parse_recipe(tree).digest() == said.digest() == "0c4faa6a0cee"
 
 

@@ -154,7 +154,7 @@ def test_fresh_parts_want_pretrained_ones_beside_them(refusal):
         ("ids: cityscapes", "target.0.ids (cityscapes) gives 8 the class 'sidewalk'"),
         ("ids: {}", "target.0.ids: wants the name of an id table or {raw id: class name}, found {}"),
         ("ids: [sky]", "target.0.ids: wants the name of an id table or {raw id: class name}, found ['sky']"),
-        ("ids: {sky: 0}", "target.0.ids: has the key 'sky'; wants whole numbers from 0 to 255"),
+        ("ids: {sky: road}", "target.0.ids: has the key 'sky'; wants whole numbers from 0 to 255"),
         ("ids: {1.0: sky}", "target.0.ids: has the key 1.0; wants whole numbers"),
         ("ids: {true: sky}", "target.0.ids: has the key True; wants whole numbers"),
         ("ids: {-1: sky}", "target.0.ids: has the key -1; wants whole numbers from 0 to 255"),

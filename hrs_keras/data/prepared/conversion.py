@@ -7,6 +7,7 @@ from hrs_keras.data.prepared.manifest import Plan
 from hrs_keras.data.samples import stored_size
 from hrs_keras.errors import DataError
 from hrs_keras.recipe.data import ROLES, TRAINED_ON, Dataset
+from hrs_keras.recipe.old_forms import without_later_data_set_keys
 from hrs_keras.recipe.reading import leaves
 from hrs_keras.recipe.schema import Recipe
 
@@ -32,7 +33,7 @@ def conversion(recipe: Recipe, roles: Iterable[str] | None = None) -> dict[str, 
 def _description(dataset: Dataset) -> dict[str, Any]:
     # The ids are written out: a named table might differ in another version. Keys are text, as in JSON.
     ids = {str(raw): name for raw, name in dataset.table().items()}
-    return dataset.model_dump(mode="json", exclude={"subset"}) | {"ids": ids}
+    return without_later_data_set_keys(dataset.model_dump(mode="json", exclude={"subset"})) | {"ids": ids}
 
 
 def _mismatches(prepared: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
