@@ -63,7 +63,7 @@ def load_model(path: str | Path, which: str = "best") -> TrainedModel:
 def _of_run(run: RunFolder, which: str) -> TrainedModel:
     segmenter, _ = load_segmenter(run, which)
     recipe = run.recipe()
-    logits = tf.function(lambda images: network_logits(segmenter, images), reduce_retracing=True)
+    logits = tf.function(lambda images: network_logits(segmenter, images), reduce_retracing=True, autograph=False)
     return TrainedModel(recipe.name, recipe.data.size, recipe.data.label_space, logits)
 
 
