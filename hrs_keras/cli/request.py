@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="NAME", help="the name it is served under")
     parser.add_argument("--version", type=int, help="default: the newest that is loaded")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the folders of label maps")
-    classes = "cityscapes or camvid: write ids/, colour/ and overlay/ instead of train_ids/"
+    classes = "cityscapes, camvid or idd_lite: write ids/, colour/ and overlay/ instead of train_ids/"
     parser.add_argument("--classes", metavar="NAME", help=classes)
     size = "images in one request; a server may limit it; default: 1"
     parser.add_argument("--batch-size", type=int, default=1, help=size)

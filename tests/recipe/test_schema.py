@@ -188,7 +188,7 @@ def test_bad_data_set_descriptions(refusal, changes, message):
 def test_id_table_for_another_label_space_names_those_that_fit(refusal):
     message = refusal("data.classes=cityscapes", "data.source=[{format: carla}]")
     assert "source.0.ids (carla_camvid) gives 4 the class 'pedestrian'" in message
-    assert "Id tables that fit: cityscapes, gtav, synthia, carla_cityscapes." in message
+    assert "Id tables that fit: cityscapes, gtav, synthia, carla_cityscapes, cityscapes_train_ids," in message
     message = refusal("data.classes=[road, sky]", "data.source=[{format: carla}]")
     assert "No id table fits: give ids as {raw id: class name}, or set data.classes" in message
 

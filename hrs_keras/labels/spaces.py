@@ -1,8 +1,4 @@
-"""Class tables, palettes and id tables: facts about label spaces, no code that acts on them.
-
-A *label space* is the ordered list of classes a model predicts; the position in it is the train id.
-An *id table* maps the raw values found in a data set's label files to class names (or to ``IGNORE``).
-"""
+"""Label spaces: the ordered lists of classes that models predict. The position in one is the train id."""
 
 import colorsys
 import dataclasses
@@ -114,7 +110,21 @@ CAMVID = LabelSpace(
     raw_ids=tuple(range(11)),
 )  # fmt: skip
 
-LABEL_SPACES: dict[str, LabelSpace] = {space.name: space for space in (CITYSCAPES, CAMVID)}
+# The seven classes of level 1 of IDD's hierarchy: https://github.com/AutoNUE/public-code, helpers/anue_labels.py
+_IDD_LITE_CLASSES = (
+    "drivable", "non_drivable", "living_thing", "vehicle", "roadside_object", "far_object", "sky",
+)  # fmt: skip
+IDD_LITE = LabelSpace(
+    name="idd_lite",
+    classes=_IDD_LITE_CLASSES,
+    palette=(
+        (128, 64, 128), (244, 35, 232), (220, 20, 60), (0, 0, 142), (220, 190, 40), (70, 70, 70), (70, 130, 180),
+    ),
+    subsets={"7": _IDD_LITE_CLASSES},
+    raw_ids=tuple(range(7)),
+)  # fmt: skip
+
+LABEL_SPACES: dict[str, LabelSpace] = {space.name: space for space in (CITYSCAPES, CAMVID, IDD_LITE)}
 
 
 def own_label_space(classes: tuple[str, ...]) -> LabelSpace:
@@ -128,41 +138,3 @@ def own_label_space(classes: tuple[str, ...]) -> LabelSpace:
         subsets={str(len(classes)): classes},
         raw_ids=tuple(range(len(classes))),
     )
-
-
-SYNTHIA_IDS: dict[str, int] = {
-    name: label_id
-    for label_id, name in enumerate(
-        (
-            "void", "sky", "building", "road", "sidewalk", "fence", "vegetation", "pole", "car", "traffic sign",
-            "person", "bicycle", "motorcycle", "parking-slot", "road-work", "traffic light", "terrain", "rider",
-            "truck", "bus", "train", "wall", "lanemarking",
-        )
-    )
-}  # fmt: skip
-"""Class name -> id in the first channel of SYNTHIA-RAND-CITYSCAPES label files (Cityscapes names)."""
-
-
-def _train_classes_only(ids: dict[str, int]) -> dict[int, str]:
-    return {raw: name if name in _CITYSCAPES_CLASSES else IGNORE for name, raw in ids.items()}
-
-
-ID_TABLES: dict[str, dict[int, str]] = {
-    "cityscapes": _train_classes_only(CITYSCAPES_IDS),
-    # GTAV uses the Cityscapes ids; 34 stands where Cityscapes has the licence plate's -1.
-    "gtav": _train_classes_only(CITYSCAPES_IDS) | {34: IGNORE},
-    "synthia": _train_classes_only(SYNTHIA_IDS),
-    "camvid": dict(enumerate(_CAMVID_CLASSES)) | {11: IGNORE},
-    # CARLA 0.8 to the CamVid classes. Id 0 is "none": sky in all but 1.5 % of its pixels. 3 (other street
-    # furniture) and 11 (walls) have no counterpart.
-    "carla_camvid": {
-        0: "sky", 1: "building", 2: "fence", 3: IGNORE, 4: "pedestrian", 5: "pole", 6: "road", 7: "road",
-        8: "pavement", 9: "tree", 10: "car", 11: IGNORE, 12: "sign symbol",
-    },
-    # CARLA 0.8 to the Cityscapes classes.
-    "carla_cityscapes": {
-        0: "sky", 1: "building", 2: "fence", 3: IGNORE, 4: "person", 5: "pole", 6: "road", 7: "road",
-        8: "sidewalk", 9: "vegetation", 10: "car", 11: "wall", 12: "traffic sign",
-    },
-}  # fmt: skip
-"""Name -> {raw value in the label file: class name or IGNORE}."""
