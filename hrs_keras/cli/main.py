@@ -26,6 +26,7 @@ from hrs_keras.cli import (
     evaluate,
     experiment,
     export,
+    init,
     logs,
     predict,
     prepare,
@@ -60,6 +61,7 @@ class Verb(Protocol):
 
 
 VERBS: dict[str, Verb] = {
+    "init": init,
     "train": train,
     "audit": audit,
     "prepare": prepare,

@@ -97,3 +97,14 @@ def _unshared(tree: Any) -> Any:
 def dump_yaml(tree: Any) -> str:
     """Plain data as YAML text that :func:`parse_yaml` reads back, in the order of its keys."""
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False)
+
+
+def dump_scalar(value: Any) -> str:
+    """A plain value as YAML on one line, for texts of several lines, too; :func:`parse_yaml` reads it back."""
+    text = _dump_wide(value, None)
+    return _dump_wide(value, '"') if "\n" in text else text
+
+
+def _dump_wide(value: Any, style: str | None) -> str:
+    text = yaml.dump(value, Dumper=_Dumper, default_style=style, allow_unicode=True, width=float("inf"))
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -18,6 +18,7 @@ PARTS = {
     "recipe": "Recipes",
     "data": "Images and labels",
     "data/prepared": "Prepared data",
+    "starting": "Folders of one's own",
     "toy_city": "The toy city",
     "models": "Networks and pretrained weights",
     "method": "Losses, selection and optimizers",

