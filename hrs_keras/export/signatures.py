@@ -53,7 +53,9 @@ class Signatures(tf.Module):
             "arrays": (self._arrays, pixels),
             "logits": (self._logits, tf.TensorSpec(pixels.shape, tf.float32, name="images")),
         }
-        self.functions = {name: tf.function(call, input_signature=[given], autograph=False) for name, (call, given) in table.items()}
+        self.functions = {
+            name: tf.function(call, input_signature=[given], autograph=False) for name, (call, given) in table.items()
+        }
 
     def _encoded(self, image_bytes: tf.Tensor) -> Answers:
         """Files of any sizes; what lies beyond an image's own size is filled with 255, and with confidence 0."""
