@@ -138,8 +138,8 @@ def _refuse_many(read: Mapping[Path, LabelFile]) -> None:
         what = "colours" if read[worst].kind == "colours" else "values"
         raise DataError(
             f"{len(read)} labels hold {len(values)} different {what}, {len(read[worst].counts)} of them in"
-            f" {printable(worst)}; a label has one for each class. Were they saved as JPEG once, or do they number"
-            " instances? Export them again, with one value for each class"
+            f" {printable(worst)}; a label has one for each class. Were they saved as JPEG once? Export them again."
+            " Do they number instances? Then write the recipe by hand, with raw: id // 1000 or the like"
         )
 
 

@@ -23,6 +23,7 @@ from hrs_keras.starting.templates import matching
 _MOST = 0.5  # of a folder's pairs that a layout finds
 _CAMVID_FRAME = re.compile(r"(0001TP_\d{6}|0006R0_f\d{5}|0016E5_\d{5}|Seq05VD_f\d{5})(_L)?")
 _FEW_COLOURS = 3
+_CARLA_VERSIONS = ("carla", "carla_0.9.10", "carla_0.9.14")
 
 
 class Layout(NamedTuple):
@@ -101,3 +102,14 @@ def fitting_table(layout: Layout, classes: str | list[str]) -> str | None:
         return None
     known = {*LABEL_SPACES[classes].classes, IGNORE}
     return name if known.issuperset(ID_TABLES[name].values()) else None
+
+
+def versions(layout: Layout, survey: Survey, classes: str | list[str]) -> list[str]:
+    """The id tables for a run's classes of those versions of a data set whose files may hold the values found.
+
+    Empty for data sets without versions, and where the classes are the user's own.
+    """
+    if layout.format != "carla" or not isinstance(classes, str):
+        return []
+    tables = [f"{version}_{classes}" for version in _CARLA_VERSIONS]
+    return [table for table in tables if ID_TABLES.get(table, {}).keys() >= survey.pixels.keys()]

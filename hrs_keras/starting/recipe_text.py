@@ -14,7 +14,7 @@ from hrs_keras.recipe.known_data_sets import OWN
 from hrs_keras.recipe.reading import read_mapping
 from hrs_keras.starting.classes import Classes, id_table
 from hrs_keras.starting.examining import SHOWN, Examined
-from hrs_keras.starting.layouts import fitting_table, preset
+from hrs_keras.starting.layouts import fitting_table, preset, versions
 from hrs_keras.starting.plan import DataSet
 from hrs_keras.starting.shaping import Shape
 from hrs_keras.starting.yaml_lines import YamlLines
@@ -143,9 +143,9 @@ def _encoding(yaml: YamlLines, one: DataSet) -> None:
 
 def _ids(yaml: YamlLines, one: DataSet, draft: Draft, anchors: dict[int, str]) -> None:
     part, names = one.part, one.folder.names
-    if part.layout and part.layout.format == "carla":
-        why = "ids differ between versions of CARLA: name the table of yours, such as carla_camvid of CARLA 0.8"
-        yaml.pair(3, "ids", CARLA_VERSION, why)
+    if part.layout and (tables := versions(part.layout, part.survey, draft.classes.names)):
+        why = f"CARLA's ids differ between versions, and these files may be of several: {' or '.join(tables)}"
+        yaml.pair(3, "ids", *((tables[0], "by its ids") if len(tables) == 1 else (CARLA_VERSION, why)))
         return
     if part.layout and fitting_table(part.layout, draft.classes.names):
         return  # the format's own

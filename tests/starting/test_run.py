@@ -186,14 +186,33 @@ def test_camvid_is_told_by_its_frames(tmp_path, start):
     assert recipe.data.classes == "camvid" and recipe.data.target[0].format == "camvid"
 
 
-def test_the_version_of_carla_is_asked_for(tmp_path, start):
+def carla(folder: Path, largest: int = 2) -> Path:
     for i in range(3):
-        save(tmp_path / f"carla/CameraRGB/{i}.png", image(50 + i))
-        save(tmp_path / f"carla/CameraSeg/{i}.png", np.dstack([label(i), np.zeros((48, 96, 2), np.uint8)]))
-    path = start(source=tmp_path / "carla", target=own_folders.cityscapes(tmp_path / "cs"))
+        ids = label(i)
+        ids[0, 0] = largest
+        save(folder / f"CameraRGB/{i}.png", image(50 + i))
+        save(folder / f"CameraSeg/{i}.png", np.dstack([ids, np.zeros((48, 96, 2), np.uint8)]))
+    return folder
+
+
+def test_the_version_of_carla_is_asked_for(tmp_path, start):
+    path = start(source=carla(tmp_path / "carla"), target=own_folders.cityscapes(tmp_path / "cs"))
     with pytest.raises(RecipeError, match=r"source\.0\.ids: TODO_CARLA_VERSION is still to be filled in"):
         load_recipe(path)
+    tables = "carla_cityscapes or carla_0.9.10_cityscapes or carla_0.9.14_cityscapes"
+    assert f"these files may be of several: {tables}\n" in path.read_text()
     assert load_recipe(path, ["data.source.0.ids=carla_cityscapes"]).data.source[0].format == "carla"
+
+
+def test_ids_that_one_version_of_carla_has_tell_it(tmp_path, start):
+    path = start(source=carla(tmp_path / "carla", largest=27), target=own_folders.cityscapes(tmp_path / "cs"))
+    assert load_recipe(path).data.source[0].ids == "carla_0.9.14_cityscapes"
+
+
+def test_carla_with_classes_of_ones_own(tmp_path, start):
+    path = start(CLASSES, source=carla(tmp_path / "carla"), target=own_folders.cityscapes(tmp_path / "cs"))
+    with pytest.raises(RecipeError, match=r"TODO_0 \(source\.0\.ids 0\), TODO_1 \(source\.0\.ids 1\)"):
+        load_recipe(path)
 
 
 def test_a_known_data_set_with_classes_of_ones_own(tmp_path, start):
