@@ -1,11 +1,10 @@
 """Checking one image and its label: whether they can be trained and evaluated on, and which classes they hold."""
 
 import hashlib
-import struct
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +20,7 @@ from hrs_keras.data.decode import (
     decode_raw_label,
 )
 from hrs_keras.data.image_files import Header, read_header
+from hrs_keras.data.label_files import LabelHeader, read_label_header
 from hrs_keras.data.palettes import used_colours
 from hrs_keras.data.report import UNREAD, Problem
 from hrs_keras.errors import DataError, printable, reason
@@ -29,10 +29,6 @@ from hrs_keras.recipe.data import Dataset
 from hrs_keras.system import storage
 from hrs_keras.system.storage import StoragePath
 
-# https://www.w3.org/TR/png/#11IHDR: colour type -> channels
-_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_PALETTE = 3
-_GREY = (0, 4)
 _DARK = 16  # of 255: cameras of 10 and 12 bits, whose values were stored in 16 as they are, stay below
 
 _Decoded = TypeVar("_Decoded")
@@ -91,8 +87,8 @@ def check_sample(image: StoragePath, label: StoragePath, dataset: Dataset, ids: 
 
 
 def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap) -> SampleCheck:
-    colour_type = _check_encoding(label, dataset)
-    header = _header(image)
+    label_header = _label_header(label, dataset)
+    header = _read(image, read_header)
     pixels = _decoded(image, decode_image)
     raw, palette = _decoded(label, lambda path: _raw_and_palette(path, dataset))
     if wrong := size_problem(raw.shape, image.name, header):
@@ -107,7 +103,7 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
     train_ids = ids.of(values)
     if (unknown := train_ids == UNMAPPED).any():
         shown = list(_counted(values[unknown], counts[unknown], dataset, ids))
-        raise _UnusableError(label, _unmapped(shown, counts[unknown].sum(), colour_type, varying), shown)
+        raise _UnusableError(label, _unmapped(shown, counts[unknown].sum(), label_header, varying), shown)
     histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
     np.add.at(histogram, train_ids, counts)
     others = ~ids.lists(values)
@@ -123,10 +119,11 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
     )
 
 
-def _header(path: StoragePath) -> Header:
+def _read(path: StoragePath, read: Callable[[BinaryIO], _Decoded]) -> _Decoded:
+    """A file's header."""
     try:
         with storage.reading(str(path)) as file:
-            return read_header(file)
+            return read(file)
     except DataError as error:
         raise _UnusableError(path, str(error)) from None
     except (OSError, tf.errors.OpError) as error:
@@ -157,10 +154,10 @@ def _varying_channels(path: str, dataset: Dataset) -> frozenset[int]:
     return frozenset(channel for channel in range(pixels.shape[-1]) if np.ptp(pixels[..., channel]) > 0)
 
 
-def _unmapped(shown: Sequence[str], pixels: int, colour_type: int, varying: Collection[int]) -> str:
+def _unmapped(shown: Sequence[str], pixels: int, header: LabelHeader, varying: Collection[int]) -> str:
     """What is said of a label with ids that the table does not map."""
-    grey = "," in shown[0] and colour_type in _GREY
-    note = "is a greyscale PNG; encoding: colours does not fit: " if grey else ""
+    grey = "," in shown[0] and header.grey
+    note = f"is a greyscale {header.kind}; encoding: colours does not fit: " if grey else ""
     listed = ", ".join(shown[:8]) + (", ..." if len(shown) > 8 else "")
     hint = f"; channel {' and '.join(map(str, sorted(varying)))} varies: is the id there?" if varying else ""
     return f"{note}{pixels} pixels have ids that the id table does not map: {listed}{hint}"
@@ -195,42 +192,31 @@ def _shown(value: int, dataset: Dataset) -> str:
     return ",".join(map(str, value.to_bytes(3, "big"))) if colour else str(value)
 
 
-def _check_encoding(path: StoragePath, dataset: Dataset) -> int:
-    """Raise an error if a label is not stored as its data set says, which would silently give wrong ids.
-
-    Returns:
-        The PNG's colour type.
-    """
-    try:
-        header = storage.read_at(str(path), 0, 26)
-    except (OSError, tf.errors.OpError) as error:
-        raise _UnusableError(path, f"{UNREAD} ({reason(error)})") from None
-    if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n":
-        raise _UnusableError(path, "is not a PNG file" if header else "is empty")
-    bits, colour_type = struct.unpack(">BB", header[24:26])
-    if wrong := _wrong_encoding(bits, colour_type, dataset):
+def _label_header(path: StoragePath, dataset: Dataset) -> LabelHeader:
+    """A label's header; an error if it is not stored as its data set says, which would silently give wrong ids."""
+    header = _read(path, read_label_header)
+    if wrong := _wrong_encoding(header, dataset):
         raise _UnusableError(path, wrong, misfit=True)
-    if (turn := _header(path).orientation) != 1:
+    if (turn := header.orientation) != 1:
         wrong = f"has an EXIF orientation ({turn}), but labels are read as they are stored: turn its pixels instead"
         raise _UnusableError(path, wrong)
-    return colour_type
+    return header
 
 
-def _wrong_encoding(bits: int, colour_type: int, dataset: Dataset) -> str | None:
-    channels = _PNG_CHANNELS.get(colour_type, 0)
+def _wrong_encoding(header: LabelHeader, dataset: Dataset) -> str | None:
+    bits = header.bits
     if dataset.encoding == "palette":
-        return None if colour_type == _PALETTE else "is no palette PNG; encoding: palette does not fit"
+        return None if header.palette else f"is no palette {header.kind}; encoding: palette does not fit"
     if dataset.encoding == "colours":
         # Colours are the same however a program packed them: with a palette, or as grey if all are grey.
         return f"has {bits} bits a channel, colours have 8; convert it" if bits == 16 else None
-    if colour_type == _PALETTE:
+    if header.palette and not header.grey:
         return (
-            "is a palette PNG, whose indices would be lost; set encoding: palette if the index is the id, or encoding:"
-            " colours if the colour tells the class"
+            f"is a palette {header.kind}, whose indices would be lost; set encoding: palette if the index is the id, or"
+            " encoding: colours if the colour tells the class"
         )
     if bits != dataset.bits:
-        fix = f"set bits: {bits}" if bits in (8, 16) else "convert it"
-        return f"has {bits} bits a channel, bits: {dataset.bits} was expected; {fix}"
-    if dataset.channel >= channels:
-        return f"has {channels} channels, channel: {dataset.channel} was expected (0 is the first)"
+        return f"has {bits} bits a channel, bits: {dataset.bits} was expected; set bits: {bits}"
+    if dataset.channel >= header.channels:
+        return f"has {header.channels} channels, channel: {dataset.channel} was expected (0 is the first)"
     return None

@@ -1,8 +1,12 @@
 """Decoding and resizing: from files to images in [-1, 1] and labels as train ids, exactly."""
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.data import label_files
 from hrs_keras.data.image_files import open_verified, orientation_of, says_no_orientation
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 from hrs_keras.recipe.data import Crop, Dataset
@@ -65,7 +69,7 @@ def _bytes(contents: bytes | np.ndarray) -> bytes:
 
 
 def decode_raw_label(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
-    """Read a label PNG without interpreting its values.
+    """Read a label without interpreting its values.
 
     Args:
         path: of the file; scalar string.
@@ -85,18 +89,56 @@ def _raw_pixels(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
     contents = tf.io.read_file(path)
     if dataset.encoding == "palette":
         # tf.io.decode_png would expand the palette to colours; Pillow keeps the index.
-        raw = tf.numpy_function(_palette_index, [contents], tf.uint8, stateful=False)
-        raw.set_shape([None, None])
-        return raw
-    if dataset.encoding == "colours":  # of a palette PNG, too: what its indices stand for
-        rgb = tf.cast(tf.io.decode_png(contents, channels=3), tf.int32)
-        return tf.tensordot(rgb, tf.constant([65536, 256, 1]), 1)
+        return _by_numpy(_palette_index, contents, tf.uint8, (None, None))
+    if dataset.encoding == "colours":
+        return tf.tensordot(tf.cast(_colours(contents), tf.int32), tf.constant([65536, 256, 1]), 1)
     return decode_channels(contents, dataset.bits)[..., dataset.channel]
 
 
+def _colours(contents: tf.Tensor) -> tf.Tensor:
+    """Decode the contents of a label to [h, w, 3] uint8: of a palette file, too, what its indices stand for."""
+    return tf.cond(
+        _is_png(contents),
+        lambda: tf.io.decode_png(contents, channels=3),
+        lambda: _by_numpy(_other_colours, contents, tf.uint8, (None, None, 3)),
+    )
+
+
 def decode_channels(contents: tf.Tensor | bytes, bits: int) -> tf.Tensor:
-    """Decode the contents of a PNG of 8 or 16 bits a channel to [h, w, c] uint8 or uint16: all channels that it has."""
-    return tf.io.decode_png(contents, dtype=tf.uint16 if bits == 16 else tf.uint8)
+    """Decode the contents of a label of some bits a channel to [h, w, c] uint8 or uint16: all channels that it has.
+
+    Values are as they are stored: of less than 8 bits, 0 and up.
+    """
+    dtype = tf.uint16 if bits == 16 else tf.uint8
+
+    def png() -> tf.Tensor:
+        pixels = tf.io.decode_png(contents, dtype=dtype)
+        # TensorFlow spreads fewer bits over all of 0 to 255.
+        return pixels // (255 // (2**bits - 1)) if bits < 8 else pixels
+
+    other = functools.partial(_other_channels, dtype.as_numpy_dtype)
+    return tf.cond(_is_png(contents), png, lambda: _by_numpy(other, contents, dtype, (None, None, None)))
+
+
+def _is_png(contents: tf.Tensor | bytes) -> tf.Tensor:
+    return tf.strings.substr(contents, 0, len(label_files.PNG)) == label_files.PNG
+
+
+def _by_numpy(decode: Callable[[bytes], np.ndarray], contents: tf.Tensor, dtype: tf.DType, shape: tuple) -> tf.Tensor:
+    return tf.ensure_shape(tf.numpy_function(decode, [contents], dtype, stateful=False), shape)
+
+
+@tf.autograph.experimental.do_not_convert
+def _other_colours(contents: bytes | np.ndarray) -> np.ndarray:
+    return label_files.colours(_bytes(contents))
+
+
+@tf.autograph.experimental.do_not_convert
+def _other_channels(dtype: type, contents: bytes | np.ndarray) -> np.ndarray:
+    pixels = label_files.channels(_bytes(contents))
+    if pixels.dtype != dtype:
+        raise ValueError(f"has {8 * pixels.itemsize} bits a channel")
+    return pixels
 
 
 def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
@@ -104,14 +146,16 @@ def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
 
 
 def decode_palette_label(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Decode the contents of a palette PNG without expanding the palette.
+    """Decode the contents of a label with a palette without expanding the palette.
 
     Returns:
         [h, w] uint8, the index of each pixel; and [n, 3] uint8, the colour of each index.
 
     Raises:
-        ValueError: it cannot be decoded, or is no palette PNG.
+        ValueError: it cannot be decoded, or has no palette.
     """
+    if not contents.startswith(label_files.PNG):
+        return label_files.indices(contents)
     try:
         with open_verified(contents) as image:
             mode, index, palette = image.mode, np.asarray(image), image.getpalette()
@@ -192,7 +236,7 @@ def apply_crop(pixels: tf.Tensor, crop: Crop) -> tf.Tensor:
 
 
 def decode_label(path: tf.Tensor | str, dataset: Dataset, ids: IdMap, size: tuple[int, int] | None = None) -> tf.Tensor:
-    """Read a label PNG as train ids.
+    """Read a label as train ids.
 
     Args:
         path: of the file; scalar string.

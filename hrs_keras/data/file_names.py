@@ -11,6 +11,9 @@ from pathlib import PurePath
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 """How the names of image files end, in small letters or capitals."""
 
+LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".bmp", ".tif", ".tiff")
+"""The same of what is taken for labels. JPEG files are, and are refused when they are read."""
+
 TOOL_FOLDERS = frozenset(
     {
         "@eaDir",  # thumbnails, on Synology's network drives

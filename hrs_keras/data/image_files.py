@@ -86,12 +86,18 @@ def open_verified(contents: bytes, formats: tuple[str, ...] | None = None) -> Im
     return Image.open(io.BytesIO(contents), formats=formats)
 
 
-def _other_file_type(file: BinaryIO) -> str:
+def file_type(file: BinaryIO) -> str | None:
+    """What Pillow calls a file's format; None if it knows none like it."""
     try:
         with Image.open(file) as image:
-            return f"is a {image.format} file; convert it to PNG or JPEG"
-    except Exception:  # no format that Pillow knows; see above for its exceptions
-        return "is neither a PNG nor a JPEG file"
+            return image.format
+    except Exception:  # see above for Pillow's exceptions
+        return None
+
+
+def _other_file_type(file: BinaryIO) -> str:
+    kind = file_type(file)
+    return f"is a {kind} file; convert it to PNG or JPEG" if kind else "is neither a PNG nor a JPEG file"
 
 
 # ---- EXIF orientation --------------------------------------------------------------------------------------------

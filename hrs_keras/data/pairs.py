@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.file_names import IMAGE_SUFFIXES, is_image_name, is_litter
+from hrs_keras.data.file_names import IMAGE_SUFFIXES, LABEL_SUFFIXES, is_litter
 from hrs_keras.data.patterns import leaves_suffix_open, normalised, part_regex, spelt_key
 from hrs_keras.data.records import Record
 from hrs_keras.data.report import DatasetAudit
@@ -120,7 +120,8 @@ def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
             " the data set"
         )
     patterns = [pattern.replace("{split}", dataset.split) for pattern in (dataset.images, dataset.labels)]
-    (images, other_images), (labels, other_labels) = (_by_key(folder, pattern) for pattern in patterns)
+    images, other_images = _by_key(folder, patterns[0], IMAGE_SUFFIXES)
+    labels, other_labels = _by_key(folder, patterns[1], LABEL_SUFFIXES)
     common = sorted(images.keys() & labels.keys(), key=lambda key: images[key].spelt)
     others = other_images | other_labels
     if not common:
@@ -139,8 +140,8 @@ def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
     )
 
 
-def _by_key(folder: StoragePath, pattern: str) -> tuple[dict[str, _File], dict[str, _File]]:
-    """Key of a sample -> its file; and the same for files that are no images by their names.
+def _by_key(folder: StoragePath, pattern: str, suffixes: Sequence[str]) -> tuple[dict[str, _File], dict[str, _File]]:
+    """Key of a sample -> its file; and the same for files of other suffixes.
 
     The key is what the ``*`` matched, without a suffix that the pattern leaves open.
     """
@@ -151,7 +152,7 @@ def _by_key(folder: StoragePath, pattern: str) -> tuple[dict[str, _File], dict[s
         for path, matched in _matches(folder, PurePosixPath(pattern).parts):
             spelt = spelt_key(pattern, path, matched)
             key, file = normalised(spelt), _File(path, spelt)
-            if any_suffix and not is_image_name(path):
+            if any_suffix and path.suffix.lower() not in suffixes:
                 others[key] = file
             elif key in found:
                 raise DataError(

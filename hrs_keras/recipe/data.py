@@ -54,8 +54,8 @@ class Dataset(Section):
         root: folder, relative to ``data.root``.
         split: fills ``{split}`` in the patterns.
         images, labels: file patterns below ``root``; what their ``*`` match is the sample's name.
-        encoding: what a label pixel holds: the id, an index into the palette of the PNG (which is the id), or a colour.
-        bits: of a label PNG's channel.
+        encoding: what a label pixel holds: the id, an index into the file's palette (which is the id), or a colour.
+        bits: of a label's channel; with less than 8 the values are 0 to 1, 3 or 15.
         channel: which one holds the id; 0 = red or grey.
         raw: a formula that makes the value which ``ids`` maps of the number ``id`` in the file, such as ``id // 1000``;
             of a colour, ``id`` is R + 256 G + 65536 B. None: the number itself.
@@ -71,7 +71,7 @@ class Dataset(Section):
     images: str
     labels: str
     encoding: Literal["values", "palette", "colours"] = "values"
-    bits: Literal[8, 16] = 8
+    bits: Literal[1, 2, 4, 8, 16] = 8
     channel: Annotated[int, Field(ge=0, le=3), Number] = 0
     raw: str | None = None
     ids: Ids

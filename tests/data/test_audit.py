@@ -167,9 +167,9 @@ PROBLEMS = {
     "BMP image with a palette": (IMAGE, lambda p: _indexed(p, "BMP"), "is a BMP file; convert it to PNG or JPEG$"),
     "TIFF image": (IMAGE, lambda p: _noise(p, "TIFF"), "is a TIFF file; convert it to PNG or JPEG$"),
     "truncated label": (LABEL, lambda p: _cut(p, 0.8), r"cannot be decoded \(Invalid PNG data"),
-    "label of a few bytes": (LABEL, lambda p: _cut(p, 0.1), "is not a PNG file"),
+    "label of a few bytes": (LABEL, lambda p: _cut(p, 0.1), "is no PNG, BMP or TIFF file$"),
     "empty label": (LABEL, lambda p: p.write_bytes(b""), "is empty"),
-    "JPEG as label": (LABEL, lambda p: _noise(p, "JPEG"), "is not a PNG file"),
+    "JPEG as label": (LABEL, lambda p: _noise(p, "JPEG"), "is a JPEG file; labels are PNG, BMP or TIFF files$"),
     "label is a broken link": (LABEL, _broken_link, r"cannot be read \(No such file or directory\)"),
     "palette label": (LABEL, _palette, "is a palette PNG, whose indices would be lost; set encoding: palette"),
     "16-bit label": (LABEL, _wide, "has 16 bits a channel, bits: 8 was expected; set bits: 16"),
@@ -524,7 +524,7 @@ def test_unchanged_data_is_not_decoded_again(make_recipe, data, decoded):
 def test_what_could_not_be_read_is_not_kept(make_recipe, data, monkeypatch):
     recipe = target(make_recipe, data)
     with monkeypatch.context() as patched:
-        patched.setattr(check.storage, "read_at", lambda *args: (_ for _ in ()).throw(OSError(errno.EIO, "I/O error")))
+        patched.setattr(check.storage, "reading", lambda *args: (_ for _ in ()).throw(OSError(errno.EIO, "I/O error")))
         assert "cannot be read (I/O error)" in audit(recipe, roles=["target"], strict=False).table()
     assert audit(recipe, roles=["target"], strict=False).errors == []
 

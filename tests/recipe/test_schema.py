@@ -143,7 +143,7 @@ def test_fresh_parts_want_pretrained_ones_beside_them(refusal):
         ("subset: true", "target.0.subset: wants a fraction"),
         ("subset: all", "target.0.subset: wants a fraction"),
         ("subset: .nan", "target.0.subset: wants a fraction"),
-        ("bits: 12", "target.0.bits: Input should be 8 or 16 (found 12)"),
+        ("bits: 12", "target.0.bits: Input should be 1, 2, 4, 8 or 16 (found 12)"),
         ("channel: 4", "target.0.channel: Input should be less than or equal to 3"),
         (
             "encoding: palette, bits: 16",

@@ -1,12 +1,12 @@
 """Planning a preparation: which samples there are, and into which shard each of them goes."""
 
-import struct
 from collections.abc import Iterator
 from importlib import metadata
 from math import prod
 
 from hrs_keras.data.audit import Audit
 from hrs_keras.data.files import File, FileChanges, changes, fingerprint, name_below
+from hrs_keras.data.label_files import read_label_header
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.conversion import conversion
 from hrs_keras.data.prepared.manifest import Plan, PlannedSet, PlannedShard
@@ -99,8 +99,9 @@ def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:
 
 
 def _pixels(label: StoragePath, crop: Crop) -> int:
-    """The number of pixels that the crop leaves of a label, a PNG file."""
-    width, height = struct.unpack(">II", storage.read_at(str(label), 16, 8))
+    """The number of pixels that the crop leaves of a label."""
+    with storage.reading(str(label)) as file:
+        height, width = read_label_header(file).size
     (top, bottom), (left, right) = crop.rows or (0, height), crop.columns or (0, width)
     return (min(bottom, height) - top) * (min(right, width) - left)
 
