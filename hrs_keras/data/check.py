@@ -14,13 +14,12 @@ from hrs_keras.data.decode import (
     UNMAPPED,
     IdMap,
     apply_crop,
-    decode_channels,
     decode_image,
-    decode_palette_label,
     decode_raw_label,
 )
 from hrs_keras.data.image_files import Header, read_header
 from hrs_keras.data.label_files import LabelHeader, read_label_header
+from hrs_keras.data.label_pixels import decode_channels, decode_palette_label
 from hrs_keras.data.palettes import used_colours
 from hrs_keras.data.report import UNREAD, Problem
 from hrs_keras.errors import DataError, printable, reason

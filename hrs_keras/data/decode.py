@@ -1,13 +1,10 @@
 """Decoding and resizing: from files to images in [-1, 1] and labels as train ids, exactly."""
 
-import functools
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data import label_files
-from hrs_keras.data.image_files import open_verified, orientation_of, says_no_orientation
+from hrs_keras.data.image_files import orientation_of, says_no_orientation
+from hrs_keras.data.label_pixels import decode_channels, decode_colours, decode_indices, python_bytes
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 from hrs_keras.recipe.data import Crop, Dataset
 from hrs_keras.recipe.ids import OTHERS, spans
@@ -55,17 +52,12 @@ def _turned_upright(image: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:
 
 @tf.autograph.experimental.do_not_convert
 def _says_no_orientation(head: bytes | np.ndarray) -> np.bool_:
-    return np.bool_(says_no_orientation(_bytes(head)))
+    return np.bool_(says_no_orientation(python_bytes(head)))
 
 
 @tf.autograph.experimental.do_not_convert
 def _orientation(contents: bytes | np.ndarray) -> np.int64:
-    return np.int64(orientation_of(_bytes(contents)))
-
-
-def _bytes(contents: bytes | np.ndarray) -> bytes:
-    """What TensorFlow hands over inside a graph; outside of one it hands over an array that holds it."""
-    return contents.item() if isinstance(contents, np.ndarray) else contents
+    return np.int64(orientation_of(python_bytes(contents)))
 
 
 def decode_raw_label(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
@@ -88,83 +80,10 @@ def _raw_pixels(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
     """The same, but [h, w] uint8 or uint16 as in the file, or int32 for colours."""
     contents = tf.io.read_file(path)
     if dataset.encoding == "palette":
-        # tf.io.decode_png would expand the palette to colours; Pillow keeps the index.
-        return _by_numpy(_palette_index, contents, tf.uint8, (None, None))
+        return decode_indices(contents)
     if dataset.encoding == "colours":
-        return tf.tensordot(tf.cast(_colours(contents), tf.int32), tf.constant([65536, 256, 1]), 1)
+        return tf.tensordot(tf.cast(decode_colours(contents), tf.int32), tf.constant([65536, 256, 1]), 1)
     return decode_channels(contents, dataset.bits)[..., dataset.channel]
-
-
-def _colours(contents: tf.Tensor) -> tf.Tensor:
-    """Decode the contents of a label to [h, w, 3] uint8: of a palette file, too, what its indices stand for."""
-    return tf.cond(
-        _is_png(contents),
-        lambda: tf.io.decode_png(contents, channels=3),
-        lambda: _by_numpy(_other_colours, contents, tf.uint8, (None, None, 3)),
-    )
-
-
-def decode_channels(contents: tf.Tensor | bytes, bits: int) -> tf.Tensor:
-    """Decode the contents of a label of some bits a channel to [h, w, c] uint8 or uint16: all channels that it has.
-
-    Values are as they are stored: of less than 8 bits, 0 and up.
-    """
-    dtype = tf.uint16 if bits == 16 else tf.uint8
-
-    def png() -> tf.Tensor:
-        pixels = tf.io.decode_png(contents, dtype=dtype)
-        # TensorFlow spreads fewer bits over all of 0 to 255.
-        return pixels // (255 // (2**bits - 1)) if bits < 8 else pixels
-
-    other = functools.partial(_other_channels, dtype.as_numpy_dtype)
-    return tf.cond(_is_png(contents), png, lambda: _by_numpy(other, contents, dtype, (None, None, None)))
-
-
-def _is_png(contents: tf.Tensor | bytes) -> tf.Tensor:
-    return tf.strings.substr(contents, 0, len(label_files.PNG)) == label_files.PNG
-
-
-def _by_numpy(decode: Callable[[bytes], np.ndarray], contents: tf.Tensor, dtype: tf.DType, shape: tuple) -> tf.Tensor:
-    return tf.ensure_shape(tf.numpy_function(decode, [contents], dtype, stateful=False), shape)
-
-
-@tf.autograph.experimental.do_not_convert
-def _other_colours(contents: bytes | np.ndarray) -> np.ndarray:
-    return label_files.colours(_bytes(contents))
-
-
-@tf.autograph.experimental.do_not_convert
-def _other_channels(dtype: type, contents: bytes | np.ndarray) -> np.ndarray:
-    pixels = label_files.channels(_bytes(contents))
-    if pixels.dtype != dtype:
-        raise ValueError(f"has {8 * pixels.itemsize} bits a channel")
-    return pixels
-
-
-def _palette_index(contents: bytes | np.ndarray) -> np.ndarray:
-    return decode_palette_label(_bytes(contents))[0]
-
-
-def decode_palette_label(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Decode the contents of a label with a palette without expanding the palette.
-
-    Returns:
-        [h, w] uint8, the index of each pixel; and [n, 3] uint8, the colour of each index.
-
-    Raises:
-        ValueError: it cannot be decoded, or has no palette.
-    """
-    if not contents.startswith(label_files.PNG):
-        return label_files.indices(contents)
-    try:
-        with open_verified(contents) as image:
-            mode, index, palette = image.mode, np.asarray(image), image.getpalette()
-    # What Pillow raises on a broken file has no common base class: OSError, SyntaxError, struct.error, ...
-    except Exception as error:
-        raise ValueError(str(error)) from error
-    if mode != "P":
-        raise ValueError(f"wants a palette PNG, found mode {mode}")
-    return index, np.array(palette, np.uint8).reshape(-1, 3)
 
 
 class IdMap:

@@ -9,7 +9,7 @@ from support import own_folders
 from support.own_folders import COLOURS, label, save
 from support.png import GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, Png
 
-from hrs_keras.data.decode import decode_channels
+from hrs_keras.data.label_pixels import decode_channels
 from hrs_keras.errors import DataError
 from hrs_keras.starting.encoding import survey
 from hrs_keras.starting.label_files import read_label
