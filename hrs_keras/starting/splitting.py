@@ -1,0 +1,72 @@
+"""One folder of real images, split at random into images to train on, to validate on and to test on.
+
+Images of one sequence are alike, so a sequence goes to one part as a whole.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from hrs_keras.starting.pairing import Gaps, Group
+
+_SHARE = 0.15  # of the images, for validation and for test each
+_FEWEST_SEQUENCES = 3
+_BLOCKS = 20
+_FEWEST = 3
+_FEWEST_WITH_TEST = 10
+
+
+class Split(NamedTuple):
+    """The parts of a folder.
+
+    Attributes:
+        parts: role (target, validation, test) -> what the gaps of its samples hold, in the order of the names.
+        why: by what they were split, for the reader of a recipe.
+    """
+
+    parts: Mapping[str, Sequence[Gaps]]
+    why: str
+
+
+def split(group: Group) -> Split | None:
+    """Split a group's samples at random, with the seed 0; None if there are too few.
+
+    A sequence is a folder, or else what names have in common but for the number at their end. Where there are fewer
+    than three, blocks of consecutive names are shuffled.
+    """
+    samples = sorted(group.samples)
+    if len(samples) < _FEWEST:
+        return None
+    by_folder = _units(samples, [gaps[:-1] for gaps in samples])
+    by_name = _units(samples, [(*gaps[:-1], re.sub(r"\d+$", "", gaps[-1])) for gaps in samples])
+    if len(by_folder) >= _FEWEST_SEQUENCES:
+        units, why = by_folder, f"by folder, of which there are {len(by_folder)}"
+    elif _FEWEST_SEQUENCES <= len(by_name) <= len(samples) / 2:
+        units, why = by_name, f"by sequence, as names tell them: there are {len(by_name)}"
+    else:
+        size = max(1, len(samples) // _BLOCKS)
+        units = [samples[start : start + size] for start in range(0, len(samples), size)]
+        why = "by image, for want of sequences, in blocks of consecutive names: frames of one video may be in two parts"
+    return Split(_shared_out(units, len(samples)), why)
+
+
+def _units(samples: Sequence[Gaps], keys: Sequence[tuple[str, ...]]) -> list[list[Gaps]]:
+    units: dict[tuple[str, ...], list[Gaps]] = {}
+    for gaps, key in zip(samples, keys, strict=True):
+        units.setdefault(key, []).append(gaps)
+    return list(units.values())
+
+
+def _shared_out(units: Sequence[Sequence[Gaps]], total: int) -> dict[str, list[Gaps]]:
+    """Give whole units to test and validation, until each has its share, and the rest to the target."""
+    parts: dict[str, list[Gaps]] = {"target": [], "validation": [], "test": []}
+    wanted = ["validation", "test"] if total >= _FEWEST_WITH_TEST else ["validation"]
+    order = [units[position] for position in np.random.default_rng(0).permutation(len(units))]
+    for role in wanted:
+        # The last unit is never given away: it is trained on.
+        while len(order) > 1 and len(parts[role]) < _SHARE * total:
+            parts[role] += order.pop()
+    parts["target"] = [gaps for unit in order for gaps in unit]
+    return {role: sorted(samples) for role, samples in parts.items() if samples}
