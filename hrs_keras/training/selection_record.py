@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from hrs_keras.data.pipeline import training_images
 from hrs_keras.data.reading import in_order, read
+from hrs_keras.data.shown import evenly_spaced
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.system.files import write_json
-from hrs_keras.training.pictures import evenly_spaced
 from hrs_keras.training.session import Session
 
 

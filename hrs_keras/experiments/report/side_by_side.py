@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from hrs_keras.data.audit import usable_samples
+from hrs_keras.data.shown import samples
 from hrs_keras.errors import CheckpointError, DataError, HRSError
 from hrs_keras.experiments.grid import Cell, settings_digest
 from hrs_keras.experiments.statistics import Measurements
@@ -16,7 +17,6 @@ from hrs_keras.media.panels import prediction_panel
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
 from hrs_keras.system.files import writing
-from hrs_keras.training.pictures import samples
 
 COUNT = 4
 """How many validation images are shown."""

@@ -1,0 +1,151 @@
+"""Contact sheets: what the labels of a recipe's data sets say, painted over the images."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from hrs_keras.data.audit import Audit
+from hrs_keras.data.decode import resize_label
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.pipeline import suspects_of_steps, training_batches, validation_images
+from hrs_keras.data.reading import in_order, read
+from hrs_keras.data.report import DatasetAudit
+from hrs_keras.data.shown import evenly_spaced, samples
+from hrs_keras.labels import IGNORE_LABEL, LabelSpace
+from hrs_keras.media.painting import IGNORED_COLOUR, SELECTED_COLOUR, blend, colourise, overlay, to_uint8
+from hrs_keras.media.panels import Panel, Row
+from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.files import writing
+
+log = logging.getLogger(__name__)
+
+_LOOKED_THROUGH = 200
+"""How many samples of a data set are searched for its rarest class."""
+
+_RAREST = 3
+_OPACITY = 0.6
+
+
+def draw_contact_sheets(recipe: Recipe, audited: Audit, out: Path, rows: int) -> list[Path]:
+    """Write two pictures for each data set: evenly spaced samples, and those with most of its rarest class.
+
+    A row shows the image at the recipe's size, the classes painted over it, and in red what is ignored, or the rarest
+    class. A data set without usable samples, or without a class, is logged.
+
+    Args:
+        recipe: whose data they are.
+        audited: the audit of it.
+        out: the folder; ``source.0.png``, ``source.0_rarest.png`` and so on are written there.
+        rows: samples of a picture.
+
+    Returns:
+        The files.
+
+    Raises:
+        DataError: a sample cannot be read any more; names the file.
+        HRSError: a picture cannot be written.
+    """
+    written = []
+    sets = [pairs for sets in audited.sets.values() for pairs in sets]
+    for title, pairs, report in zip(audited.titles, sets, audited.datasets, strict=True):
+        if not len(pairs):
+            log.warning("%s: %s has no sample that can be used", title, pairs.name)
+            continue
+        panel = _panel(_evenly_spaced(recipe, pairs, rows), recipe, "ignored")
+        written.append(_save(panel, out / f"{title}.png", f"{recipe.name}: {title}"))
+        if rarest := _rarest_class(report):
+            written += _draw_rarest(recipe, pairs, rarest, out / f"{title}_rarest.png", f"{recipe.name}: {title}")
+    return written
+
+
+def draw_augmented(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]], out: Path, rows: int) -> list[Path]:
+    """Write a picture for each domain of the first steps' samples, exactly as the network gets them.
+
+    Args:
+        recipe: whose data they are.
+        sets: role -> usable samples, from :func:`hrs_keras.audit`.
+        out: the folder; ``source_augmented.png`` and ``target_augmented.png`` are written there.
+        rows: samples of a picture.
+
+    Returns:
+        The files.
+
+    Raises:
+        DataError, HRSError: as :func:`draw_contact_sheets` does.
+    """
+    steps = -(-rows // recipe.train.batch_size)
+    batches = training_batches(recipe, sets).take(steps)
+    taken: dict[str, list[Row]] = {}
+    for step, batch in enumerate(read(batches, recipe, suspects_of_steps(recipe, sets, 0))):
+        for domain, (images, labels) in batch.items():
+            for image, label in zip(to_uint8(images), labels.numpy(), strict=True):
+                row = _row(image, label, label == IGNORE_LABEL, f"step {step}", recipe.data.label_space)
+                taken.setdefault(domain, []).append(row)
+    return [
+        _save(
+            _panel(own[:rows], recipe, "ignored"),
+            out / f"{domain}_augmented.png",
+            f"{recipe.name}: {domain}, as trained on",
+        )
+        for domain, own in taken.items()
+    ]
+
+
+def _evenly_spaced(recipe: Recipe, pairs: Pairs, rows: int) -> list[Row]:
+    found = zip(*samples(recipe, [pairs], rows), strict=True)
+    space = recipe.data.label_space
+    return [_row(to_uint8(image), label, label == IGNORE_LABEL, title, space) for image, label, title in found]
+
+
+def _rarest_class(report: DatasetAudit) -> tuple[str, float] | None:
+    """The class with fewest pixels, of those that have some, and its share of the labelled pixels; None without any."""
+    found = {name: count for name, count in report.pixels.items() if count}
+    name = min(found, key=lambda name: found[name], default=None)
+    return None if name is None else (name, found[name] / sum(found.values()))
+
+
+def _draw_rarest(recipe: Recipe, pairs: Pairs, rarest: tuple[str, float], path: Path, heading: str) -> list[Path]:
+    """Draw the samples with most pixels of the rarest class, of those that are looked through; none if none has any."""
+    name, share = rarest
+    train_id = recipe.data.label_space.classes.index(name)
+    best = sorted(_with_most(recipe, pairs, train_id), key=lambda one: -one[0])[:_RAREST]
+    if not best:
+        log.warning("%s: none of the %d samples looked through has a pixel of %s", pairs.name, _LOOKED_THROUGH, name)
+        return []
+    rows = [_row(image, label, label == train_id, title, recipe.data.label_space) for _, image, label, title in best]
+    return [_save(_panel(rows, recipe, name), path, f"{heading}: the rarest class, {100 * share:.2g} % of all pixels")]
+
+
+def _with_most(recipe: Recipe, pairs: Pairs, train_id: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, str]]:
+    """Samples that have more pixels of a class than those before them: pixels, image, label at its size, title."""
+    numbers = evenly_spaced(len(pairs), _LOOKED_THROUGH)
+    most: list[int] = []
+    looked_at = read(validation_images(recipe, [pairs], numbers), recipe, in_order([pairs], numbers))
+    for number, (image, label) in zip(numbers, looked_at, strict=True):
+        count = int(tf.math.count_nonzero(label == train_id))
+        if count and (len(most) < _RAREST or count > most[-_RAREST]):
+            most = sorted((*most, count))
+            small = resize_label(label, recipe.data.size)
+            yield count, to_uint8(image), np.asarray(small), pairs.images[number].stem
+
+
+def _row(image: np.ndarray, label: np.ndarray, marked: np.ndarray, title: str, space: LabelSpace) -> Row:
+    """An image [H, W, 3] uint8, its label [H, W] painted over it, and the ``marked`` [H, W] bool pixels in red."""
+    classes = overlay(image, colourise(label, space))
+    red = blend((image * (1 - _OPACITY * marked[..., None])).astype(np.uint8), SELECTED_COLOUR, _OPACITY * marked)
+    return Row([image, classes, red], [title, "", f"{100 * marked.mean():.2g} % of pixels"])
+
+
+def _panel(rows: Sequence[Row], recipe: Recipe, marked: str) -> Panel:
+    space = recipe.data.label_space
+    legend = [*zip(space.classes, space.palette, strict=True), ("ignored", IGNORED_COLOUR)]
+    return Panel(["image", "classes", f"red: {marked}"], rows, legend)
+
+
+def _save(panel: Panel, path: Path, heading: str) -> Path:
+    with writing(path):
+        panel.save(path, heading)
+    return path
