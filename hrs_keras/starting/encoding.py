@@ -28,7 +28,7 @@ class Survey:
     """How a sample of labels is stored, and what it holds.
 
     Attributes:
-        encoding, bits, channel: as in a recipe.
+        encoding, bits, channel: as in a recipe; bits are 1, 2, 4, 8 or 16.
         pixels: raw value -> its share of all pixels, in [0, 1].
         files: raw value -> how many labels have it.
         sampled: how many labels were looked at.
@@ -89,20 +89,20 @@ def _attempt(path: Path) -> LabelFile | DataError:
 
 
 def _described(read: Mapping[Path, LabelFile], colours: frozenset[str], notes: tuple[str, ...]) -> Survey:
-    kinds = {label.kind for label in read.values()}
-    if len({label.bits for label in read.values()}) > 1:
-        one, other = (next(path for path, label in read.items() if label.bits == bits) for bits in (8, 16))
+    kinds, depths = {label.kind for label in read.values()}, {label.bits for label in read.values()}
+    if len(depths) > 1 and max(depths) == 16:
+        one, other = (next(path for path, label in read.items() if label.bits == bits) for bits in (min(depths), 16))
         raise DataError(
-            f"the label {printable(one)} has 8 bits a channel, {printable(other)} has 16: they are two data sets; put"
-            " them in two folders"
+            f"the label {printable(one)} has {min(depths)} bits a channel, {printable(other)} has 16: they are two data"
+            " sets; put them in two folders"
         )
     palette = _common_palette(read.values()) if kinds == {"palette"} else None
     if palette is not None and not colours & set(palette.values()):
         return _tallied(read, "palette", 0, palette, notes)
-    if kinds == {"grey"}:
+    if kinds == {"grey"} and len(depths) == 1:
         _refuse_many(read)
         return _tallied(read, "values", 0, None, notes)
-    return _of_colours(read, colours, notes)
+    return _of_colours(read, colours, notes)  # which all depths up to 8 can show
 
 
 def _of_colours(read: Mapping[Path, LabelFile], colours: frozenset[str], notes: tuple[str, ...]) -> Survey:
@@ -183,7 +183,8 @@ def _key(label: LabelFile, value: int, encoding: str, channel: int) -> Key:
     if encoding == "colours":
         if label.kind == "palette":
             return label.palette.get(value, "0,0,0")
-        return f"{value},{value},{value}" if label.kind == "grey" else _spelt(value, label.bits)
+        shown = value * 255 // (2**label.bits - 1)
+        return f"{shown},{shown},{shown}" if label.kind == "grey" else _spelt(value, label.bits)
     return _channels(value, label.bits)[channel] if label.kind == "colours" else value
 
 

@@ -4,15 +4,16 @@ Pillow reads them: this needs no TensorFlow. What is found here decides how a re
 reads them by that description alone (:mod:`hrs_keras.data.decode`).
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
-from hrs_keras.data.image_files import read_header
+from hrs_keras.data.label_files import LabelHeader, channels, indices, read_label_header
 from hrs_keras.errors import DataError, printable, reason
 
 Kind = Literal["grey", "palette", "colours"]
@@ -35,8 +36,8 @@ class LabelFile:
     """What a label file holds.
 
     Attributes:
-        kind: of PNG file.
-        bits: of a channel: 8 or 16; fewer bits are read as 8.
+        kind: of file.
+        bits: of a channel, 1 to 16; 8 for palettes.
         counts: packed value -> number of its pixels. Packed are grey values and palette indices as they are, and
             colours as R * 2**(2 * bits) + G * 2**bits + B.
         channels: for colours, channel -> its values, without alpha. Empty for others.
@@ -53,24 +54,23 @@ class LabelFile:
 
 
 def read_label(path: Path) -> LabelFile:
-    """Read a label PNG.
+    """Read a label.
 
     Raises:
         JpegLabelError: it is a JPEG file, whatever it is called.
-        DataError: it cannot be read, or is too large. The messages name it.
+        DataError: it cannot be read, may have been changed when it was saved, or is too large. The messages name it.
     """
     try:
-        with open(path, "rb") as file:
-            if file.read(3) == _JPEG_START:
-                raise JpegLabelError(
-                    f"the label {printable(path)} is a JPEG file: JPEG changes the values along edges, so that classes"
-                    " are lost for good. Export the labels again, as PNG"
-                )
-            file.seek(0)
-            header = read_header(file)
-            if header.stored[0] * header.stored[1] > _MOST_PIXELS:
-                raise DataError(f"has {header.stored[0]}x{header.stored[1]} pixels, more than a label is read with")
-            return _read(file, header.bits)
+        contents = path.read_bytes()
+        if contents.startswith(_JPEG_START):
+            raise JpegLabelError(
+                f"the label {printable(path)} is a JPEG file: JPEG changes the values along edges, so that classes"
+                " are lost for good. Export the labels again, as PNG"
+            )
+        header = read_label_header(io.BytesIO(contents))
+        if header.size[0] * header.size[1] > _MOST_PIXELS:
+            raise DataError(f"has {header.size[0]}x{header.size[1]} pixels, more than a label is read with")
+        return _read(contents, header)
     except JpegLabelError:
         raise
     except DataError as error:
@@ -80,34 +80,47 @@ def read_label(path: Path) -> LabelFile:
         raise DataError(f"the label {printable(path)} cannot be read ({reason(error)})") from None
 
 
-def _read(file: BinaryIO, bits: int) -> LabelFile:
-    file.seek(0)
-    image = PngImageFile(file)
-    if image.mode == "P":
-        index = np.asarray(image)
-        colours = np.array(image.getpalette(), np.uint8).reshape(-1, 3)
-        counts = _count(index)
-        palette = {value: ",".join(map(str, colours[value])) for value in counts if value < len(colours)}
-        return LabelFile("palette", 8, counts, palette=palette)
-    if bits == 16 and str(image.tile[0][3]).startswith("LA"):
+def _read(contents: bytes, header: LabelHeader) -> LabelFile:
+    image = PngImageFile(io.BytesIO(contents)) if header.kind == "PNG" else None
+    if header.palette and not header.grey:
+        return _of_palette(*(indices(contents) if image is None else _index_and_palette(image)))
+    if header.bits == 16 and header.grey and header.channels > 1:
         raise DataError("is grey with 16 bits and an alpha channel; save it without alpha")
-    if image.mode in ("1", "L", "I;16", "I", "LA"):
-        values = np.asarray(image)
-        values = values[..., 0] if values.ndim == 3 else values
-        if bits < 8:  # Pillow spreads them over 0 to 255
-            values = values.astype(np.uint8) if image.mode == "1" else values // (255 // (2**bits - 1))
-        counts = _count(values)
-        return LabelFile(
-            "grey", 16 if bits == 16 else 8, counts, blended=_is_blended(values[..., np.newaxis], values, counts)
-        )
-    return _of_colours(_all_bits(image, file) if bits == 16 else np.asarray(image), max(8, bits))
+    pixels = channels(contents) if image is None else _pixels(contents, image, header)
+    if not header.grey:
+        return _of_colours(pixels, header.bits)
+    values = pixels[..., 0]
+    counts = _count(values)
+    return LabelFile("grey", header.bits, counts, blended=_is_blended(pixels[..., :1], values, counts))
 
 
-def _all_bits(image: PngImageFile, file: BinaryIO) -> np.ndarray:
+def _index_and_palette(image: PngImageFile) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(image), np.array(image.getpalette(), np.uint8).reshape(-1, 3)
+
+
+def _of_palette(index: np.ndarray, colours: np.ndarray) -> LabelFile:
+    """What [h, w] indices of a palette [n, 3] uint8 hold."""
+    counts = _count(index)
+    palette = {value: ",".join(map(str, colours[value])) for value in counts if value < len(colours)}
+    return LabelFile("palette", 8, counts, palette=palette)
+
+
+def _pixels(contents: bytes, image: PngImageFile, header: LabelHeader) -> np.ndarray:
+    """[h, w, c] integers of a PNG without a palette, as they are stored."""
+    if header.bits == 16 and not header.grey:
+        return _all_bits(image, contents)
+    pixels = np.asarray(image)
+    if header.bits == 1:
+        pixels = pixels.astype(np.uint8)
+    elif header.bits < 8:  # Pillow spreads them over 0 to 255
+        pixels = pixels // (255 // (2**header.bits - 1))
+    return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+
+
+def _all_bits(image: PngImageFile, contents: bytes) -> np.ndarray:
     """[h, w, c] int32 of a PNG with colours of 16 bits, of which Pillow by itself gives the upper 8."""
     upper = np.asarray(image).astype(np.int32)
-    file.seek(0)
-    image = PngImageFile(file)
+    image = PngImageFile(io.BytesIO(contents))
     codec, extents, offset, raw_mode = image.tile[0]
     lower: Any = (codec, extents, offset, str(raw_mode).replace(";16B", ";16L"))  # takes the lower byte for the upper
     image.tile = [lower]

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hrs_keras.data.file_names import IMAGE_SUFFIXES, is_image_name, is_litter
+from hrs_keras.data.file_names import IMAGE_SUFFIXES, LABEL_SUFFIXES, is_image_name, is_litter
 from hrs_keras.errors import DataError, printable, reason
 
 _NAMING = (".txt", ".json")
@@ -18,7 +18,8 @@ class Listing:
 
     Attributes:
         folder: its absolute path.
-        images: PNG and JPEG files, by their names, as sorted paths relative to the folder with ``/`` between names.
+        images: files that may be images or labels, by their names, as sorted paths relative to the folder with ``/``
+            between names.
         texts: the same for files that may name classes.
     """
 
@@ -57,13 +58,15 @@ def list_files(folder: Path, option: str) -> Listing:
     others: Counter[str] = Counter()
     for name in _walk(os.path.abspath(folder), "", ()):
         path = PurePosixPath(name)
-        if is_image_name(path):
+        if path.suffix.lower() in LABEL_SUFFIXES:
             images.append(name)
-        elif path.suffix.lower() in _NAMING:
+        if is_image_name(path):
+            continue
+        if path.suffix.lower() in _NAMING:
             texts.append(name)
         else:
             others[path.suffix.lower() or "no suffix"] += 1
-    if not images:
+    if not any(is_image_name(PurePosixPath(name)) for name in images):
         found = ", ".join(f"{count} with {suffix}" for suffix, count in others.most_common(3))
         raise DataError(
             f"{option} {printable(folder)} holds no image ({', '.join(IMAGE_SUFFIXES)})"

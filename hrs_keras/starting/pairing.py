@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import permutations
 
+from hrs_keras.data.file_names import IMAGE_SUFFIXES
 from hrs_keras.starting.templates import OPEN, Fixed, Mode, Template, matching, parse, role
 
 SPLITS = {
@@ -102,7 +103,7 @@ def pair(files: Sequence[str], is_label: Callable[[str], bool]) -> Paired:
     """Find out which files are images, which are labels, and which belong together.
 
     The names of files and folders say so (:mod:`hrs_keras.starting.words`). Where they do not, images and labels lie in
-    folders of any name with equal names below, or JPEG files beside PNG files.
+    folders of any name with equal names below, or JPEG files beside labels of the same names.
 
     Args:
         files: the images and labels of a folder, as paths relative to it.
@@ -110,7 +111,8 @@ def pair(files: Sequence[str], is_label: Callable[[str], bool]) -> Paired:
     """
     shared = _shared_folders(files)
     told = {file: role(file[shared:]) for file in files}
-    images, labels = ([file for file in files if told[file] == kind] for kind in ("image", "label"))
+    images = [file for file in files if told[file] == "image" and _may_be_image(file)]
+    labels = [file for file in files if told[file] == "label"]
     best = _best_mode(images, labels)
     if not best.groups and (fixed := _own_folders(images, labels)):
         best = _best_mode(images, labels, fixed)
@@ -125,6 +127,10 @@ def orphans(group: Group, files: Sequence[str]) -> list[str]:
     return sorted(
         file for one, other in ((images, labels), (labels, images)) for key, file in one.items() if key not in other
     )
+
+
+def _may_be_image(file: str) -> bool:
+    return file.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _shared_folders(files: Sequence[str]) -> int:
@@ -208,9 +214,9 @@ _NO_WORDS = Mode(folders=False, front=False, back=False)
 
 
 def _by_suffix(files: Sequence[str]) -> Iterator[Paired]:
-    """Images are JPEG files, labels the PNG files beside them."""
-    labels = [file for file in files if file.lower().endswith(".png")]
-    images = [file for file in files if not file.lower().endswith(".png")]
+    """Images are JPEG files, labels the files of another type beside them."""
+    images = [file for file in files if file.lower().endswith((".jpg", ".jpeg"))]
+    labels = [file for file in files if not file.lower().endswith((".jpg", ".jpeg"))]
     if images and labels:
         yield _match(images, labels, partial(parse, mode=_NO_WORDS))
 
@@ -227,6 +233,8 @@ def _by_folders(files: Sequence[str], is_label: Callable[[str], bool]) -> Iterat
             continue
 
         for images, labels in permutations(sorted(inside), 2):
+            if not all(map(_may_be_image, inside[images])):
+                continue
             if is_label(inside[labels][0]) and not is_label(inside[images][0]):
                 fixed = frozenset(((level, images), (level, labels)))
                 yield _match(inside[images], inside[labels], partial(parse, mode=_NO_WORDS, fixed=fixed))

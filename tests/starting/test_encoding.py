@@ -30,7 +30,7 @@ IDS = np.array([[0, 0, 3], [3, 3, 7]])
 def test_grey_values(tmp_path, bits):
     values = IDS % 2**bits
     found = survey([png(tmp_path / "a.png", values, bits=bits)])
-    assert (found.encoding, found.bits, found.channel) == ("values", 16 if bits == 16 else 8, 0)
+    assert (found.encoding, found.bits, found.channel) == ("values", bits, 0)
     assert found.pixels == {int(v): (values == v).mean() for v in np.unique(values)}
 
 
@@ -93,6 +93,30 @@ def test_palettes_that_differ_are_colours(tmp_path):
     found = survey(labels)
     assert found.encoding == "colours"
     assert found.pixels == survey([save(tmp_path / f"c/{i}.png", COLOURS[label(i)]) for i in range(4)]).pixels
+
+
+def test_masks_of_eight_bits_some_of_which_a_program_has_packed(tmp_path):
+    """Packed to one bit, 255 is 1; as colours both are the same."""
+    whole, packed = png(tmp_path / "a.png", [[0, 255]]), png(tmp_path / "b.png", [[0, 1]], bits=1)
+    found = survey([whole, packed])
+    assert found.encoding == "colours" and found.files == {"0,0,0": 2, "255,255,255": 2}
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "tif"])
+def test_other_types_of_files(tmp_path, suffix):
+    grey = save(tmp_path / f"a.{suffix}", IDS.astype(np.uint8))
+    assert (survey([grey]).encoding, list(survey([grey]).pixels)) == ("values", [0, 3, 7])
+    coloured = save(tmp_path / f"b.{suffix}", COLOURS[label()])
+    assert sorted(survey([coloured]).pixels) == ["0,0,142", "128,64,128", "70,130,180"]
+    indexed = Image.fromarray(label())
+    indexed.putpalette(COLOURS.ravel().tolist())
+    found = survey([save(tmp_path / f"c.{suffix}", indexed)])
+    assert (found.encoding, found.palette) == ("palette", {0: "70,130,180", 1: "128,64,128", 2: "0,0,142"})
+
+
+def test_sixteen_bits_in_a_tiff_file(tmp_path):
+    found = survey([save(tmp_path / "a.tif", (IDS * 300).astype(np.uint16))])
+    assert (found.encoding, found.bits, list(found.pixels)) == ("values", 16, [0, 900, 2100])
 
 
 def test_colours_in_several_kinds_of_png(tmp_path):
@@ -168,7 +192,7 @@ def test_damaged_labels(tmp_path):
     found = survey([fine, cut])
     assert found.sampled == 1 and "1 of 2 sampled labels cannot be read: the label" in found.notes[0]
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(DataError, match=r"the label .* (cannot be|is neither) .*; neither can the 1 other labels"):
+    with pytest.raises(DataError, match=r"the label .* (cannot be|is no PNG) .*; neither can the 1 other labels"):
         survey([cut, tmp_path / "text.png"])
 
 

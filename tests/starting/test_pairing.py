@@ -77,6 +77,11 @@ LAYOUTS = {
         ["images/1.jpg", "images/2.png", "labels/1.png", "labels/2.png"],
         ("images/*", "labels/*.png"),
     ),
+    "labels that are no PNG files": (
+        ["images/1.jpg", "images/2.jpg", "labels/1.tif", "labels/2.tif"],
+        ("images/*.jpg", "labels/*.tif"),
+    ),
+    "BMP beside JPEG": (["1.jpg", "2.jpg", "1.bmp", "2.bmp"], ("*.jpg", "*.bmp")),
     "capitals": (["Images/1.JPG", "Images/2.JPG", "Labels/1.PNG", "Labels/2.PNG"], ("Images/*.jpg", "Labels/*.png")),
     "JPEG beside PNG": (["x/1.jpg", "x/2.jpg", "x/1.png", "x/2.png"], ("x/*.jpg", "x/*.png")),
     "odd names": (
