@@ -101,6 +101,7 @@ def test_a_finished_run_is_finished(old, capsys):
 
 
 @pytest.mark.fault("a run that an earlier version left unfinished", "goes on to the same end")
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_to_the_same_end(capsys):
     for cut in (*RUN.glob("checkpoints/last/step-6*"), RUN / "result.json", RUN / "evaluations/step_0000006.json"):
         cut.unlink()

@@ -37,6 +37,7 @@ for path in inputs:
 """
 
 
+@pytest.mark.slow
 def test_plain_tensorflow_gives_what_the_evaluation_does(finished, tmp_path):
     rng = np.random.default_rng(0)
     batches = [rng.integers(0, 256, shape, np.uint8) for shape in ((2, 64, 128, 3), (1, 50, 70, 3))]

@@ -62,7 +62,10 @@ assert not {'tensorflow', 'keras', 'hrs_keras'} & set(sys.modules)
 if not WRITABLE:
     pytest.skip("no format can be written by this Keras", allow_module_level=True)
 
-formats = pytest.mark.parametrize("format", WRITABLE)
+
+def formats(test):
+    """For each format that can be written; slow, for all of them are written and run."""
+    return pytest.mark.slow(pytest.mark.parametrize("format", WRITABLE)(test))
 
 
 def answers(file: Path, batches: list[np.ndarray], folder: Path) -> list[np.ndarray]:

@@ -85,6 +85,7 @@ def test_answers_with_averaged_weights_and_the_networks_own_statistics():
         np.testing.assert_array_equal(value, kept)
 
 
+@pytest.mark.slow
 def test_a_trainer_answers_with_it_and_selects_and_trains_without():
     trainer, plain = build("train.average=0.5"), build()
     assert plain.evaluated is plain.segmenter

@@ -177,6 +177,7 @@ def test_encoder_is_not_moved_by_what_has_no_label():
     assert [case.logs[f"loss/{name}"] for name in ("source", "adapted", "target")] == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_label_noise_softens_the_discriminators_labels_alone():
     without, noisy = build().train_step(batch_of()), build("method.label_noise=0.4").train_step(batch_of())
     changed = [name for name in without if abs(float(noisy[name]) / float(without[name]) - 1) > 1e-5]
@@ -322,6 +323,7 @@ def test_two_replicas_equal_one_with_the_whole_batch():
 E, G, D = 13 + 2 + 3, 1 + 2 * 2 + 1, 7  # convolutions: VGG16 13 + fc6, fc7 + 3 score heads; two blocks; D
 
 
+@pytest.mark.slow
 def test_step_computes_no_pass_that_it_does_not_need(monkeypatch):
     """Counted in the graph that is executed, after pruning and common-subexpression elimination."""
     monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")

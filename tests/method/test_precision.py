@@ -39,6 +39,7 @@ def test_half_precision_learns_as_float32_does(recipe_file, policy):
         assert half[-10:].mean() == pytest.approx(exact[-10:].mean(), rel=0.1), precision
 
 
+@pytest.mark.slow
 def test_a_scale_that_is_too_large_is_halved_and_the_step_left_out(policy, tmp_path):
     policy("mixed_float16")
     trainer, batch = build("precision=mixed_float16"), batch_of()

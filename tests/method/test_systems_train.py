@@ -17,7 +17,7 @@ def systems(*quick: str):
     )
 
 
-@systems("fcn", "ours_w1")
+@systems("fcn")
 def test_losses_fall(recipe_file, system):
     trainer, batches = begin(recipe_file, system, "train.steps=50", *SMALL)
     steps = 0

@@ -105,6 +105,7 @@ def conv(kernel, inputs, outputs):
     return kernel * kernel * inputs * outputs + outputs
 
 
+@pytest.mark.slow
 def test_parameters_of_fcn8s_on_vgg16():
     count, inputs = 0, 3
     for convolutions, channels in FULL_VGG:

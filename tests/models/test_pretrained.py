@@ -189,6 +189,7 @@ def test_every_number_of_the_file_has_its_place(model):
             )
 
 
+@pytest.mark.slow
 def test_weights_of_keras_cv_are_the_same(tmp_path):
     """A file of the library's own network of the same weights."""
     settings = lite(weights="imagenet")

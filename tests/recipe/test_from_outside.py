@@ -73,6 +73,7 @@ def test_an_encoder_from_outside_builds_and_serialises(tmp_path):
 
 
 @pytest.mark.usefixtures("installed")
+@pytest.mark.slow
 def test_pretrained_weights_of_an_encoder_from_outside(tmp_path):
     options = {"input_shape": (64, 128, 3), "alpha": 0.25, "include_top": False, "weights": None}
     trained = keras.applications.MobileNet(**options)

@@ -46,6 +46,7 @@ def values(of):
     return [variable.numpy() for variable in (*state, *averages)]
 
 
+@pytest.mark.slow
 def test_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     batch, straight, first = batch_of(), trainer(), trainer()
     for _ in range(4):

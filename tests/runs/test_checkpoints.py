@@ -131,7 +131,9 @@ def contents(folder):
     "a run folder whose path, taken for a pattern, matches that of another run (`exp?` and `exp1`)",
     "each run finds, keeps and removes its own checkpoints only",
 )
-@pytest.mark.parametrize("name", ["exp?", "exp[1]", r"e\xp* [2]"])
+@pytest.mark.parametrize(
+    "name", ["exp?", *(pytest.param(name, marks=pytest.mark.slow) for name in ("exp[1]", r"e\xp* [2]"))]
+)
 def test_no_path_is_taken_for_a_pattern(joint, tmp_path, name):
     neighbours = [tmp_path / other for other in ("exp1", "exp", "exp12", "run (copy) 1")]
     for neighbour in neighbours:

@@ -61,18 +61,13 @@ def same_as(finished, run) -> None:
     ("validation", "step", "said"),
     [
         pytest.param(
-            *(1, 0, "while the weights of step 0, which are saved, were validated"),
-            id="before the first step",
-            marks=pytest.mark.slow,
+            *(1, 0, "while the weights of step 0, which are saved, were validated"), id="before the first step"
         ),
         pytest.param(2, 4, r"after step 4: saved .*step-4", id="between steps"),
-        pytest.param(
-            *(3, STEPS, rf"after step {STEPS}: saved .*step-{STEPS}"),
-            id="after the last step",
-            marks=pytest.mark.slow,
-        ),
+        pytest.param(*(3, STEPS, rf"after step {STEPS}: saved .*step-{STEPS}"), id="after the last step"),
     ],
 )
+@pytest.mark.slow
 def test_during_a_validation(finished, recipe_file, told_in, monkeypatch, validation, step, said):
     """It is broken off, the step is saved, and the run that goes on makes up for it."""
     recipe = load_recipe(recipe_file)
@@ -110,6 +105,7 @@ def test_before_and_after_the_steps(recipe_file, monkeypatch, module, name):
     assert train(recipe, export=False).step == 1
 
 
+@pytest.mark.slow
 def test_an_error_of_another_kind_stays_one(recipe_file, monkeypatch):
     """Told, but not broken off: what then fails is not for a rerun to mend."""
     recipe = load_recipe(recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false"])

@@ -84,6 +84,7 @@ def test_a_finished_run_is_left_alone(copied, capsys):
     assert [path.name for path in (copied.parents[1] / "saved_models/tiny").iterdir()] == ["1"]
 
 
+@pytest.mark.slow
 def test_the_chosen_weights_meet_the_test_images_once(copied, capsys):
     """A run whose steps are taken, with test images that are not the validation images: those of the training split."""
     for file in (copied / "recipe.yaml", copied.parents[1] / "tiny.yaml"):
@@ -274,6 +275,7 @@ def test_fresh_keeps_the_old_run_if_the_new_one_cannot_start(copied):
     "a loss or weight that becomes NaN or infinite",
     "the run ends; step and player are named, and the last good checkpoint stays",
 )
+@pytest.mark.slow
 def test_not_finite(recipe_file):
     rates = ["train.steps=6", "train.log_every=1", "train.validate_every=6", "train.checkpoint_every=1"]
     recipe = load_recipe(recipe_file, [*rates, "train.learning_rate.encoder=1e30"])

@@ -51,6 +51,7 @@ def test_a_run_ends_the_same(city_recipe, prepared, tmp_path):
     assert contents(out[0]) == contents(out[1]) and len(contents(out[0])) == 3
 
 
+@pytest.mark.slow
 def test_colours_crop_and_a_sample_left_out(colours, tmp_path):
     prepare(colours(), tmp_path / "out")
     assert_same_data(colours(), from_folder(colours(), tmp_path / "out"))
@@ -96,6 +97,7 @@ def test_a_folder_without_the_test_images(few, tmp_path):
     assert audit(from_folder(recipe, tmp_path / "out"), roles=["validation"]).sets["validation"]
 
 
+@pytest.mark.slow
 def test_a_recipe_that_reads_fewer_data_sets(without_source, copy):
     recipe = from_folder(without_source, copy)
     assert_same_data(without_source, recipe)

@@ -35,8 +35,11 @@ FAMILIES = {
     "EfficientNetV2B0": (application("EfficientNetV2B0"), (192, 672, 1280, 1280)),
     "ConvNeXtTiny": (application("ConvNeXtTiny"), (192, 384, 768, 768)),
 }
-LARGE = ("MobileNetV3Small", "MobileNetV3Large", "ResNet50V2", "EfficientNetV2B0", "ConvNeXtTiny")
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in FAMILIES]
+
+
+def quick(names, *of_them):
+    """Names as parameters, of which those that are not ``of_them`` are slow."""
+    return [name if name in of_them else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def segmenter(name):
@@ -47,7 +50,7 @@ def arrays(outputs):
     return {key: y.numpy() if hasattr(y, "numpy") else y for key, y in outputs.items()}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", quick(FAMILIES, "vgg16", "resnet"))
 def test_contract(name, tmp_path):
     """Features as promised; repeatable; a gradient for every weight; serialises; any multiple of 32; checkpoints."""
     encoder, channels = FAMILIES[name]
@@ -88,6 +91,7 @@ def test_encoders_name_the_size_to_use(name):
 
 
 @pytest.mark.parametrize("name", ENCODERS.names())
+@pytest.mark.slow
 def test_every_family_has_a_default_for_each_setting(name):
     encoder = ENCODERS.load_class(name, Encoder).model_validate({"family": name})
     assert encoder.weights is None and encoder.deepest_stride in (16, 32)
@@ -118,7 +122,7 @@ def test_networks_of_a_recipe_fit_each_other(family):
     assert scores == {"pixel": (H, W), "region": (H // 8, W // 8), "image": (1, 1)}
 
 
-@pytest.mark.parametrize("family", CHANGES)
+@pytest.mark.parametrize("family", quick(CHANGES, "vgg16"))
 def test_initial_weights_depend_on_the_seed_alone(family):
     def weights(seed):
         networks = build_networks(tiny.recipe(*CHANGES[family], f"seed={seed}"))
@@ -155,6 +159,7 @@ def test_batch_normalisation_is_frozen_with_pretrained_weights(name, batch_norm,
     assert any(path.endswith("gamma") for path in trained) is not frozen
 
 
+@pytest.mark.slow
 def test_weights_of_keras_applications_from_a_file(tmp_path):
     """Of the library's own network: the encoder then has its last features. A file that is missing is named."""
     path = tmp_path / "small.weights.h5"

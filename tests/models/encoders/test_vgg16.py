@@ -138,7 +138,9 @@ def broken_weights(tmp_path, monkeypatch):
     "pretrained weights that cannot be downloaded or loaded",
     "an error that names the file to fetch, and what else there is",
 )
-@pytest.mark.parametrize("case", ["offline", "missing", "corrupt", "wrong architecture", "folder"])
+@pytest.mark.parametrize(
+    "case", ["offline", "missing", "corrupt", pytest.param("wrong architecture", marks=pytest.mark.slow), "folder"]
+)
 def test_weights_that_cannot_be_loaded(broken_weights, case):
     weights = broken_weights[case]
     settings = VGG16(family="vgg16", weights=weights, preprocessing="caffe")
