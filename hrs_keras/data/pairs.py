@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data.file_names import IMAGE_SUFFIXES, LABEL_SUFFIXES, is_litter
+from hrs_keras.data.files import name_below
+from hrs_keras.data.lists import choose
 from hrs_keras.data.patterns import leaves_suffix_open, normalised, part_regex, spelt_key
 from hrs_keras.data.records import Record
 from hrs_keras.data.report import DatasetAudit
@@ -103,14 +105,15 @@ def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
 
     An image and a label belong together if the ``*`` of their patterns stand for the same text, however its accents
     are encoded. A suffix counts in small letters and in capitals. No samples are: what is hidden, folders at the end of
-    a pattern, tools' folders, and files of no image suffix where a pattern leaves it open.
+    a pattern, tools' folders, and files of no image suffix where a pattern leaves it open. Of the others those are
+    samples that the data set's lists leave.
 
     Args:
         root: the folder that ``dataset.root`` is relative to, from :func:`hrs_keras.system.storage.path_of`.
 
     Raises:
-        DataError: a folder does not exist or cannot be listed, two files stand for one sample, or no image has a
-            label.
+        DataError: a folder does not exist or cannot be listed, two files stand for one sample, no image has a label,
+            or a list of the data set cannot be read or names what there is not.
     """
     folder = folder_of(dataset, root)
     name = f"{dataset.format} {folder} ({dataset.split})"
@@ -122,6 +125,7 @@ def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
     patterns = [pattern.replace("{split}", dataset.split) for pattern in (dataset.images, dataset.labels)]
     images, other_images = _by_key(folder, patterns[0], IMAGE_SUFFIXES)
     labels, other_labels = _by_key(folder, patterns[1], LABEL_SUFFIXES)
+    images, labels = _listed(dataset, name, folder, images, labels)
     common = sorted(images.keys() & labels.keys(), key=lambda key: images[key].spelt)
     others = other_images | other_labels
     if not common:
@@ -138,6 +142,20 @@ def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
         orphans=tuple(sorted(file.path for file in alone.values())),
         passed_over=tuple(sorted(others[key].path for key in alone.keys() & others.keys())),
     )
+
+
+def _listed(
+    dataset: Dataset, title: str, folder: StoragePath, images: dict[str, _File], labels: dict[str, _File]
+) -> tuple[dict[str, _File], dict[str, _File]]:
+    """The images, and the labels, that the data set's lists leave."""
+    if dataset.only is None and dataset.left_out is None:
+        return images, labels
+    names = {key: name_below(folder, file.path) for key, file in images.items()}
+    chosen = choose(list(names.values()), dataset, title)
+    left = {key: file for key, file in images.items() if names[key] in chosen}
+    # Labels of images that are not used are no orphans; with `only`, nor are those of which no image was listed.
+    wanted = left.keys() if dataset.only is not None else labels.keys() - (images.keys() - left.keys())
+    return left, {key: file for key, file in labels.items() if key in wanted}
 
 
 def _by_key(folder: StoragePath, pattern: str, suffixes: Sequence[str]) -> tuple[dict[str, _File], dict[str, _File]]:

@@ -30,6 +30,9 @@ Data that lies elsewhere, or was prepared, gives the same numbers; that it is th
 SEEN_IN_DATA = ("data.on_bad",)
 """Keys that decide which samples a run reads: whether these are the same is seen by looking at the data, too."""
 
+LISTS = ("only", "except")
+"""The same of each data set: what a list says counts, not where it is."""
+
 STEPS = "train.steps"
 
 
@@ -62,7 +65,8 @@ def compare(before: Recipe, now: Recipe) -> Changes:
     found = Changes([], [], [])
     for line in differences(before, now):
         key = line.partition(":")[0]
-        (found.free if key in free else found.steps if key == STEPS else found.numbers).append(line)
+        of_data_set = key.split(".")[-1] in LISTS and key.startswith("data.")
+        (found.free if key in free or of_data_set else found.steps if key == STEPS else found.numbers).append(line)
     return found
 
 

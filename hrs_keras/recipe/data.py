@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from hrs_keras.errors import did_you_mean
 from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
@@ -62,6 +70,8 @@ class Dataset(Section):
         ids: the name of an id table, or raw id (``"R,G,B"`` for colours) -> class name, or class name -> its raw ids;
             see :mod:`hrs_keras.recipe.ids`.
         crop: the part of image and label that is used.
+        only, left_out: lists of the images that are used, and (``except``) of those that are not; see
+            :mod:`hrs_keras.data.lists`.
         subset: a fraction in (0, 1] or a count of the samples; None for all.
     """
 
@@ -76,6 +86,8 @@ class Dataset(Section):
     raw: str | None = None
     ids: Ids
     crop: Crop = Crop()
+    only: str | None = None
+    left_out: str | None = Field(default=None, alias="except")  # a word of Python's
     subset: int | float | None = None
 
     @model_validator(mode="before")
@@ -122,6 +134,11 @@ class Dataset(Section):
         largest = _largest_id(info.data)
         return read_ids(ids, Notation(colours, parse_raw_value(formula, largest).largest if formula else largest))
 
+    @field_validator("only", "left_out")
+    @classmethod
+    def _list_file(cls, file: str | None) -> str | None:
+        return file if file is None else _at_home(file)
+
     @field_validator("subset", mode="plain")
     @classmethod
     def _fraction_or_count(cls, subset: Any) -> int | float | None:
@@ -137,6 +154,10 @@ class Dataset(Section):
             raise ValueError(f"bits and channel belong to encoding: values, not to encoding: {self.encoding}")
         return self
 
+    @model_serializer(mode="wrap")
+    def _as_recipes_have_it(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"except" if key == "left_out" else key: value for key, value in serialise(self).items()}
+
     def table(self) -> Table:
         """Raw value, range of them, or ``"R,G,B"`` for ``encoding: colours`` -> class name or ``"ignore"``."""
         return forward_table(ID_TABLES[self.ids] if isinstance(self.ids, str) else self.ids)
@@ -144,6 +165,11 @@ class Dataset(Section):
     def raw_value(self) -> RawValue | None:
         """The formula of ``raw``; None without one: then the table maps what the files hold."""
         return parse_raw_value(self.raw, _largest_id(dict(self))) if self.raw else None
+
+
+def _at_home(path: str) -> str:
+    # pathlib would make gs:/ of gs://
+    return path if "://" in path else str(Path(path).expanduser())
 
 
 def _largest_id(fields: Mapping[str, Any]) -> int:
@@ -192,9 +218,8 @@ class Data(Section):
 
     @field_validator("root", "prepared")
     @classmethod
-    def _at_home(cls, folder: str | None) -> str | None:
-        # pathlib would make gs:/ of gs://
-        return folder if folder is None or "://" in folder else str(Path(folder).expanduser())
+    def _folder(cls, folder: str | None) -> str | None:
+        return folder if folder is None else _at_home(folder)
 
     @field_validator("classes")
     @classmethod

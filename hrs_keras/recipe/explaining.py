@@ -51,7 +51,7 @@ def _keys_at(section: Any, path: Sequence[str | int], given: Any) -> list[str]:
             continue  # a list's items share one schema
         annotation = section.model_fields[part].annotation
         section = (get_args(annotation)[0] if get_origin(annotation) else annotation).variant(given)
-    return list(section.model_fields)
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _item(tree: Any, key: str | int) -> Any:

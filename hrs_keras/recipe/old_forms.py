@@ -29,7 +29,7 @@ LATER_KEYS: dict[str, Any] = {
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
 
-LATER_DATA_SET_KEYS: dict[str, Any] = {"raw": None}
+LATER_DATA_SET_KEYS: dict[str, Any] = {"raw": None, "only": None, "except": None}
 """The same for the keys of each data set."""
 
 _KEYS = {"family", "width", "fc", "dropout", "blocks", "weights", "preprocessing"}

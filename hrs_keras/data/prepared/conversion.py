@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hrs_keras.data.lists import summary
 from hrs_keras.data.prepared.manifest import Plan
 from hrs_keras.data.samples import stored_size
 from hrs_keras.errors import DataError
@@ -33,7 +34,10 @@ def conversion(recipe: Recipe, roles: Iterable[str] | None = None) -> dict[str, 
 def _description(dataset: Dataset) -> dict[str, Any]:
     # The ids are written out: a named table might differ in another version. Keys are text, as in JSON.
     ids = {str(raw): name for raw, name in dataset.table().items()}
-    return without_later_data_set_keys(dataset.model_dump(mode="json", exclude={"subset"})) | {"ids": ids}
+    # Of a list counts what it says: the file may lie elsewhere, and change.
+    lists = {"only": dataset.only, "except": dataset.left_out}
+    said = {key: summary(file) for key, file in lists.items() if file is not None}
+    return without_later_data_set_keys(dataset.model_dump(mode="json", exclude={"subset"})) | {"ids": ids} | said
 
 
 def _mismatches(prepared: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
