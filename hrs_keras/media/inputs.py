@@ -4,9 +4,10 @@ This needs no TensorFlow, which takes seconds to import: a client of a served mo
 """
 
 import glob
+import itertools
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hrs_keras.data.file_names import IMAGE_SUFFIXES, TOOL_FOLDERS, is_image_name, is_litter
@@ -21,37 +22,37 @@ VIDEO_SUFFIXES = (
 )
 
 
-def find_inputs(inputs: Sequence[str | Path]) -> list[Path]:
+def find_inputs(inputs: Sequence[str | Path]) -> dict[Path, str]:
     """The files that inputs stand for, in order; a file given twice is there once.
 
     Args:
         inputs: files of any name; folders, whose PNG and JPEG files are taken; patterns such as ``in/**/*.png`` of
             image and video files. Hidden files are taken only if they are named.
 
+    Returns:
+        File -> the name of what is written for it, without suffix: its own; of files that a pattern found in several
+        folders, with the folders that the pattern leaves open, such as ``deep/x`` for ``in/deep/x.png``.
+
     Raises:
         DataError: an input does not exist or cannot be read, a folder or pattern gives nothing, two files would
             write the same output, or the name of an output would be too long.
     """
-    files: dict[tuple[str, str], Path] = {}
+    files: dict[tuple[str, str], tuple[Path, str]] = {}
     for given in map(Path, inputs):
         try:
-            for file in _expand(given):
+            for file, name in _expand(given).items():
                 # By its own path, not a link's: '**' follows links to folders. A link of another name is another file.
-                files.setdefault((os.path.realpath(file), output_name(file)), file)
+                files.setdefault((os.path.realpath(file), file.name), (file, name))
         except OSError as error:
             raise DataError(f"{printable(given)} cannot be read: {error.strerror}") from None
-    _refuse_outputs(files.values())
-    return list(files.values())
+    found = dict(files.values())
+    _refuse_outputs(found)
+    return found
 
 
 def is_video(path: Path) -> bool:
     """Whether a file's name is that of a video; what the file really is shows when it is read."""
     return path.suffix.lower() in VIDEO_SUFFIXES
-
-
-def output_name(path: Path) -> str:
-    """The file name of an input's label maps: ``a.png`` for ``a.jpg``, ``b.mp4`` for ``b.mkv``."""
-    return path.stem + (".mp4" if is_video(path) else ".png")
 
 
 def refuse_overwriting(files: Iterable[Path], folders: Iterable[Path]) -> None:
@@ -72,19 +73,20 @@ def log_skipped(message: str) -> None:
     log.warning("skipped %s", message)
 
 
-def _expand(given: Path) -> list[Path]:
+def _expand(given: Path) -> dict[Path, str]:
+    """File -> name of what is written for it."""
     if given.is_dir():
         files = (path for path in given.iterdir() if is_image_name(path) and not is_litter(path.name))
-        found = sorted(path for path in files if not path.is_dir())
+        found = {path: path.stem for path in sorted(files) if not path.is_dir()}
         nothing = f"holds no image ({', '.join(IMAGE_SUFFIXES)}); videos are given by name or by a pattern"
     elif given.is_file():
-        return [given]
+        return {given: given.stem}
     elif glob.escape(str(given)) != str(given):
         suffixes = IMAGE_SUFFIXES + VIDEO_SUFFIXES
         matches = sorted(map(Path, glob.glob(str(given), recursive=True)))  # leaves out what is hidden
         litter = TOOL_FOLDERS.difference(given.parts)
         files = (path for path in matches if path.suffix.lower() in suffixes and litter.isdisjoint(path.parts))
-        found = [path for path in files if not path.is_dir()]
+        found = {path: _name_below(_fixed_part(given), path) for path in files if not path.is_dir()}
         nothing = f"matches no image or video ({', '.join(suffixes)})"
     else:
         what = "is neither a file nor a folder" if os.path.lexists(given) else "does not exist"
@@ -94,11 +96,21 @@ def _expand(given: Path) -> list[Path]:
     return found
 
 
-def _refuse_outputs(files: Iterable[Path]) -> None:
+def _fixed_part(pattern: Path) -> Path:
+    """The folders of a pattern before the first that it leaves open."""
+    fixed = itertools.takewhile(lambda part: glob.escape(part) == part, pattern.parts[:-1])
+    return Path(*fixed)
+
+
+def _name_below(folder: Path, file: Path) -> str:
+    return Path(os.path.relpath(file.parent, folder), file.stem).as_posix()
+
+
+def _refuse_outputs(files: Mapping[Path, str]) -> None:
     by_name: dict[str, Path] = {}
-    for file in files:
-        name = output_name(file)
-        if (length := len(os.fsencode(name))) > LONGEST_NAME:
+    for file, stem in files.items():
+        name = stem + (".mp4" if is_video(file) else ".png")
+        if (length := len(os.fsencode(Path(name).name))) > LONGEST_NAME:
             what = f"would be written under a name of {length} bytes, {LONGEST_NAME} are possible; rename it"
             raise DataError(f"{printable(file)} {what}")
         if (other := by_name.setdefault(name, file)) is not file:

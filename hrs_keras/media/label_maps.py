@@ -121,12 +121,19 @@ class LabelMapFolders:
     def store(self, name: str, contents: dict[str, np.ndarray]) -> None:
         """Write what :meth:`contents` gave, or part of it, to ``FOLDER/NAME`` with the folder's suffix.
 
+        Args:
+            name: may have folders in it, which are made.
+            contents: of the files.
+
         Raises:
             HRSError: a file cannot be written.
         """
         suffixes = self.suffixes
         for folder, array in contents.items():
-            _write(self.out / folder / f"{name}{suffixes[folder]}", array)
+            path = self.out / folder / f"{name}{suffixes[folder]}"
+            if "/" in name:
+                make_folder(path.parent)
+            _write(path, array)
 
     def write(self, name: str, predicted: LabelMap) -> None:
         """Write all files of one image.

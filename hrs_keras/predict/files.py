@@ -62,7 +62,8 @@ def predict_files(
         inputs: see :func:`hrs_keras.media.inputs.find_inputs`.
         out: a folder; what is written there is said by :class:`hrs_keras.media.label_maps.LabelMapFolders`. An image
             NAME gives ``ids/NAME.png`` and so on. A video NAME gives ``colour/NAME.mp4``, ``overlay/NAME.mp4`` and for
-            each frame ``ids/NAME/frame_0000000.png`` and so on. All have the input's own size.
+            each frame ``ids/NAME/frame_0000000.png`` and so on. All have the input's own size. NAME has the folders
+            that a pattern leaves open: ``in/**/*.png`` writes ``ids/deep/x.png`` for ``in/deep/x.png``.
         options: see :class:`PredictOptions`.
 
     Returns:
@@ -83,11 +84,11 @@ def predict_files(
     refuse_overwriting(files, folders.paths)
     folders.make()
     job = Job(Predictor(trained, options.view), folders, options.batch_size, options.max_pixels, options.on_skipped)
-    images = [file for file in files if not is_video(file)]
+    images = {file: name for file, name in files.items() if not is_video(file)}
     skipped = set(job.images(images))
     written = len(images) - len(skipped)
     for file in filter(is_video, files):
-        frames, whole = job.video(file)
+        frames, whole = job.video(file, files[file])
         written += frames
         if not whole:
             skipped.add(file)

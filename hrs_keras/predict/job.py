@@ -1,6 +1,6 @@
 """A stream of images through a network: read ahead, predicted in batches, written behind, in bounded memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,11 @@ class Job:
     max_pixels: int
     on_skipped: Callable[[str], None]
 
-    def images(self, files: Sequence[Path]) -> list[Path]:
+    def images(self, files: Mapping[Path, str]) -> list[Path]:
         """Predict image files; returns those that could not be read.
+
+        Args:
+            files: and the name of what is written for each.
 
         Raises:
             HRSError: memory does not suffice, or a file cannot be written.
@@ -52,11 +55,11 @@ class Job:
         skipped: list[Path] = []
 
         def write(file: Path, predicted: LabelMap) -> None:
-            self.folders.write(file.stem, predicted)
+            self.folders.write(files[file], predicted)
 
         with (
             tqdm(total=len(files), unit="image", disable=None if files else True) as bar,
-            read_images(files, self.max_pixels, READ_AHEAD + self.batch_size) as stream,
+            read_images(list(files), self.max_pixels, READ_AHEAD + self.batch_size) as stream,
             write_behind(write, threads=WRITES_BEHIND) as write_later,
         ):
             for file, predicted in self._predictions(self._readable(stream, skipped)):
@@ -64,8 +67,12 @@ class Job:
                 bar.update()
         return skipped
 
-    def video(self, file: Path) -> tuple[int, bool]:
+    def video(self, file: Path, name: str) -> tuple[int, bool]:
         """Predict a video file; returns how many of its frames were, and whether it could be read to its end.
+
+        Args:
+            file: the video.
+            name: of what is written for it.
 
         Raises:
             HRSError: memory does not suffice, or a file cannot be written.
@@ -78,10 +85,10 @@ class Job:
             except DataError as error:
                 self.on_skipped(str(error))
                 return 0, False
-            name = printable(Path(file.name))
-            bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=name, disable=None))
+            title = printable(Path(file.name))
+            bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=title, disable=None))
             stream = opened.enter_context(video.read(READ_AHEAD + self.batch_size))
-            write = opened.enter_context(_film(self.folders, file.stem, video))
+            write = opened.enter_context(_film(self.folders, name, video))
             # One thread, because frames are written in order.
             write_later = opened.enter_context(write_behind(write, threads=1))
             for time, predicted in self._predictions(self._readable(stream, skipped)):
@@ -161,6 +168,7 @@ def _film(folders: LabelMapFolders, name: str, video: Video) -> Iterator[Callabl
                         make_folder(folders.out / kind / name)
                 for kind in _FILMED:
                     path, size = folders.out / kind / f"{name}.mp4", predicted.ids.shape
+                    make_folder(path.parent)
                     writers[kind] = opened.enter_context(VideoWriter(path, size, video.time_base, video.rate))
             contents = folders.contents(predicted)
             for kind, writer in writers.items():

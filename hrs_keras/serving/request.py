@@ -79,10 +79,11 @@ def request_files(
     refuse_overwriting(files, folders.paths)
     folders.make()
     with ServingClient(served) as client, tqdm(total=len(files), unit="image", disable=None) as progress:
-        for start in range(0, len(files), options.batch_size):
-            for file, (image, answer) in _segment(client, files[start : start + options.batch_size]).items():
+        paths = list(files)
+        for start in range(0, len(paths), options.batch_size):
+            for file, (image, answer) in _segment(client, paths[start : start + options.batch_size]).items():
                 if isinstance(answer, Segmentation):
-                    folders.write(file.stem, _label_map(image, answer, options.space))
+                    folders.write(files[file], _label_map(image, answer, options.space))
                 else:
                     options.on_skipped(f"{printable(file)}: {reason(answer)}")
                     skipped.append(file)

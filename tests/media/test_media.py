@@ -58,7 +58,7 @@ def test_a_file_given_twice_is_done_once(tmp_path, monkeypatch):
 
 def test_a_name_that_looks_like_a_pattern_is_a_file_first(tmp_path):
     touch(tmp_path, ["a[1].png", "a1.png"])
-    assert find_inputs([tmp_path / "a[1].png"]) == [tmp_path / "a[1].png"]
+    assert list(find_inputs([tmp_path / "a[1].png"])) == [tmp_path / "a[1].png"]
 
 
 def test_same_outputs_are_refused(tmp_path):
@@ -68,6 +68,19 @@ def test_same_outputs_are_refused(tmp_path):
     )
     assert "would both be written as x.mp4" in refusal(tmp_path / "a/x.mp4", tmp_path / "b/x.avi")
     assert len(find_inputs([tmp_path / "a/x.png", tmp_path / "a/x.mp4"])) == 2
+
+
+def test_names_have_the_folders_that_a_pattern_leaves_open(tmp_path, monkeypatch):
+    touch(tmp_path, ["in/x.png", "in/a/x.png", "in/a/b/x.jpg", "in/b/v.mp4", "in/a/b.c/x.png"])
+    monkeypatch.chdir(tmp_path)
+    everywhere = {"in/a/b/x.jpg": "a/b/x", "in/a/b.c/x.png": "a/b.c/x", "in/a/x.png": "a/x", "in/x.png": "x"}
+    for pattern in ("in/**/*", f"{tmp_path}/in/**/*", "in/../in/**/*"):
+        found = {os.path.relpath(os.path.realpath(path)): name for path, name in find_inputs([pattern]).items()}
+        assert found == everywhere | {"in/b/v.mp4": "b/v"}
+    assert list(find_inputs(["*/a/*.png"]).values()) == ["in/a/x"]
+    assert list(find_inputs(["in/a/*"]).values()) == ["x"]
+    assert list(find_inputs(["in/a", "in/b/v.mp4"]).values()) == ["x", "v"]
+    assert "in/a/x.png and in/x.png would both be written as x.png" in refusal("in/a/x.png", "in/**/*.png")
 
 
 def test_empty_folder(tmp_path):
@@ -86,16 +99,16 @@ def test_pattern_without_match(tmp_path):
 @pytest.mark.fault("thumbnails of a network drive among the images to predict", "they are not taken")
 def test_nothing_is_taken_from_tools_folders(tmp_path):
     touch(tmp_path, ["a.png", "@eaDir/a.png/THUMB_M.jpg", "__MACOSX/b.png", "__MACOSX/._a.png", ".hidden/c.png"])
-    assert find_inputs([f"{tmp_path}/**/*"]) == [tmp_path / "a.png"]
-    assert find_inputs([tmp_path]) == [tmp_path / "a.png"]
-    assert find_inputs([f"{tmp_path}/__MACOSX/*.png"]) == [tmp_path / "__MACOSX/b.png"]  # it is asked for
+    assert list(find_inputs([f"{tmp_path}/**/*"])) == [tmp_path / "a.png"]
+    assert list(find_inputs([tmp_path])) == [tmp_path / "a.png"]
+    assert list(find_inputs([f"{tmp_path}/__MACOSX/*.png"])) == [tmp_path / "__MACOSX/b.png"]  # it is asked for
 
 
 @pytest.mark.fault("an image whose predictions would have too long a name", "refused before anything is written")
 def test_a_name_that_is_too_long_for_its_output(tmp_path):
     longest, longer = "é" * 125 + ".jpg", "é" * 126 + ".t"  # 254 bytes each; the second as .png has 256
     touch(tmp_path, [longest, longer])
-    assert find_inputs([tmp_path]) == [tmp_path / longest]
+    assert list(find_inputs([tmp_path])) == [tmp_path / longest]
     assert refusal(tmp_path / longer) == (
         f"{tmp_path / longer} would be written under a name of 256 bytes, 255 are possible; rename it"
     )
@@ -245,7 +258,7 @@ def test_a_file_that_is_gone(tmp_path):
 def test_a_name_that_is_not_utf_8(tmp_path):
     path = tmp_path / os.fsdecode(b"x\xff.png")
     Image.fromarray(PIXELS).save(path)
-    assert find_inputs([tmp_path]) == [path]
+    assert list(find_inputs([tmp_path])) == [path]
     np.testing.assert_array_equal(read_image(path, LARGE), PIXELS)
     path.write_bytes(b"")
     assert unreadable(path) == f"{tmp_path}/x\\xff.png: is empty"
@@ -258,6 +271,6 @@ def test_an_image_that_cannot_be_read_stands_in_its_place(tmp_path):
     Image.fromarray(PIXELS).save(tmp_path / "c.png")
     touch(tmp_path, ["a.png", "b.png"])
     Image.fromarray(PIXELS[:1]).save(tmp_path / "a.png")
-    with read_images(find_inputs([tmp_path]), LARGE, ahead=2) as stream:
+    with read_images(list(find_inputs([tmp_path])), LARGE, ahead=2) as stream:
         found = [(path.name, str(image) if isinstance(image, DataError) else image.shape) for path, image in stream]
     assert found == [("a.png", (1, 30, 3)), ("b.png", f"{tmp_path}/b.png: is empty"), ("c.png", (20, 30, 3))]

@@ -117,6 +117,19 @@ def test_a_label_space_without_file_ids_gives_train_ids(monkeypatch, tmp_path):
     np.testing.assert_array_equal(pixels_of(tmp_path / "out/train_ids/x.png"), expected_ids(pixels))
 
 
+def test_folders_that_a_pattern_leaves_open_are_kept(model, tmp_path):
+    """Equal names in different folders are no trouble."""
+    pixels = {name: noise(tmp_path / f"in/{name}.png", 8, 9, seed) for seed, name in enumerate(("x", "a/x", "a/b/x"))}
+    frames = record(tmp_path / "in/b/x.mkv", (8, 16), 2)
+    outcome = predict_files(model, [f"{tmp_path}/in/**/*"], tmp_path / "out", PredictOptions(EXACT))
+    assert outcome.skipped == []
+    pictures = [f"{kind}/{name}.png" for kind in ("colour", "ids", "overlay") for name in pixels]
+    films = ["colour/b/x.mp4", "overlay/b/x.mp4", "ids/b/x/frame_0000000.png", "ids/b/x/frame_0000001.png"]
+    assert names(tmp_path / "out") == sorted(pictures + films)
+    for name, image in (pixels | {"b/x/frame_0000001": frames[1]}).items():
+        np.testing.assert_array_equal(pixels_of(tmp_path / f"out/ids/{name}.png"), expected_ids(image) + 100)
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
 def test_neighbours_of_equal_size_are_one_batch(monkeypatch, tmp_path, batch_size):
     sizes = [(8, 8)] * 5 + [(8, 9)] * 2 + [(8, 8)]

@@ -74,6 +74,16 @@ def test_request_files(serve, photos, tmp_path, capsys, batch_size):
         assert overlay_is_half(overlay, pixels, colour)
 
 
+def test_folders_that_a_pattern_leaves_open_are_kept(serve, photos, tmp_path):
+    (photos / "deep").mkdir()
+    (photos / "deep/a.png").write_bytes(IMAGE)
+    outcome = request_files(ServedModel(serve().address, "toy"), [f"{photos}/**/a.png"], tmp_path / "out")
+    assert outcome.skipped == []
+    assert written(tmp_path / "out").keys() == {
+        f"{kind}/{name}.png" for kind in ("train_ids", "confidence") for name in ("a", "deep/a")
+    }
+
+
 def test_request_files_without_classes(serve, photos, tmp_path):
     out = tmp_path / "out"
     outcome = request_files(ServedModel(serve().address, "toy"), [photos / "a.png"], out)
