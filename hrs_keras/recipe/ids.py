@@ -23,6 +23,9 @@ OTHERS = "others"
 """The key for the raw values that a table does not list."""
 
 
+_DIGITS = frozenset("0123456789 ,.-")
+
+
 class Span(NamedTuple):
     """Raw values ``first`` to ``last``, both included. A colour is R * 65536 + G * 256 + B."""
 
@@ -110,7 +113,7 @@ def span_of(raw: int | str) -> Span:
 def _is_raw(written: Any) -> bool:
     """Whether something is meant as a raw value, be it a valid one or not."""
     if isinstance(written, str):
-        return bool(re.fullmatch(r"[0-9 ]*[0-9][0-9 ]*([,.-]+[0-9 ]+)*", written))
+        return _DIGITS.issuperset(written) and any(map(str.isdigit, written))
     return isinstance(written, (int, float))
 
 
