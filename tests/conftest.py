@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import fcntl
+import gc
 import json
 import os
 import shutil
@@ -24,6 +25,9 @@ from support.tiny_run import write_recipe
 from hrs_keras.cli import logs
 from hrs_keras.errors import RecipeError
 from hrs_keras.recipe.reading import load_recipe
+
+# TensorFlow's modules and graphs are millions of objects: to go through them so often took 7 % of the time.
+gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

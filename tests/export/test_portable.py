@@ -144,6 +144,7 @@ def test_it_holds_the_segmenter_alone(exported, finished, format):
     assert 0 <= weights.stat().st_size - 4 * segmenter.count_params() < 30_000  # the graph
 
 
+@pytest.mark.slow
 def test_onnx_sizes_have_names(exported):
     import onnx
 
@@ -234,6 +235,7 @@ def test_rounding_is_told_from_other_differences(difference, equal, close):
     assert Agreement(2, difference, 8.6, equal).close is close  # 0.08: bfloat16
 
 
+@pytest.mark.slow
 def test_another_shape_is_refused(exported, segmenter):
     with pytest.raises(HRSError, match=r"shape \(1, 32, 64, 19\), Keras with \(1, 32, 64, 11\)"):
         check_portable(exported["onnx"], pixel_model(segmenter, None), np.zeros((1, 32, 64, 3), np.float32))

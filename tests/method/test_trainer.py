@@ -288,6 +288,7 @@ def test_mixed_precision_computes_losses_in_float32():
 E, W, G, G_UP, D = 13 + 2 + 3, 5, 2 * 2 + 4 + 2 + 1, 4, 7
 
 
+@pytest.mark.slow
 def test_step_computes_no_forward_pass_or_gradient_that_algorithm_1_does_not_need(monkeypatch):
     """Counted in the graph that is executed, after pruning and common-subexpression elimination."""
     monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")

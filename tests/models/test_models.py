@@ -272,6 +272,7 @@ def test_networks_do_not_depend_on_other_settings_of_keras(other_keras_settings,
     "another backend of Keras, in keras.json or by `KERAS_BACKEND`",
     "TensorFlow is used; refused where the program has imported Keras before",
 )
+@pytest.mark.slow
 def test_the_backend_is_tensorflow(tmp_path, monkeypatch):
     settings = {"backend": "jax", "floatx": "float64", "image_data_format": "channels_first", "nnx_enabled": True}
     (tmp_path / "keras.json").write_text(json.dumps(settings))

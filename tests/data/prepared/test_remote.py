@@ -42,6 +42,7 @@ def test_reads_over_a_network(city_recipe, prepared, monkeypatch):
     assert max(under_way(prepared)) <= cpus < min(under_way(remote))
 
 
+@pytest.mark.slow
 def test_remote(city_recipe, prepared):
     """TensorFlow's file system in memory stands for a bucket."""
     place = "ram://bucket/city"

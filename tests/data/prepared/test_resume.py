@@ -27,7 +27,8 @@ class _Killed(BaseException):
 
 
 @pytest.mark.fault("a preparation that ends just before or after any file appears", "goes on to the same bytes")
-@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.slow
 def test_interrupted_at_any_write(when, few, tmp_path, monkeypatch):
     """Whether a process ends just before or just after a file gets its name, nothing half is taken for whole."""
     real, published = storage.publish, []
