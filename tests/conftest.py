@@ -27,7 +27,7 @@ from hrs_keras.errors import RecipeError
 from hrs_keras.recipe.reading import load_recipe
 
 # TensorFlow's modules and graphs are millions of objects: to go through them so often took 7 % of the time.
-gc.set_threshold(20_000, 20, 20)
+gc.set_threshold(5_000, 10, 10)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

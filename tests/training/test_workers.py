@@ -18,7 +18,7 @@ from support.tiny_run import write_recipe
 
 pytestmark = pytest.mark.slow
 
-STEPS = ("train.steps=60", "train.validate_every=30", "train.checkpoint_every=5", "train.keep_checkpoints=2")
+STEPS = ("train.steps=30", "train.validate_every=15", "train.checkpoint_every=5", "train.keep_checkpoints=2")
 # More of them: HRS_TEST_KILLS=10 pytest tests/training/test_workers.py
 KILLS = int(os.environ.get("HRS_TEST_KILLS", "1"))
 
@@ -41,7 +41,7 @@ def together(city, tmp_path_factory) -> Path:
     workers = start_workers("train", write_recipe(folder, city), *STEPS, cache=folder / "cache")
     codes, outs, errors = outcome(workers)
     assert codes == [0, 0], errors
-    assert "step 60/60" in outs[0] and "SavedModel" in outs[0]
+    assert "step 30/30" in outs[0] and "SavedModel" in outs[0]
     told = ["waiting for all 2 workers, 10 minutes at most", "worker 1 of 2: progress is on the chief's terminal"]
     assert outs[1].splitlines() == told
     return folder / "runs/tiny"
@@ -138,7 +138,9 @@ def test_a_worker_that_is_alone_does_not_wait_for_ever(city, tmp_path, monkeypat
 @pytest.mark.fault("SIGTERM to one worker of several", "all save and end with exit code 75")
 def test_sigterm_to_one_worker_saves_and_ends_all(city, tmp_path):
     run = tmp_path / "runs/tiny"
-    workers = start_workers("train", write_recipe(tmp_path, city), "train.steps=5000", cache=tmp_path / "cache")
+    workers = start_workers(
+        "train", write_recipe(tmp_path, city), "train.steps=5000", "train.validate_every=5000", cache=tmp_path / "cache"
+    )
     deadline = time.monotonic() + 120
     while not (run / "log.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -158,4 +160,4 @@ def test_workers_that_do_not_share_the_run_folder_are_told(together, city, tmp_p
     workers = start_workers(*command, cache=tmp_path / "cache", own=[f"runs={folder}" for folder in folders])
     codes, _, errors = outcome(workers)
     assert codes[0] == 2 and codes[1] in (2, 75), errors  # the one may be gone before the other has heard all
-    assert "are of different steps ([0, 60]): the run folder must be one that all workers share" in errors[0]
+    assert "are of different steps ([0, 30]): the run folder must be one that all workers share" in errors[0]
