@@ -30,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
     folders = {role: getattr(options, role) for role in _FOLDERS if getattr(options, role) is not None}
     started = start_recipe(options.recipe, folders, options.classes)
     print("\n".join(started.summary))
+    if started.lists:
+        print(f"lists of images: {', '.join(map(printable, started.lists))}")
     file = printable(started.path)
     if started.todo:
         print(f"{file} is written, with {len(started.todo)} names to fill in: {', '.join(started.todo)}")

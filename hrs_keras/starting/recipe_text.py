@@ -1,6 +1,7 @@
 """The recipe that ``hrs init`` writes: YAML with a comment beside each number that says why it is that."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -14,6 +15,7 @@ from hrs_keras.recipe.known_data_sets import OWN
 from hrs_keras.recipe.reading import read_mapping
 from hrs_keras.starting.classes import Classes, id_table
 from hrs_keras.starting.examining import SHOWN, Examined
+from hrs_keras.starting.image_lists import list_file
 from hrs_keras.starting.layouts import fitting_table, preset, versions
 from hrs_keras.starting.plan import DataSet
 from hrs_keras.starting.shaping import Shape
@@ -36,14 +38,14 @@ class Draft(NamedTuple):
     """What a recipe is made of.
 
     Attributes:
-        name: of the run; None for the file's name.
+        path: of the recipe, absolute.
         folders: that were looked at, by role.
         sets: the data sets.
         classes: of the run.
         shape: sizes and numbers.
     """
 
-    name: str | None
+    path: Path
     folders: Mapping[str, Examined]
     sets: Sequence[DataSet]
     classes: Classes
@@ -58,8 +60,8 @@ def recipe_text(draft: Draft) -> str:
         for line in folder.summary():
             yaml.comment(line)
     yaml.pair(0, "extends", "base.yaml", "explains every key, and has the values of those that are not here")
-    if draft.name is not None:
-        yaml.pair(0, "name", draft.name)
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", draft.path.stem):
+        yaml.pair(0, "name", "my_run", "of the run's folder; the file's name can be none")
     _data(yaml, draft)
     _encoder(yaml)
     if not any(one.role == "source" for one in draft.sets):
@@ -93,7 +95,7 @@ def _data(yaml: YamlLines, draft: Draft) -> None:
         if sets:
             yaml.section(1, role, _ABOUT[role])
         elif role == "validation":
-            yaml.pair(1, role, [], "none were found, and training wants some: give --validation DIR")
+            yaml.pair(1, role, [], "too few real images to split: give --validation DIR, which training wants")
         for one in sets:
             _data_set(yaml, one, root, draft, anchors)
     yaml.pair(
@@ -108,7 +110,7 @@ def _data_set(yaml: YamlLines, one: DataSet, root: Path, draft: Draft, anchors: 
         3,
         "root",
         os.path.relpath(one.folder.listing.folder, root),
-        f"{one.samples} image{'s'[: one.samples > 1]} with labels",
+        f"{len(one.samples)} image{'s'[: len(one.samples) > 1]} with labels",
     )
     if one.split is not None and one.split != "train":
         yaml.pair(3, "split", one.split)
@@ -117,18 +119,29 @@ def _data_set(yaml: YamlLines, one: DataSet, root: Path, draft: Draft, anchors: 
         yaml.pair(3, "images", images)
         yaml.pair(3, "labels", labels)
     _encoding(yaml, one)
-    if part.orphans:
-        shown = ", ".join(map(printable, part.orphans[:SHOWN]))
-        count = len(part.orphans)
-        yaml.comment(
-            f"{count} file{'s' * (count > 1)} that these patterns match {'have' if count > 1 else 'has'} no partner"
-            f" ({shown}): the audit refuses them. Remove them, or set data.on_bad: skip",
-            3,
-        )
+    _lists(yaml, one, draft)
     for note in part.survey.notes:
         yaml.comment(note, 3)
     _ids(yaml, one, draft, anchors)
     yaml.begin_item(start)
+
+
+def _lists(yaml: YamlLines, one: DataSet, draft: Draft) -> None:
+    """Which of the images that the patterns find are meant, and which have no partner."""
+    if one.only is not None:
+        yaml.pair(3, "only", str(list_file(draft.path, draft.sets, one)), f"split at random {one.only}")
+    elif one.left_out:
+        yaml.pair(3, "except", str(list_file(draft.path, draft.sets, one)), "labels, which lie beside their images")
+    alone = [name for name in one.part.orphans if name not in one.left_out] if one.only is None else []
+    if alone:
+        who = (
+            f"{len(alone)} files that these patterns match have"
+            if len(alone) > 1
+            else "A file that these patterns match has"
+        )
+        shown = ", ".join(map(printable, alone[:SHOWN]))
+        advice = "the audit refuses that. Remove them, or set data.on_bad: skip"
+        yaml.comment(f"{who} no partner ({shown}): {advice}", 3)
 
 
 def _encoding(yaml: YamlLines, one: DataSet) -> None:

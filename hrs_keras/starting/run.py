@@ -11,6 +11,7 @@ from hrs_keras.recipe.class_names import TODO
 from hrs_keras.recipe.data import TRAINED_ON
 from hrs_keras.starting.classes import choose_classes
 from hrs_keras.starting.examining import examine
+from hrs_keras.starting.image_lists import image_lists
 from hrs_keras.starting.names import Names, read_classes, read_palette
 from hrs_keras.starting.plan import plan, target_images
 from hrs_keras.starting.recipe_text import Draft, recipe_text
@@ -23,17 +24,19 @@ class Started(NamedTuple):
 
     Attributes:
         path: of its file.
+        lists: further files, which the recipe names.
         summary: what was found, in lines.
         todo: the names in it that are still to be filled in.
     """
 
     path: Path
+    lists: list[Path]
     summary: list[str]
     todo: list[str]
 
 
 def start_recipe(path: Path, folders: Mapping[str, Path], classes: Path | None = None) -> Started:
-    """Write a recipe for folders of images and labels.
+    """Write a recipe for folders of images and labels, and the lists of images that it names, beside it.
 
     Args:
         path: of the recipe; ``.yaml`` is added if it has no such suffix.
@@ -41,7 +44,7 @@ def start_recipe(path: Path, folders: Mapping[str, Path], classes: Path | None =
         classes: a file that names the classes of the run, or None.
 
     Raises:
-        HRSError: the file is there already or cannot be written.
+        HRSError: a file is there already or cannot be written.
         DataError: a folder cannot be used, as :func:`hrs_keras.starting.examining.examine` says.
     """
     path = path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
@@ -52,13 +55,17 @@ def start_recipe(path: Path, folders: Mapping[str, Path], classes: Path | None =
     examined = {role: examine(folder, f"--{role}", names) for role, folder in folders.items()}
     sets = plan(examined)
     chosen = choose_classes(given, printable(classes) if classes is not None else "", examined["target"])
-    name = None if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", path.stem) else "my_run"
-    fewest = min(sum(one.samples for one in sets if one.role == role) for role in TRAINED_ON if role in folders)
-    text = recipe_text(Draft(name, examined, sets, chosen, shape(target_images(sets), fewest)))
-    with writing(path):
-        write_text(path, text)
+    fewest = min(sum(len(one.samples) for one in sets if one.role == role) for role in TRAINED_ON if role in folders)
+    whole = Path(os.path.abspath(path))
+    listed = image_lists(whole, sets)
+    text = recipe_text(Draft(whole, examined, sets, chosen, shape(target_images(sets), fewest)))
+    for file in listed:
+        _refuse_place(file)
+    for file, content in {**listed, path: text}.items():
+        with writing(file):
+            write_text(file, content)
     summary = [line for folder in examined.values() for line in folder.summary()]
-    return Started(path, summary, list(dict.fromkeys(re.findall(rf"\b{TODO}\w+", text))))
+    return Started(path, [*listed], summary, list(dict.fromkeys(re.findall(rf"\b{TODO}\w+", text))))
 
 
 def _names_in(classes: Path) -> Names:

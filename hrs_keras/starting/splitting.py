@@ -1,6 +1,8 @@
 """One folder of real images, split at random into images to train on, to validate on and to test on.
 
-Images of one sequence are alike, so a sequence goes to one part as a whole.
+Images of one sequence are alike, so a sequence goes to one part as a whole. A sequence is a folder, or else what names
+have in common but for the number at their end. Where there are fewer than three, blocks of consecutive names are
+shuffled.
 """
 
 import re
@@ -30,11 +32,12 @@ class Split(NamedTuple):
     why: str
 
 
-def split(group: Group) -> Split | None:
+def split(group: Group, with_test: bool) -> Split | None:
     """Split a group's samples at random, with the seed 0; None if there are too few.
 
-    A sequence is a folder, or else what names have in common but for the number at their end. Where there are fewer
-    than three, blocks of consecutive names are shuffled.
+    Args:
+        group: the samples.
+        with_test: whether images to test on are wanted, too; of fewer than ten images none are taken.
     """
     samples = sorted(group.samples)
     if len(samples) < _FEWEST:
@@ -49,7 +52,8 @@ def split(group: Group) -> Split | None:
         size = max(1, len(samples) // _BLOCKS)
         units = [samples[start : start + size] for start in range(0, len(samples), size)]
         why = "by image, for want of sequences, in blocks of consecutive names: frames of one video may be in two parts"
-    return Split(_shared_out(units, len(samples)), why)
+    wanted = ["validation", "test"] if with_test and len(samples) >= _FEWEST_WITH_TEST else ["validation"]
+    return Split(_shared_out(units, wanted), why)
 
 
 def _units(samples: Sequence[Gaps], keys: Sequence[tuple[str, ...]]) -> list[list[Gaps]]:
@@ -59,11 +63,11 @@ def _units(samples: Sequence[Gaps], keys: Sequence[tuple[str, ...]]) -> list[lis
     return list(units.values())
 
 
-def _shared_out(units: Sequence[Sequence[Gaps]], total: int) -> dict[str, list[Gaps]]:
-    """Give whole units to test and validation, until each has its share, and the rest to the target."""
-    parts: dict[str, list[Gaps]] = {"target": [], "validation": [], "test": []}
-    wanted = ["validation", "test"] if total >= _FEWEST_WITH_TEST else ["validation"]
+def _shared_out(units: Sequence[Sequence[Gaps]], wanted: Sequence[str]) -> dict[str, list[Gaps]]:
+    """Give whole units to the wanted roles, until each has its share, and the rest to the target."""
+    total = sum(map(len, units))
     order = [units[position] for position in np.random.default_rng(0).permutation(len(units))]
+    parts: dict[str, list[Gaps]] = {role: [] for role in ("target", *wanted)}
     for role in wanted:
         # The last unit is never given away: it is trained on.
         while len(order) > 1 and len(parts[role]) < _SHARE * total:

@@ -150,6 +150,62 @@ def test_splits_in_the_folder_share_one_table(tmp_path, start):
     assert recipe.data.target[0].images == "{split}/images/*.jpg"
 
 
+def test_one_real_folder_alone_is_split(tmp_path, start):
+    """By drive, so that no drive is in two parts; the lists have all images, each once."""
+    for drive in "abcdefgh":
+        for i in range(3):
+            save(tmp_path / f"real/{drive}/rgb/{i}.png", image(10 * ord(drive) + i))
+            save(tmp_path / f"real/{drive}/seg/{i}.png", COLOURS[label(10 * ord(drive) + i)])
+    lines = "".join(f"{r} {g} {b} {name}\n" for (r, g, b), name in zip(COLOURS, CLASSES.split(), strict=True))
+    path = start(lines, target=tmp_path / "real")
+    found, recipe = audited(path)
+    assert samples(found) == {"target": [12], "validation": [6], "test": [6]}
+    assert "# split at random by folder, of which there are 8\n" in path.read_text()
+    listed = {role: (tmp_path / f"mine_{role}.txt").read_text().split() for role in ("target", "validation", "test")}
+    assert recipe.data.test[0].only == str(tmp_path / "mine_test.txt")
+    everything = [f"{drive}/rgb/{i}.png" for drive in "abcdefgh" for i in range(3)]
+    assert sorted(name for names in listed.values() for name in names) == everything
+    drives = [{name[0] for name in names} for names in listed.values()]
+    assert sum(map(len, drives)) == 8
+
+
+def test_labels_beside_their_images_are_no_images(tmp_path, start):
+    for i in range(3):
+        save(tmp_path / f"real/#{i}.png", image(i))
+        save(tmp_path / f"real/#{i}_mask.png", COLOURS[label(i)])
+    lines = "".join(f"{r} {g} {b} {name}\n" for (r, g, b), name in zip(COLOURS, CLASSES.split(), strict=True))
+    path = start(lines, target=tmp_path / "real", validation=own_folders.cvat(tmp_path / "more"))
+    assert (tmp_path / "mine_target_except.txt").read_text() == "./#0_mask.png\n./#1_mask.png\n./#2_mask.png\n"
+    found = find_pairs(load_recipe(path).data.target[0], tmp_path)
+    assert len(found) == 3 and not found.orphans
+
+
+@pytest.mark.fault("names of images that a list cannot hold", "`hrs init` refuses them, if it has to list them")
+@pytest.mark.parametrize("name, says", [(b"a\nb", "has a line break"), (b"\xff", "is not UTF-8")])
+def test_names_that_no_list_can_hold(tmp_path, start, name, says):
+    for stem in (b"1", b"2", name):
+        for kind, pixels in (("rgb", image()), ("seg", label())):
+            save(tmp_path / "real" / kind / os.fsdecode(stem + b".png"), pixels)
+    with pytest.raises(DataError, match=rf"the name .* {says}.*, which no list can hold; rename it"):
+        start(target=tmp_path / "real")
+    assert not list(tmp_path.glob("mine*"))
+
+
+@pytest.mark.fault("too few real images for a split, and no others to validate on", "the recipe of `hrs init` says so")
+def test_too_few_images_to_split(tmp_path, start):
+    path = start(CLASSES, target=own_folders.flat(tmp_path / "real", count=2))
+    assert "validation: []  # too few real images to split: give --validation DIR" in path.read_text()
+    with pytest.raises(RecipeError, match="validation: is a list of 0, wants at least 1"):
+        load_recipe(path)
+
+
+def test_a_list_is_not_overwritten(tmp_path, start):
+    precious = text(tmp_path / "mine_validation.txt", "precious")
+    with pytest.raises(HRSError, match=r"mine_validation\.txt exists already"):
+        start(target=own_folders.flat(tmp_path / "real"))
+    assert precious.read_text() == "precious" and not (tmp_path / "mine.yaml").exists()
+
+
 def test_gtav_is_told_by_its_palette(tmp_path, start):
     ids = np.array([23, 7, 26], np.uint8)
     palette = np.zeros((256, 3), np.uint8)

@@ -12,7 +12,7 @@ def group(*names: str):
 
 
 def test_folders_stay_whole():
-    found = split(group(*(f"{city}/{i:03}" for city in "abcdefgh" for i in range(5))))
+    found = split(group(*(f"{city}/{i:03}" for city in "abcdefgh" for i in range(5))), with_test=True)
     assert found.why == "by folder, of which there are 8"
     folders = {role: {gaps[0] for gaps in samples} for role, samples in found.parts.items()}
     assert {role: len(own) for role, own in folders.items()} == {"target": 4, "validation": 2, "test": 2}
@@ -21,14 +21,17 @@ def test_folders_stay_whole():
 
 
 def test_sequences_that_names_tell_stay_whole():
-    found = split(group(*(f"{drive}_{i:06}" for drive in ("01", "02", "03", "04", "05", "06", "07") for i in range(4))))
+    found = split(
+        group(*(f"{drive}_{i:06}" for drive in ("01", "02", "03", "04", "05", "06", "07") for i in range(4))),
+        with_test=True,
+    )
     assert found.why == "by sequence, as names tell them: there are 7"
     drives = [{gaps[-1][:2] for gaps in samples} for samples in found.parts.values()]
     assert sum(map(len, drives)) == 7 == len(set.union(*drives))
 
 
 def test_images_without_sequences_are_split_in_blocks():
-    found = split(group(*(f"{i:03}" for i in range(100))))
+    found = split(group(*(f"{i:03}" for i in range(100))), with_test=True)
     assert found.why.startswith("by image, for want of sequences, in blocks of consecutive names")
     assert {role: len(samples) for role, samples in found.parts.items()} == {"target": 70, "validation": 15, "test": 15}
     assert found == split(group(*(f"{i:03}" for i in reversed(range(100)))))
@@ -38,6 +41,11 @@ def test_images_without_sequences_are_split_in_blocks():
     "count, roles", [(2, None), (3, ["target", "validation"]), (10, ["target", "validation", "test"])]
 )
 def test_few_images(count, roles):
-    found = split(group(*(f"{i:03}" for i in range(count))))
+    found = split(group(*(f"{i:03}" for i in range(count))), with_test=True)
     assert (found and list(found.parts)) == roles
     assert found is None or sum(map(len, found.parts.values())) == count
+
+
+def test_without_images_to_test_on():
+    found = split(group(*(f"{i:03}" for i in range(20))), with_test=False)
+    assert {role: len(samples) for role, samples in found.parts.items()} == {"target": 17, "validation": 3}
