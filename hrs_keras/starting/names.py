@@ -119,15 +119,13 @@ def read_cvat(path: Path) -> Entries:
 
 
 def read_palette(path: Path) -> Entries:
-    """A text file of ``R G B name`` lines; nothing if it is another one.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    if path.stat().st_size > _LARGEST:
-        return []
+    """A text file of ``R G B name`` lines; nothing if it is another one, or cannot be read."""
     entries: Entries = []
-    for line in _lines(path):
+    try:
+        lines = _lines(path) if path.stat().st_size <= _LARGEST else []
+    except (OSError, DataError):
+        return []
+    for line in lines:
         match = _COLOUR_FIRST.fullmatch(line)
         colour = _colour(match.groups()[:3]) if match else None
         if not match or colour is None:

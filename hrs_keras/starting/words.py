@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 Role = Literal["image", "label", "other"]
 
 _WORD = re.compile(r"8bit|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^A-Za-z\d]+")
+_CAMVID_SUFFIX = "_L"  # of labels; elsewhere it is the left of two cameras
+_CAMVID_LABEL = re.compile(rf"(0001TP_|0006R0_f|0016E5_|Seq05VD_f)\d+(?={_CAMVID_SUFFIX}$)")
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+$", re.IGNORECASE)  # Unity ends the names of its folders so
 
 _VOCABULARY = {
@@ -26,8 +28,6 @@ _VOCABULARY = {
 _LABEL, _IMAGE, _OTHER, _BESIDE = (frozenset(listed.split()) for listed in _VOCABULARY.values())
 _OBJECTS = frozenset(("object", "objects"))
 _COLOURED = frozenset(("color", "colour", "colors", "colours"))
-
-
 _SAYING = _LABEL | _IMAGE | _OTHER | _OBJECTS
 
 
@@ -52,7 +52,7 @@ def roles(name: str) -> frozenset[Role]:
     said: set[Role] = set()
     if found & _OTHER or (found & _LABEL and found & _OBJECTS):
         said.add("other")
-    if found & _LABEL or name.endswith("_L"):  # of CamVid's labels
+    if found & _LABEL or name == _CAMVID_SUFFIX:
         said.add("label")
     if found & _IMAGE:
         said.add("image")
@@ -69,14 +69,12 @@ def cut(name: str, front: bool, back: bool) -> Cut:
         name: of a folder, or of a file without its suffix.
         front, back: at which ends.
     """
+    if camvid := _CAMVID_LABEL.match(name):
+        return Cut("", camvid[0], _CAMVID_SUFFIX)
     found = list(words(name))
     if "".join(found) != name:  # a folder of Unity's: what it ends in is made up
         return Cut(name, "", "")
-    last = len(found)
-    if back:
-        last = len(found) - _belonging(found[::-1])
-        if name.endswith("_L"):
-            last = len(found) - 2
+    last = len(found) - (_belonging(found[::-1]) if back else 0)
     first = _belonging(found[:last]) if front else 0
     return Cut("".join(found[:first]), "".join(found[first:last]), "".join(found[last:]))
 

@@ -105,6 +105,13 @@ def test_texts_that_are_no_list_of_colours(listing, content):
     assert not find_names(listing(a_txt=content)).files
 
 
+def test_texts_that_cannot_be_read_name_nothing(listing, tmp_path):
+    made = listing(a_txt="", b_txt="1 2 3 car")
+    (tmp_path / "set/a.txt").write_bytes(b"Stra\xdfe")
+    (tmp_path / "set/gone.txt").symlink_to("nowhere")
+    assert find_names(list_files(made.folder, "--target")).files == ["b.txt"]
+
+
 @pytest.mark.fault("a damaged file that names classes", "`hrs init` refuses it; the file and the entry are named")
 @pytest.mark.parametrize(
     "name, content, says",

@@ -29,6 +29,7 @@ def touch(tmp_path):
     return make
 
 
+UNITY = ("RGB1a2b3c4d-0000-4000-8000-0123456789ab", "SemanticSegmentation9f8e7d6c-0000-4000-8000-0123456789ab")
 LAYOUTS = {
     "folders": (
         ["images/1.jpg", "images/2.jpg", "masks/1.png", "masks/2.png"],
@@ -69,9 +70,17 @@ LAYOUTS = {
         [f"sequence.{i}/step0.camera{kind}.png" for i in range(2) for kind in ("", ".semantic segmentation")],
         ("*/*.camera.png", "*/*.camera.semantic segmentation.png"),
     ),
+    "Unity before SOLO": (
+        [f"{folder}/{kind}_{i}.png" for folder, kind in zip(UNITY, ("rgb", "segmentation"), strict=True) for i in "12"],
+        (f"{UNITY[0]}/rgb_*.png", f"{UNITY[1]}/segmentation_*.png"),
+    ),
     "CamVid's first form": (
-        ["raw/a1.png", "raw/a2.png", "full/a1_L.png", "full/a2_L.png"],
+        [f"{name}.png" for i in "12" for name in (f"raw/0006R0_f0093{i}", f"full/0006R0_f0093{i}_L")],
         ("raw/*.png", "full/*_L.png"),
+    ),
+    "images of the left camera": (
+        [f"{kind}/{i}_L.png" for kind in ("images", "labels") for i in range(2)],
+        ("images/*.png", "labels/*.png"),
     ),
     "images of two suffixes": (
         ["images/1.jpg", "images/2.png", "labels/1.png", "labels/2.png"],
