@@ -19,7 +19,7 @@ def label(seed: int = 0) -> np.ndarray:
     """[48, 96] uint8: sky, then road with a car on it whose place depends on ``seed``."""
     made = np.full((HEIGHT, WIDTH), SKY, np.uint8)
     made[HEIGHT // 2 :] = ROAD
-    left = 8 * seed % (WIDTH - 16)
+    left = 3 * seed % (WIDTH - 16)
     made[HEIGHT // 2 : HEIGHT // 2 + 8, left : left + 16] = CAR
     return made
 
