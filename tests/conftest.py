@@ -24,6 +24,7 @@ from support.tiny_run import write_recipe
 
 from hrs_keras.cli import logs
 from hrs_keras.errors import RecipeError
+from hrs_keras.export.format import load_format
 from hrs_keras.recipe.reading import load_recipe
 
 # TensorFlow's modules and graphs are millions of objects: to go through them so often took 7 % of the time.
@@ -185,6 +186,21 @@ def finished(city: Path, once: Callable) -> Path:
         (folder / "err.txt").write_text(err)
 
     return once("finished", make) / "runs/tiny"
+
+
+@pytest.fixture(scope="session")
+def exported(finished: Path, once: Callable) -> dict[str, Path]:
+    """Format -> the file of the finished run, in each that can be written here. Only to be read."""
+    from support.formats import WRITABLE
+
+    from hrs_keras.export.run import export_run_portable
+
+    def make(folder: Path) -> None:
+        for name in WRITABLE:
+            export_run_portable(finished, name, out=folder / name)
+
+    folder = once("exported", make)
+    return {name: next((folder / name / "1").glob(f"*{load_format(name).suffix}")) for name in WRITABLE}
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import training_batches, validation_images
 from hrs_keras.experiments.grid import settings_digest
 from hrs_keras.experiments.results import read_results
+from hrs_keras.export.finding import find_exported
 from hrs_keras.export.record import read_record
-from hrs_keras.export.saved_model import find_export, newest_version
+from hrs_keras.export.saved_model import find_export
 from hrs_keras.recipe.reading import parse_recipe
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
@@ -152,7 +153,7 @@ def test_an_export_is_found_by_its_weights_and_another_stands_beside_it():
     segmenter, step = load_segmenter(RunFolder(RUN))
     assert step == 3 and find_export(segmenter, folder) == folder / "1"
     new = export_run(RUN)
-    assert new == folder / "2" == newest_version(folder)
+    assert new == folder / "2" == find_exported(folder)
     first, second = (read_record(folder / version) for version in ("1", "2"))
     changed = {key for key in {*first, *second} if first.get(key) != second.get(key)}
     assert changed <= {"versions", "git", "metrics"}

@@ -11,7 +11,7 @@ HELP = "Segment images and videos with a run's weights or an export."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("model", help="a run folder, a SavedModel, or a folder of numbered versions of one")
+    parser.add_argument("model", help="a run folder, an export in any format, or a folder of numbered versions of one")
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUTS.format("images or videos"))
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for ids/, colour/ and overlay/")
     mode = parser.add_mutually_exclusive_group()

@@ -5,6 +5,7 @@ enlarges images at random, it is each sample's own size, so that the sample is r
 sample after that is the same whether it was decoded just now or prepared in advance.
 """
 
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -76,7 +77,8 @@ def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
 
 def file_names(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:
     """The paths of the images and of the labels, [n] string each."""
-    images, labels = (tf.constant([str(path) for path in paths]) for paths in (pairs.images, pairs.labels))
+    # As bytes, since not every name is UTF-8.
+    images, labels = (tf.constant([os.fsencode(path) for path in paths]) for paths in (pairs.images, pairs.labels))
     return images, labels
 
 

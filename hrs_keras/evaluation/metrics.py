@@ -1,11 +1,9 @@
 """Confusion matrix, IoU and their means."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 import tensorflow as tf
-from pydantic import BaseModel, Field
 from tabulate import tabulate
 
 from hrs_keras.labels import IGNORE_LABEL, LabelSpace
@@ -76,19 +74,6 @@ class Evaluation:
         rows.append(["pixel accuracy", percent(self.pixel_accuracy)])
         table = tabulate(rows, ["class", "IoU %"], colalign=("left", "right"), disable_numparse=True)
         return f"{table}\n{self.images} images; {ABSENT_RULE}"
-
-
-_Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class EvaluationRecord(BaseModel):
-    """What :meth:`Evaluation.to_dict` gives, as far as it is relied on."""
-
-    images: int
-    mean_iou: Annotated[dict[str, _Share | None], Field(min_length=1)]
-    pixel_accuracy: _Share | None
-    iou: dict[str, _Share | None]
-    rule: str
 
 
 def percent(share: float) -> str:

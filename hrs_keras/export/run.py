@@ -4,13 +4,13 @@ from pathlib import Path
 
 import keras
 
-from hrs_keras.evaluation.metrics import EvaluationRecord
 from hrs_keras.export.format import load_format
 from hrs_keras.export.portable import export_portable
 from hrs_keras.export.record import Origin
 from hrs_keras.export.saved_model import export_saved_model
 from hrs_keras.export.signatures import MAX_PIXELS
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.runs.evaluation_record import EvaluationRecord
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
 from hrs_keras.system.files import read_json

@@ -3,8 +3,17 @@
 from pathlib import Path
 
 from hrs_keras.errors import HRSError
-from hrs_keras.export.format import Run, load_format
+from hrs_keras.export.format import ExportFormat, Run, load_format
 from hrs_keras.recipe.plugins import EXPORT_FORMATS
+
+
+def format_of(path: Path) -> ExportFormat | None:
+    """The export format that a file's suffix tells; None if it is none's."""
+    return next((known for known in _formats() if known.suffix == path.suffix), None)
+
+
+def _formats() -> list[ExportFormat]:
+    return [load_format(name) for name in EXPORT_FORMATS.names()]
 
 
 def open_model(path: str | Path, *, threads: int | None = None, exact: bool = True) -> Run:
@@ -23,10 +32,9 @@ def open_model(path: str | Path, *, threads: int | None = None, exact: bool = Tr
         HRSError: no format has this suffix, the runtime is not installed, or the file cannot be loaded.
     """
     path = Path(path)
-    formats = [load_format(name) for name in EXPORT_FORMATS.names()]
-    found = next((known for known in formats if known.suffix == path.suffix), None)
+    found = format_of(path)
     if found is None:
-        raise HRSError(f"{path}: must be a file that ends in {', '.join(known.suffix for known in formats)}")
+        raise HRSError(f"{path}: must be a file that ends in {', '.join(known.suffix for known in _formats())}")
     found.require_packages()
     try:
         return found.load(path, threads, exact)

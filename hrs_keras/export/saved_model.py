@@ -76,12 +76,6 @@ def find_export(segmenter: keras.Model, folder: Path) -> Path | None:
     return None
 
 
-def newest_version(folder: Path) -> Path | None:
-    """The highest-numbered SavedModel in ``folder``; None if there is none."""
-    saved = [(number, path) for number, path in model_versions(folder).items() if (path / "saved_model.pb").is_file()]
-    return max(saved, default=(0, None))[1]
-
-
 def weights_digest(network: keras.Model) -> str:
     """SHA-256 of all variables, in hexadecimal digits."""
     digest = hashlib.sha256()

@@ -53,9 +53,18 @@ class Predictor:
     Args:
         model: from :func:`hrs_keras.predict.model.load_model`.
         view: how images are shown to it.
+
+    Raises:
+        HRSError: the model is shown images of the training size only, and the view has others.
     """
 
     def __init__(self, model: TrainedModel, view: View = View()):
+        if model.fixed_size and not (view.mode == "sliding" or (view.mode == "resize" and set(view.scales) == {1})):
+            height, width = model.size
+            raise HRSError(
+                f"the model {model.name} takes images of {height}x{width} pixels (height x width) alone: --sliding, or"
+                " images resized to that at --scales 1, are possible; export the run to another format for others"
+            )
         self._model, self._view = model, view
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -11,11 +11,12 @@ from pydantic import BaseModel
 
 from hrs_keras.errors import CheckpointError
 from hrs_keras.evaluation.evaluator import evaluate
-from hrs_keras.evaluation.metrics import Evaluation, EvaluationRecord
+from hrs_keras.evaluation.metrics import Evaluation
 from hrs_keras.export.record import Origin, check_same_model
 from hrs_keras.export.run import exports_folder
 from hrs_keras.export.saved_model import export_saved_model, find_export
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.runs.evaluation_record import EvaluationRecord
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
 from hrs_keras.system.files import read_json, refuse_unwritable, write_json, writing

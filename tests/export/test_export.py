@@ -14,9 +14,10 @@ from support.processes import start
 from hrs_keras.data.decode import resize_image
 from hrs_keras.errors import HRSError
 from hrs_keras.evaluation.evaluator import class_ids
+from hrs_keras.export.finding import find_exported
 from hrs_keras.export.record import Origin
 from hrs_keras.export.run import export_run
-from hrs_keras.export.saved_model import export_saved_model, find_export, newest_version
+from hrs_keras.export.saved_model import export_saved_model, find_export
 from hrs_keras.export.versions import write_version
 from hrs_keras.labels import CITYSCAPES, LabelSpace
 from hrs_keras.runs.folder import RunFolder
@@ -116,13 +117,13 @@ def origin() -> Origin:
 
 def test_versions(network, origin, tmp_path):
     folder = tmp_path / "name"
-    assert find_export(network, folder) is None and newest_version(folder) is None
+    assert find_export(network, folder) is None and find_exported(folder) is None
     assert [export_saved_model(network, origin, folder).name for _ in range(2)] == ["1", "2"]
     assert export_saved_model(network, origin, folder, 7).name == "7"
     (folder / "notes").mkdir()
     assert export_saved_model(network, origin, folder).name == "8"
     (folder / "9").mkdir()
-    assert newest_version(folder).name == "8"
+    assert find_exported(folder).name == "8"
     assert find_export(network, folder).name == "8"
     assert find_export(keras.models.clone_model(network), folder) is None  # other weights
     with pytest.raises(HRSError, match="7 exists"):

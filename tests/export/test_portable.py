@@ -88,13 +88,6 @@ def assert_close(found: np.ndarray, segmenter: keras.Model, images: np.ndarray) 
     assert np.ptp(expected) > 0.1  # it would mean little of an answer that is the same everywhere
 
 
-@pytest.fixture(scope="module")
-def exported(finished, tmp_path_factory) -> dict[str, Path]:
-    """Format -> the file of the finished run."""
-    folder = tmp_path_factory.mktemp("exported")
-    return {name: export_run_portable(finished, name, out=folder / name) for name in WRITABLE}
-
-
 @formats
 def test_the_runtime_answers_as_the_run_does(exported, finished, tmp_path, format):
     rng = np.random.default_rng(0)

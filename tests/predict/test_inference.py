@@ -1,5 +1,6 @@
 """Views of an image, on networks whose answer can be written down; and what can be loaded as a model."""
 
+import dataclasses
 import errno
 import json
 import shutil
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.formats import WRITABLE
 
 from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.evaluation.run import evaluate_run
@@ -141,6 +143,41 @@ def test_run_and_export_answer_alike(finished, view):
     np.testing.assert_array_equal(by_export.argmax(-1), by_run.argmax(-1))
 
 
+@pytest.mark.parametrize("format", WRITABLE)
+def test_files_of_other_formats_answer_as_the_run_does(finished, exported, format):
+    """By their own path, by their version's folder and by the folder of the versions."""
+    file = exported[format]
+    views = [View("sliding"), View(flip=True)] + ([] if format == "litert" else [View("pad", scales=(1.0, 1.5))])
+    for path, view in zip((file, file.parent, file.parents[1]), views, strict=False):
+        run, model = load_model(finished), load_model(path)
+        assert (model.name, model.size, model.space, model.step) == (run.name, run.size, run.space, run.step)
+        by_run, by_file = (Predictor(one, view)(noise(1, 50, 90)) for one in (run, model))
+        np.testing.assert_allclose(by_file, by_run, rtol=0, atol=1e-5 * np.abs(by_run).max())
+
+
+def test_an_answer_outlives_the_next_one(exported):
+    """A runtime may write its next answer to the memory of the last one."""
+    for path in exported.values():
+        model = load_model(path)
+        first = model.logits(tf.zeros((1, *SIZE, 3)))
+        kept = first.numpy().copy()
+        model.logits(tf.fill((1, *SIZE, 3), 255.0))
+        np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.fault(
+    "a view that shows a model of one size (LiteRT) images of another",
+    "refused before the first image; the views that are possible are named",
+)
+@pytest.mark.parametrize("view", [View("pad"), View(scales=(1.0, 0.5))], ids=["pad", "scales"])
+def test_a_model_of_one_size_is_shown_that_alone(view):
+    fixed = dataclasses.replace(recorded([]), fixed_size=True)
+    with pytest.raises(HRSError, match=r"test takes images of 32x64 pixels \(height x width\) alone: --sliding, or"):
+        Predictor(fixed, view)
+    for possible in (View(), View(flip=True), View("sliding", scales=(0.5, 2.0))):
+        assert Predictor(fixed, possible)(noise(1, 40, 70)).shape == (1, 40, 70, 3)
+
+
 def test_an_export_knows_its_classes(finished):
     saved = json.loads((finished / "result.json").read_text())["saved_model"]
     run, export = load_model(finished), load_model(saved)
@@ -196,6 +233,12 @@ def test_what_is_no_model(tmp_path):
         load_model(tmp_path)
     with pytest.raises(CheckpointError, match="only a run has a 'last' checkpoint"):
         load_model(tmp_path, "last")
+    (tmp_path / "notes.onnx").write_text("x")
+    with pytest.raises(CheckpointError, match=r"has no notes\.json that names its classes"):
+        load_model(tmp_path / "notes.onnx")
+    (tmp_path / "other.tflite").write_text("x")  # of two files it is not known which is meant
+    with pytest.raises(CheckpointError, match="nor a file of another export format"):
+        load_model(tmp_path)
     (tmp_path / "1").mkdir()
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
     with pytest.raises(CheckpointError, match=r"1 has no assets\.extra/hrs\.json that names its classes"):

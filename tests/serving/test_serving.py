@@ -27,7 +27,7 @@ from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
 from hrs_keras.errors import DataError, ServingError
-from hrs_keras.export.saved_model import newest_version
+from hrs_keras.export.finding import find_exported
 from hrs_keras.serving import ServedModel, ServingClient
 
 RNG = np.random.default_rng(1)
@@ -52,7 +52,7 @@ def server(request, tmp_path_factory):
     if given["rest"] or given["grpc"]:
         addresses = {name: given[name].removeprefix("http://") for name in ("rest", "grpc") if given[name]}
         export = Path(given["export"])
-        yield Server(addresses, given["model"], newest_version(export) or export, own=False)
+        yield Server(addresses, given["model"], find_exported(export) or export, own=False)
         return
     finished = request.getfixturevalue("finished")
     exported = Path(json.loads((finished / "result.json").read_text())["saved_model"])
