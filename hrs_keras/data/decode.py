@@ -1,5 +1,7 @@
 """Decoding and resizing: from files to images in [-1, 1] and labels as train ids, exactly."""
 
+import os
+
 import numpy as np
 import tensorflow as tf
 
@@ -29,7 +31,12 @@ def decode_image(path: tf.Tensor | str) -> tf.Tensor:
     Raises:
         tf.errors.OpError: the file cannot be read or decoded.
     """
-    return decode_image_bytes(tf.io.read_file(path))
+    return decode_image_bytes(_read(path))
+
+
+def _read(path: tf.Tensor | str) -> tf.Tensor:
+    """The contents of a file, scalar string."""
+    return tf.io.read_file(os.fsencode(path) if isinstance(path, str) else path)  # not every name is UTF-8
 
 
 def decode_image_bytes(contents: tf.Tensor) -> tf.Tensor:
@@ -78,7 +85,7 @@ def decode_raw_label(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
 
 def _raw_pixels(path: tf.Tensor | str, dataset: Dataset) -> tf.Tensor:
     """The same, but [h, w] uint8 or uint16 as in the file, or int32 for colours."""
-    contents = tf.io.read_file(path)
+    contents = _read(path)
     if dataset.encoding == "palette":
         return decode_indices(contents)
     if dataset.encoding == "colours":
