@@ -34,6 +34,7 @@ _HOME = {
     "prepare_data": "data.prepared.prepare",
     "train": "training.run",
     "evaluate_run": "evaluation.run",
+    "EvaluateOptions": "evaluation.run",
     "export_run": "export.run",
     "export_run_portable": "export.run",
     "predict_files": "predict.files",

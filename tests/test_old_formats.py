@@ -16,7 +16,7 @@ from PIL import Image
 from support.checkpoints import logged
 from support.paths import REPOSITORY, TESTS
 
-from hrs_keras import PredictOptions, evaluate_run, export_run, load_recipe, predict_files, train
+from hrs_keras import EvaluateOptions, PredictOptions, evaluate_run, export_run, load_recipe, predict_files, train
 from hrs_keras.cli import main
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import training_batches, validation_images
@@ -132,7 +132,9 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_end(capsys):
 
 def test_a_run_is_evaluated():
     assert_same_metrics(evaluate_run(RUN).to_dict(), json_of(OLD / RUN / "result.json"))
-    assert_same_metrics(evaluate_run(RUN, which="last").to_dict(), json_of(OLD / RUN / "evaluations/step_0000006.json"))
+    assert_same_metrics(
+        evaluate_run(RUN, EvaluateOptions(which="last")).to_dict(), json_of(OLD / RUN / "evaluations/step_0000006.json")
+    )
 
 
 def test_a_run_predicts(old):

@@ -1,10 +1,17 @@
 """``hrs predict``."""
 
 import argparse
-from typing import Literal
 
-from hrs_keras.cli.words import INPUTS, add_checkpoint, max_pixels, tell_outcome, tell_skipped
-from hrs_keras.errors import HRSError
+from hrs_keras.cli.words import (
+    INPUTS,
+    add_checkpoint,
+    add_view,
+    check_view,
+    max_pixels,
+    read_view,
+    tell_outcome,
+    tell_skipped,
+)
 
 HELP = "Segment images and videos with a run's weights or an export."
 
@@ -14,13 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a run folder, an export in any format, or a folder of numbered versions of one")
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUTS.format("images or videos"))
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for ids/, colour/ and overlay/")
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--sliding", action="store_true", help="at its own scale, in windows of the training size")
-    mode.add_argument("--pad", action="store_true", help="at its own scale, padded to multiples of 32")
-    parser.add_argument("--overlap", type=float, help="share by which windows overlap, 0 to 0.9; default: 0.5")
-    scales = "average over the image at these scales; give it after INPUT; default: 1"
-    parser.add_argument("--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help=scales)
-    parser.add_argument("--flip", action="store_true", help="average with the mirrored image")
+    add_view(parser, after="INPUT")
     parser.add_argument("--batch-size", type=int, default=1, help="images of one size predicted at once; default: 1")
     confidence = parser.add_mutually_exclusive_group()
     grey, exact = "also write confidence/NAME.png, 255 times the confidence", "also write confidence/NAME.npy, float32"
@@ -37,15 +38,12 @@ def run(options: argparse.Namespace) -> int:
     from hrs_keras.media.inputs import find_inputs
 
     find_inputs(options.inputs)  # before TensorFlow is imported: a typo is reported at once
-    if options.overlap is not None and not options.sliding:
-        raise HRSError("--overlap is the overlap of windows: it goes with --sliding")
+    check_view(options)
 
-    from hrs_keras import PredictOptions, View, predict_files
+    from hrs_keras import PredictOptions, predict_files
 
-    mode: Literal["resize", "pad", "sliding"] = "sliding" if options.sliding else "pad" if options.pad else "resize"
-    overlap = 0.5 if options.overlap is None else options.overlap
     chosen = PredictOptions(
-        view=View(mode, overlap, tuple(options.scales), options.flip),
+        view=read_view(options),
         which=options.checkpoint,
         batch_size=options.batch_size,
         confidence=options.confidence,

@@ -4,13 +4,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from hrs_keras.errors import printable
+from hrs_keras.errors import HRSError, printable
 from hrs_keras.system.files import write_json, writing
 
 if TYPE_CHECKING:
     from hrs_keras.media.label_maps import Outcome
+    from hrs_keras.predict.views import View
     from hrs_keras.recipe.schema import Recipe
 
 INPUTS = "PNG or JPEG {}: files, folders, or quoted patterns such as 'in/**/*.png'"
@@ -49,6 +50,40 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", choices=("best", "last"), default="best", help="which of a run's weights; default: best"
     )
+
+
+def add_view(parser: argparse.ArgumentParser, after: str) -> None:
+    """How images are shown to the network; read by :func:`read_view`.
+
+    Args:
+        after: the argument that a list of scales must not be given before.
+    """
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--sliding", action="store_true", help="at its own scale, in windows of the training size")
+    mode.add_argument("--pad", action="store_true", help="at its own scale, padded to multiples of 32")
+    parser.add_argument("--overlap", type=float, help="share by which windows overlap, 0 to 0.9; default: 0.5")
+    scales = f"average over the image at these scales; give it after {after}; default: 1"
+    parser.add_argument("--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help=scales)
+    parser.add_argument("--flip", action="store_true", help="average with the mirrored image")
+
+
+def check_view(options: argparse.Namespace) -> None:
+    """Refuse words of :func:`add_view` that do not go together, before TensorFlow is imported; raises HRSError."""
+    if options.overlap is not None and not options.sliding:
+        raise HRSError("--overlap is the overlap of windows: it goes with --sliding")
+
+
+def read_view(options: argparse.Namespace) -> "View":
+    """The view that the words of :func:`add_view` name.
+
+    Raises:
+        HRSError: a number is out of its range.
+    """
+    from hrs_keras import View
+
+    mode: Literal["resize", "pad", "sliding"] = "sliding" if options.sliding else "pad" if options.pad else "resize"
+    overlap = 0.5 if options.overlap is None else options.overlap
+    return View(mode, overlap, tuple(options.scales), options.flip)
 
 
 def save_json(path: Path | None, value: dict[str, Any]) -> None:

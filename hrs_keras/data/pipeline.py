@@ -228,6 +228,15 @@ def validation_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[i
     return _with_threads(_in_order(sample, numbers), recipe)
 
 
+def whole_images(recipe: Recipe, sets: Sequence[Pairs]) -> tf.data.Dataset:
+    """Samples to evaluate on, each once and in order, at their own size after the crop.
+
+    Returns:
+        Pairs of an image [h, w, 3] uint8 and a label [h, w] int32 train ids, 255 = ignore.
+    """
+    return _with_threads(_in_order(validation_loader(recipe, sets), range(sum(map(len, sets)))), recipe)
+
+
 def _in_order(sample: Load, numbers: Sequence[int]) -> tf.data.Dataset:
     positions = tf.data.Dataset.from_tensor_slices(np.asarray(numbers, np.int64))
     return _each(positions, sample).prefetch(tf.data.AUTOTUNE)

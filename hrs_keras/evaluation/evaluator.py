@@ -1,7 +1,6 @@
-"""Evaluation on real labelled images: one integer confusion matrix, at the labels' own resolution."""
+"""Evaluation within a run: one integer confusion matrix, at the labels' own resolution, on all replicas."""
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path, PurePath
 
 import numpy as np
 import tensorflow as tf
@@ -9,10 +8,8 @@ import tensorflow as tf
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import validation_images
 from hrs_keras.data.reading import in_order, read
-from hrs_keras.errors import DataError
 from hrs_keras.evaluation.metrics import Evaluation, confusion_matrix
 from hrs_keras.labels import IGNORE_LABEL
-from hrs_keras.media.label_maps import FileIdWriter
 from hrs_keras.recipe.schema import Recipe
 
 Segmenter = Callable[..., Mapping[str, tf.Tensor]]
@@ -58,60 +55,42 @@ class Evaluator:
         self._step = tf.function(self._of_all_replicas, reduce_retracing=True, autograph=False)
         self._batches: Iterable | None = None
 
-    def _of_all_replicas(
-        self, images: tf.Tensor, labels: tf.Tensor, told: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _of_all_replicas(self, images: tf.Tensor, labels: tf.Tensor, told: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         classes = len(self._space.classes)
 
-        def count(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def count(image: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
             ids = self._predict(image, tf.shape(label)[1:])
             counted = tf.reshape(confusion_matrix(label, ids, classes), [-1])
-            return tf.concat([counted, told[tf.newaxis]], axis=0), ids  # one reduction
+            return tf.concat([counted, told[tf.newaxis]], axis=0)  # one reduction
 
-        found, ids = self._strategy.run(count, args=(images, labels))
-        total = self._strategy.reduce("SUM", found, axis=None)
-        return tf.reshape(total[:-1], [classes, classes]), total[-1], ids
+        total = self._strategy.reduce("SUM", self._strategy.run(count, args=(images, labels)), axis=None)
+        return tf.reshape(total[:-1], [classes, classes]), total[-1]
 
-    def __call__(self, write_ids: Path | None = None, stop: Callable[[], bool] = lambda: False) -> Evaluation | None:
+    def __call__(self, stop: Callable[[], bool] = lambda: False) -> Evaluation | None:
         """Evaluate.
 
         Args:
-            write_ids: a folder to write predictions to as 8-bit PNGs of the label space's file ids, one an image
-                under the image's name, as the Cityscapes script wants them; a worker writes those it has predicted.
             stop: whether to break off; asked before each image, on all workers.
 
         Returns:
             The evaluation; None if any worker was told to break off.
-
-        Raises:
-            HRSError: predictions cannot be written, two would have one name, or the label space has no file ids.
         """
-        names = [path for pairs in self._sets for path in pairs.images]
-        if write_ids:
-            refuse_same_stems(names)
-        writer = FileIdWriter(write_ids, self._space) if write_ids else None
-        strategy = self._strategy
-        rounds = -(-len(names) // strategy.num_replicas_in_sync)
+        total, strategy = sum(map(len, self._sets)), self._strategy
+        rounds = -(-total // strategy.num_replicas_in_sync)
         if self._batches is None:
             self._batches = strategy.distribute_datasets_from_function(self._share)
         suspects = in_order(self._sets, at_a_time=strategy.num_replicas_in_sync)
         batches = read(self._batches, self._recipe, suspects)
         matrix = np.zeros((len(self._space.classes),) * 2, np.int64)
         for _ in range(rounds):
-            numbers, images, labels = next(batches)
-            counted, broken_off, ids = self._step(images, labels, tf.constant(stop(), tf.int64))
+            counted, broken_off = self._step(*next(batches), tf.constant(stop(), tf.int64))
             if broken_off:
                 return None
             matrix += counted.numpy()
-            if writer:
-                own = map(strategy.experimental_local_results, (numbers, ids))
-                for number, predicted in zip(*own, strict=True):
-                    if number[0] < len(names):
-                        writer.write(names[int(number[0])].stem, predicted[0].numpy())
-        return Evaluation(matrix, self._space, len(names))
+        return Evaluation(matrix, self._space, total)
 
     def _share(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
-        """One image a replica and round: (its number [1], image [1, H, W, 3], label [1, h, w]).
+        """One image a replica and round: (image [1, H, W, 3], label [1, h, w]).
 
         A replica for which the last round has no image gets the last one again, with a label that is ignored all over.
         """
@@ -122,31 +101,17 @@ class Evaluator:
         samples = validation_images(self._recipe, self._sets, [min(number, total - 1) for number in numbers])
 
         @tf.autograph.experimental.do_not_convert
-        def once(number: tf.Tensor, sample: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def once(number: tf.Tensor, sample: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             image, label = sample
-            return number, image, tf.where(number < total, label, IGNORE_LABEL)
+            return image, tf.where(number < total, label, IGNORE_LABEL)
 
         images = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(numbers), samples).map(once).batch(1)
         # Without an end the workers need not ask one another before each image whether one has no more.
         return (images.repeat() if context.num_input_pipelines > 1 else images).prefetch(tf.data.AUTOTUNE)
 
 
-def evaluate(recipe: Recipe, segmenter: Segmenter, sets: list[Pairs], write_ids: Path | None = None) -> Evaluation:
+def evaluate(recipe: Recipe, segmenter: Segmenter, sets: list[Pairs]) -> Evaluation:
     """Evaluate a segmenter once; see :class:`Evaluator`."""
-    result = Evaluator(recipe, segmenter, sets)(write_ids)
+    result = Evaluator(recipe, segmenter, sets)()
     assert result is not None  # nobody could break it off
     return result
-
-
-def refuse_same_stems(images: Iterable[PurePath]) -> None:
-    """Refuse images whose predictions would have one name.
-
-    Raises:
-        DataError: naming the first two.
-    """
-    by_stem: dict[str, PurePath] = {}
-    for path in images:
-        if by_stem.setdefault(path.stem, path) != path:
-            raise DataError(
-                f"{by_stem[path.stem]} and {path} would both be written as {path.stem}.png; take them apart"
-            )

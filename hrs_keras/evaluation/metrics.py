@@ -1,6 +1,8 @@
 """Confusion matrix, IoU and their means."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -28,18 +30,22 @@ class Evaluation:
     @property
     def iou(self) -> np.ndarray:
         """[C] float64 in [0, 1], intersection over union; NaN for a class absent from labels and predictions."""
-        hit = np.diag(self.matrix).astype(np.float64)
-        union = self.matrix.sum(0) + self.matrix.sum(1) - np.diag(self.matrix)
-        return np.divide(hit, union, out=np.full(len(hit), np.nan), where=union > 0)
+        return share(*hit_and_union(self.matrix).T)
+
+    @property
+    def precision(self) -> np.ndarray:
+        """[C] float64 in [0, 1], share of a class's predicted pixels that are right; NaN for a class not predicted."""
+        return share(np.diag(self.matrix), self.matrix.sum(0))
+
+    @property
+    def recall(self) -> np.ndarray:
+        """[C] float64 in [0, 1], share of a class's labelled pixels that are found; NaN for a class not labelled."""
+        return share(np.diag(self.matrix), self.matrix.sum(1))
 
     @property
     def means(self) -> dict[str, float]:
         """Mean IoU over each named subset of the label space, the whole space first; absent classes left out."""
-        iou = dict(zip(self.space.classes, self.iou, strict=True))
-        present = {
-            name: [iou[c] for c in subset if not np.isnan(iou[c])] for name, subset in self.space.subsets.items()
-        }
-        return {name: float(np.mean(values)) if values else float("nan") for name, values in present.items()}
+        return subset_means(self.space, self.iou)
 
     @property
     def miou(self) -> float:
@@ -52,17 +58,17 @@ class Evaluation:
         total = self.matrix.sum()
         return float(np.trace(self.matrix) / total) if total else float("nan")
 
-    def to_dict(self) -> dict:
+    def by_class(self, values: np.ndarray) -> dict[str, Any]:
+        """Class name -> its entry of [C, ...]."""
+        return dict(zip(self.space.classes, values, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what is undefined is None."""
-
-        def plain(values: dict[str, float]) -> dict[str, float | None]:
-            return {name: None if np.isnan(value) else float(value) for name, value in values.items()}
-
         return {
             "images": self.images,
             "mean_iou": plain(self.means),
             **plain({"pixel_accuracy": self.pixel_accuracy}),
-            "iou": plain(dict(zip(self.space.classes, self.iou, strict=True))),
+            "iou": plain(self.by_class(self.iou)),
             "rule": ABSENT_RULE,
             "confusion_matrix": self.matrix.tolist(),
         }
@@ -74,6 +80,32 @@ class Evaluation:
         rows.append(["pixel accuracy", percent(self.pixel_accuracy)])
         table = tabulate(rows, ["class", "IoU %"], colalign=("left", "right"), disable_numparse=True)
         return f"{table}\n{self.images} images; {ABSENT_RULE}"
+
+
+def hit_and_union(matrix: np.ndarray) -> np.ndarray:
+    """[C, C] confusion matrix -> [C, 2], of each class the pixels in the intersection and in the union."""
+    hit = np.diag(matrix)
+    return np.stack([hit, matrix.sum(0) + matrix.sum(1) - hit], axis=1)
+
+
+def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """``part / whole`` as float64; NaN where ``whole`` is 0."""
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+
+
+def subset_means(space: LabelSpace, values: np.ndarray) -> dict[str, float]:
+    """Mean of [C] values over each named subset of a label space; NaNs are left out, and NaN where that is all."""
+    by_class = dict(zip(space.classes, values, strict=True))
+    means = {}
+    for name, subset in space.subsets.items():
+        present = [by_class[c] for c in subset if not np.isnan(by_class[c])]
+        means[name] = float(np.mean(present)) if present else float("nan")
+    return means
+
+
+def plain(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers as JSON takes them; what is undefined is None."""
+    return {name: None if np.isnan(value) else float(value) for name, value in values.items()}
 
 
 def percent(share: float) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hrs_keras.export.runtimes import format_of
+from hrs_keras.export.runtimes import known_suffixes
 from hrs_keras.export.versions import model_versions
 from hrs_keras.system.files import list_folder, opening
 
@@ -28,9 +28,9 @@ def find_exported(path: Path) -> Path | None:
 
 def _in_version(path: Path) -> Path | None:
     with opening(path):
-        if path.is_file():
-            return path if format_of(path) else None
         if (path / "saved_model.pb").is_file():
             return path
-    files = [path / name for name in sorted(list_folder(path)) if format_of(Path(name))]
-    return files[0] if len(files) == 1 else None  # of several it is not known which is meant
+        files = [path] if path.is_file() else [path / name for name in list_folder(path)]
+    suffixes = known_suffixes()
+    models = [file for file in files if file.suffix in suffixes]
+    return models[0] if len(models) == 1 else None  # of several it is not known which is meant

@@ -7,13 +7,22 @@ from hrs_keras.export.format import ExportFormat, Run, load_format
 from hrs_keras.recipe.plugins import EXPORT_FORMATS
 
 
-def format_of(path: Path) -> ExportFormat | None:
-    """The export format that a file's suffix tells; None if it is none's."""
-    return next((known for known in _formats() if known.suffix == path.suffix), None)
+def known_suffixes() -> list[str]:
+    """The suffixes of exported files, of all formats there are."""
+    return [load_format(name).suffix for name in EXPORT_FORMATS.names()]
 
 
-def _formats() -> list[ExportFormat]:
-    return [load_format(name) for name in EXPORT_FORMATS.names()]
+def format_of(path: Path) -> ExportFormat:
+    """The export format that a file's suffix tells.
+
+    Raises:
+        HRSError: it is no format's.
+    """
+    formats = [load_format(name) for name in EXPORT_FORMATS.names()]
+    found = next((known for known in formats if known.suffix == path.suffix), None)
+    if found is None:
+        raise HRSError(f"{path}: must be a file that ends in {', '.join(known.suffix for known in formats)}")
+    return found
 
 
 def open_model(path: str | Path, *, threads: int | None = None, exact: bool = True) -> Run:
@@ -33,8 +42,6 @@ def open_model(path: str | Path, *, threads: int | None = None, exact: bool = Tr
     """
     path = Path(path)
     found = format_of(path)
-    if found is None:
-        raise HRSError(f"{path}: must be a file that ends in {', '.join(known.suffix for known in _formats())}")
     found.require_packages()
     try:
         return found.load(path, threads, exact)

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
-from hrs_keras.errors import DataError, HRSError, printable
+from hrs_keras.errors import DataError, printable
 from hrs_keras.media.images import read_images
 from hrs_keras.media.label_maps import LabelMap, LabelMapFolders, make_folder
 from hrs_keras.media.video import Video, VideoWriter, open_video
-from hrs_keras.predict.views import Predictor, confidence, probabilities
+from hrs_keras.predict.views import NO_MEMORY, Predictor, confidence, no_memory, probabilities
 from hrs_keras.system.threads import WRITES_BEHIND, write_behind
 
 READ_AHEAD = 4
@@ -113,12 +112,8 @@ class Job:
             keys, images = zip(*batch, strict=True)
             try:
                 predicted = self._predict(images)
-            except (tf.errors.ResourceExhaustedError, MemoryError):
-                count, (height, width) = len(images), images[0].shape[:2]
-                raise HRSError(
-                    f"no memory to predict {count} image{'s'[: count > 1]} of {height}x{width} (height x width) at"
-                    " once; lower --batch-size or --scales, or scale the images down (--max-pixels skips such images)"
-                ) from None
+            except NO_MEMORY:
+                raise no_memory(len(images), images[0].shape[:2]) from None
             yield from zip(keys, predicted, strict=True)
 
     def _predict(self, images: Sequence[np.ndarray]) -> list[LabelMap]:

@@ -65,7 +65,7 @@ def load_model(path: str | Path, which: str = "best") -> TrainedModel:
             " nor a SavedModel (with saved_model.pb), nor a file of another export format, nor a folder of numbered"
             " versions of one"
         )
-    return _of_file(found) if format_of(found) and not found.is_dir() else _of_saved_model(found)
+    return _of_saved_model(found) if found.is_dir() else _of_file(found)
 
 
 def _of_run(run: RunFolder, which: str) -> TrainedModel:
@@ -94,14 +94,14 @@ def _of_saved_model(folder: Path) -> TrainedModel:
 
 
 def _of_file(file: Path) -> TrainedModel:
-    told, kind = _told(file.parent, Path(file.with_suffix(".json").name)), format_of(file)
+    told = _told(file.parent, Path(file.with_suffix(".json").name))
     answer = open_model(file)
 
     def logits(images: tf.Tensor) -> tf.Tensor:
         # A copy: what a runtime answers may lie in memory that its next answer is written to.
         return tf.constant(np.array(answer(np.asarray(images))))
 
-    return TrainedModel(logits=logits, fixed_size=kind is not None and kind.fixed_size, **told)
+    return TrainedModel(logits=logits, fixed_size=format_of(file).fixed_size, **told)
 
 
 def _told(version: Path, file: Path) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from hrs_keras.predict.model import TrainedModel
 
 STRIDE = 32  # heights and widths of what the networks are given must be multiples of it
 
+NO_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
+"""What is raised where memory does not suffice."""
+
 MAX_OVERLAP, MAX_SCALE = 0.9, 8  # larger numbers are typing errors, which would run for days
 
 
@@ -115,6 +118,15 @@ class Predictor:
         rest = images.shape[axis] - window
         steps = math.ceil(rest / max(1, window * (1 - self._view.overlap)))
         return (round(rest * step / max(1, steps)) for step in range(steps + 1))
+
+
+def no_memory(images: int, size: tuple[int, ...]) -> HRSError:
+    """What is told where memory does not suffice for so many images of ``size`` (h, w)."""
+    height, width = size
+    return HRSError(
+        f"no memory to predict {images} image{'s'[: images > 1]} of {height}x{width} (height x width) at once; lower"
+        " --batch-size or --scales, or scale the images down (--max-pixels skips such images)"
+    )
 
 
 def _fill(images: np.ndarray, size: tuple[int, int] | list[int]) -> np.ndarray:

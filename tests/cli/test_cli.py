@@ -165,6 +165,7 @@ def test_folders_that_are_no_run(tmp_path, capsys):
 
 def test_evaluate_writes_what_it_prints(finished, tmp_path, capsys):
     arguments = ["evaluate", str(finished), "--json", str(tmp_path / "x.json"), "--checkpoint", "last"]
+    arguments += ["--out", str(tmp_path / "scores")]
     assert main([*arguments, "data.subset_seed=1"]) == 0
     printed = capsys.readouterr().out
     assert "validation images:\n" in printed and "mean IoU, 19 classes" in printed

@@ -143,6 +143,7 @@ def test_run_and_export_answer_alike(finished, view):
     np.testing.assert_array_equal(by_export.argmax(-1), by_run.argmax(-1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", WRITABLE)
 def test_files_of_other_formats_answer_as_the_run_does(finished, exported, format):
     """By their own path, by their version's folder and by the folder of the versions."""
@@ -155,6 +156,7 @@ def test_files_of_other_formats_answer_as_the_run_does(finished, exported, forma
         np.testing.assert_allclose(by_file, by_run, rtol=0, atol=1e-5 * np.abs(by_run).max())
 
 
+@pytest.mark.slow
 def test_an_answer_outlives_the_next_one(exported):
     """A runtime may write its next answer to the memory of the last one."""
     for path in exported.values():

@@ -10,7 +10,7 @@ from support.prepared_folders import assert_same_data, contents, from_folder, ma
 from hrs_keras.data.audit import audit
 from hrs_keras.data.prepared.prepare import prepare_data as prepare
 from hrs_keras.errors import DataError
-from hrs_keras.evaluation.run import evaluate_run
+from hrs_keras.evaluation.run import EvaluateOptions, evaluate_run
 from hrs_keras.training.run import train
 
 
@@ -45,8 +45,11 @@ def test_a_run_ends_the_same(city_recipe, prepared, tmp_path):
     assert losses[0] == losses[1] and len(losses[0]) == 3
     assert records[0] == records[1]
     out = [tmp_path / "ids-raw", tmp_path / "ids-prepared"]
-    where = ([], ["data.root=/nowhere", f"data.prepared={prepared}"])
-    found = [evaluate_run(runs[0], overrides=w, write_ids=o).to_dict() for w, o in zip(where, out, strict=True)]
+    where = ((), ("data.root=/nowhere", f"data.prepared={prepared}"))
+    found = [
+        evaluate_run(runs[0], EvaluateOptions(overrides=w, write_ids=o)).to_dict()
+        for w, o in zip(where, out, strict=True)
+    ]
     assert found[0] == found[1] and found[0]["images"] == 3
     assert contents(out[0]) == contents(out[1]) and len(contents(out[0])) == 3
 

@@ -1,0 +1,112 @@
+"""Which images make up a sequence, and the interval of mean IoU over them."""
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from hrs_keras.evaluation.bootstrap import RESAMPLES, SEED, interval
+from hrs_keras.evaluation.sequences import sequences_of
+from hrs_keras.labels import LabelSpace
+
+THREE = LabelSpace("three", ("a", "b", "c"), ((0, 0, 0),) * 3, {"all": ("a", "b", "c"), "two": ("a", "c")})
+
+
+def groups(*names: str) -> list[int]:
+    """Number of each name's sequence, in the order of their first images."""
+    keys = sequences_of(names)
+    return [list(dict.fromkeys(keys)).index(key) for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        # Cityscapes: a city's sequence, also of one city
+        (
+            ["bonn/bonn_000000_000019_leftImg8bit.png", "bonn/bonn_000000_000294_leftImg8bit.png",
+             "bonn/bonn_000001_000019_leftImg8bit.png", "ulm/ulm_000000_000019_leftImg8bit.png"],
+            [0, 0, 1, 2],
+        ),
+        (["0016E5_07959.png", "0016E5_07961.png", "Seq05VD_f02370.png", "Seq05VD_f05100.png"], [0, 0, 1, 1]),  # CamVid
+        (["drive1/0001.png", "drive1/0002.png", "drive2/0001.png"], [0, 0, 1]),
+        (["119/024541_image.jpg", "119/024542_image.jpg", "163/024541_image.jpg"], [0, 0, 1]),  # IDD
+        (["0001.png", "0002.png"], [0, 0]),
+        (["a/frame_1.png", "a/frame_2.png", "b/frame_1.png"], [0, 0, 1]),
+        (["street_1.png", "street_2.png", "the market.png"], [0, 0, 0]),  # not all are numbered: the folder alone
+        (["7d06fefd-f7be05a6.jpg", "7d06fefd-8c91fc30.jpg"], [0, 0]),  # hexadecimal numbers
+        (["a\n_1.png", "a\n_2.png", "b\"'_1.png", "\udcff_1.png"], [0, 0, 1, 2]),
+    ],
+)  # fmt: skip
+def test_sequences(names, expected):
+    assert groups(*names) == expected
+
+
+def counted(rng: np.random.Generator, images: int) -> np.ndarray:
+    union = rng.integers(0, 50, (images, 3))
+    return np.stack([rng.integers(0, union + 1), union], axis=2)
+
+
+def by_loop(counts: np.ndarray, members: list[int]) -> tuple[float, float]:
+    """Resamples drawn one after the other, each image as often as its weight says."""
+    rng, means = np.random.default_rng(SEED), []
+    for _ in range(RESAMPLES):
+        hit, union = np.zeros(3), np.zeros(3)
+        for image, times in enumerate(rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)))):
+            hit += times * counts[image, :, 0]
+            union += times * counts[image, :, 1]
+        present = [hit[c] / union[c] for c in members if union[c]]
+        if present:
+            means.append(sum(present) / len(present))
+    return tuple(np.percentile(means, [2.5, 97.5]))
+
+
+def test_images_are_drawn_where_names_show_no_sequences():
+    counts = counted(np.random.default_rng(1), 12)
+    found = interval([f"{i:04d}.png" for i in range(12)], counts, THREE)
+    assert (found.over, found.units, found.sequences) == ("images", 12, 1)
+    assert found.remark == "too narrow: the images are of 1 sequence"
+    for name, members in (("all", [0, 1, 2]), ("two", [0, 2])):
+        assert found.means[name] == pytest.approx(by_loop(counts, members), rel=1e-12)
+
+
+def test_sequences_are_drawn_whole():
+    counts = counted(np.random.default_rng(2), 18)
+    names = [f"{i % 6}/{i}.png" for i in range(18)]
+    found = interval(names, counts, THREE)
+    assert (found.over, found.units, found.sequences, found.remark) == ("sequences", 6, 6, "")
+    sums = np.stack([counts[sequence::6].sum(0) for sequence in range(6)])
+    assert found.means["all"] == pytest.approx(by_loop(sums, [0, 1, 2]), rel=1e-12)
+    assert interval(names, counts, THREE) == found  # seeded
+
+
+def test_few_sequences_and_images_each_of_their_own():
+    counts = counted(np.random.default_rng(3), 12)
+    four = interval([f"{i % 4}/{i}.png" for i in range(12)], counts, THREE)
+    assert (four.over, four.units) == ("images", 12)
+    assert four.remark == "too narrow: the images are of 4 sequences"
+    own = interval([f"{i}/x.png" for i in range(12)], counts, THREE)
+    assert (own.over, own.units, own.remark) == ("images", 12, "") and own.means == four.means
+
+
+def test_what_has_no_interval():
+    one = interval(["x.png"], counted(np.random.default_rng(4), 1), THREE)
+    assert one.remark == "too few for an interval" and one.means["all"][0] == one.means["all"][1]
+    nothing = interval(["x.png", "y.png"], np.zeros((2, 3, 2), int), THREE)
+    assert all(map(math.isnan, nothing.means["all"]))
+    # A class that only one image has is absent from a third of the resamples, and left out of those means.
+    rare = np.zeros((10, 3, 2), int)
+    rare[:, 0], rare[0, 1] = (1, 1), (0, 9)
+    assert interval([f"{i}.png" for i in range(10)], rare, THREE).means["all"] == (0.5, 1.0)
+
+
+def test_five_thousand_images_take_little_memory():
+    counts = np.random.default_rng(5).integers(1, 99, (5000, 3, 2)).cumsum(axis=2)
+    names = [f"{i}.png" for i in range(5000)]
+    tracemalloc.start()
+    try:
+        low, high = interval(names, counts, THREE).means["all"]
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+    assert 0.49 < low < 0.5 < high < 0.51
