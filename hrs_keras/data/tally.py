@@ -134,23 +134,23 @@ class Tally:
         return Problem(self._pairs.name, what, error=False, whole_set=True)
 
     def _repeated_label(self) -> Problem | None:
-        if not self._alike:
-            return None
-        (_, value), positions = max(self._alike.items(), key=lambda item: len(item[1]))
-        count, total = len(positions), len(self._pairs)
-        if count <= max(2, REPEATED * total):
-            return None
-        if value is not None and (len(self._constant) == 1 or self._classes <= 2):
-            return None  # one value everywhere is told of elsewhere; with two classes, one of them is often absent
-        if hold_the_same([self._pairs.images[position] for position in positions[:_COMPARED]]):
-            return None  # samples that were copied, to be seen more often
-        first = " and ".join(printable(self._pairs.labels[position].name) for position in positions[:2])
-        what = (
-            f"has {count} labels of {total} that are equal in every pixel"
-            + ("" if value is None else f", nothing but {value}")
-            + f", beside images that differ (the first are {first}): did what wrote them fail?"
-        )
-        return Problem(self._pairs.name, what, error=False, whole_set=True)
+        """The largest group of equal labels for which there is no good reason."""
+        total = len(self._pairs)
+        for (_, value), positions in sorted(self._alike.items(), key=lambda item: -len(item[1])):
+            if len(positions) <= max(2, REPEATED * total):
+                return None
+            if value is not None and (len(self._constant) == 1 or self._classes <= 2):
+                continue  # one value everywhere is told of elsewhere; with two classes, one of them is often absent
+            if hold_the_same([self._pairs.images[position] for position in positions[:_COMPARED]]):
+                continue  # samples that were copied, to be seen more often
+            first = " and ".join(printable(self._pairs.labels[position].name) for position in positions[:2])
+            what = (
+                f"has {len(positions)} labels of {total} that are equal in every pixel"
+                + ("" if value is None else f", nothing but {value}")
+                + f", beside images that differ (the first are {first}): did what wrote them fail?"
+            )
+            return Problem(self._pairs.name, what, error=False, whole_set=True)
+        return None
 
     @property
     def _classes(self) -> int:

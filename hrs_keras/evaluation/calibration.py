@@ -30,6 +30,6 @@ def reliability(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def expected_error(counts: np.ndarray) -> float:
-    """Mean over the pixels of |accuracy - mean confidence| of their bin, in [0, 1]; NaN without pixels."""
+    """Mean over the pixels of ``|accuracy - mean confidence|`` of their bin, in [0, 1]; NaN without pixels."""
     total = counts[:, 0].sum()
     return float(np.abs(counts[:, 1] - counts[:, 2]).sum() / total) if total else float("nan")

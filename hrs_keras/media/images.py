@@ -69,7 +69,7 @@ def read_images(
         ahead: how many images are held at one time at most, beside those that the caller holds.
 
     Returns:
-        A context with an iterator of pairs: a path, and what :func:`read_image` returns for it or the DataError that it
+        A context with an iterator of pairs, a path and what :func:`read_image` returns for it or the DataError that it
         raises.
     """
 

@@ -88,9 +88,9 @@ class Video:
         """Decode the frames in another thread, ``ahead`` at a time.
 
         Returns:
-            A context with an iterator of pairs: a time, rising from 0, in ``time_base``; an upright frame, [h, w, 3]
-            uint8. Of a file that breaks off, the frames before the break come first, and then a DataError in place of
-            a frame.
+            A context with an iterator of pairs, a time, rising from 0, in ``time_base``, and an upright frame,
+            [h, w, 3] uint8. Of a file that breaks off, the frames before the break come first, and then a DataError in
+            place of a frame.
         """
         frames = self._frames()
         with read_ahead(repeat(partial(next, frames, None)), ahead, threads=1) as results:

@@ -113,6 +113,10 @@ def test_labels_that_may_repeat(make_recipe, tmp_path, write_set, save):
     for i in (3, 4, 5):
         save(tmp_path / f"copied/images/s{i}.png", np.full((*STREET.shape, 3), 7))
     assert found("copied", []) == []
+    write_set(tmp_path / "both", [*different[:3], STREET, STREET, STREET, STREET, nothing, nothing, nothing])
+    for i in (3, 4, 5, 6):  # copies, which are more than the labels that failed
+        save(tmp_path / f"both/images/s{i}.png", np.full((*STREET.shape, 3), 7))
+    assert found("both", [])[0].startswith("has 3 labels of 10 that are equal in every pixel, nothing but 0, beside")
 
 
 # ---- sets side by side ----------------------------------------------------------------------------------------------
