@@ -42,6 +42,7 @@ class Stage(_Part):
         cpus: how many the process had; None if that is not known.
         versions: package -> version; None for a package that was not installed.
         python, platform: as Python's ``platform`` module tells them.
+        gpus: the names of those in use; none is also what runs before they were noted have.
         git: None outside of a checkout.
     """
 
@@ -49,6 +50,7 @@ class Stage(_Part):
     versions: dict[str, str | None]
     python: str | None = None
     platform: str | None = None
+    gpus: list[str] = Field(default_factory=list)
     git: Git | None = None
 
 

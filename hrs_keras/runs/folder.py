@@ -222,7 +222,8 @@ class RunFolder:
         """
         now, before = environment(), read_json(self.environment_file, _EnvironmentRecord)
         earlier = before.pop("earlier", []) if before else []
-        if before and any(before.get(key) != now[key] for key in now if key != "command"):
+        # A record without ``gpus`` is of before they were noted, when nothing had been run on one.
+        if before and any({"gpus": [], **before}.get(key) != now[key] for key in now if key != "command"):
             earlier.append(before)
         with writing(self.environment_file):
             write_json(self.environment_file, now | ({"earlier": earlier} if earlier else {}))

@@ -1,4 +1,4 @@
-"""What a result was made with: versions, machine, command line and git state."""
+"""What a result was made with: versions, machine, GPUs, command line and git state."""
 
 import platform
 import subprocess
@@ -6,11 +6,13 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import tensorflow as tf
+
 _PACKAGES = ("hrs-keras", "tensorflow", "keras", "keras-cv", "numpy", "pillow", "pydantic")
 
 
 def environment() -> dict[str, object]:
-    """Versions, machine, command line and git state: what a result was made with."""
+    """Versions, machine, GPUs in use (their names), command line and git state: what a result was made with."""
     versions: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
@@ -21,9 +23,14 @@ def environment() -> dict[str, object]:
         "versions": versions,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "gpus": [_name(gpu) for gpu in tf.config.get_visible_devices("GPU")],
         "command": sys.argv,
         "git": _git_state(),
     }
+
+
+def _name(gpu: tf.config.PhysicalDevice) -> str:
+    return tf.config.experimental.get_device_details(gpu).get("device_name") or gpu.name
 
 
 def _git_state() -> dict[str, object] | None:

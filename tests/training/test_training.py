@@ -28,6 +28,7 @@ from hrs_keras.method.trainers.joint import JointTrainer
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.runs import folder as run_folder
 from hrs_keras.runs.folder import RunFolder
+from hrs_keras.system.environment import environment
 from hrs_keras.system.files import write_json, writing
 from hrs_keras.training.log_file import LogFile
 from hrs_keras.training.run import train
@@ -181,7 +182,7 @@ def test_fresh_removes_a_run_of_another_recipe(copied):
 
 def test_what_a_run_was_continued_with(tmp_path, monkeypatch):
     run = RunFolder(tmp_path)
-    made_with = {"versions": {"keras": "3.12"}, "command": ["train.py"], "git": None}
+    made_with = {"versions": {"keras": "3.12"}, "gpus": [], "command": ["train.py"], "git": None}
     monkeypatch.setattr(run_folder, "environment", lambda: made_with)
     run.note_environment()
     made_with = made_with | {"command": ["hrs", "train"]}
@@ -192,6 +193,26 @@ def test_what_a_run_was_continued_with(tmp_path, monkeypatch):
     second, made_with = made_with, made_with | {"git": {"commit": "f" * 40, "modified": False}}
     run.note_environment()
     assert json.loads(run.environment_file.read_text()) == made_with | {"earlier": [first, second]}
+
+
+def test_a_run_begun_before_gpus_were_noted_goes_on_in_the_same_environment(tmp_path, monkeypatch):
+    run, made_with = RunFolder(tmp_path), {"versions": {"keras": "3.12"}, "git": None}
+    run.environment_file.write_text(json.dumps(made_with))
+    monkeypatch.setattr(run_folder, "environment", lambda: made_with | {"gpus": []})
+    run.note_environment()
+    assert json.loads(run.environment_file.read_text()) == made_with | {"gpus": []}
+    monkeypatch.setattr(run_folder, "environment", lambda: made_with | {"gpus": ["NVIDIA H200"]})
+    run.note_environment()
+    noted = json.loads(run.environment_file.read_text())
+    assert noted == made_with | {"gpus": ["NVIDIA H200"], "earlier": [made_with | {"gpus": []}]}
+
+
+def test_the_gpus_in_use_are_noted(monkeypatch):
+    gpus = [tf.config.PhysicalDevice(f"/physical_device:GPU:{number}", "GPU") for number in range(2)]
+    names = [{"device_name": "NVIDIA H200"}, {}]
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: names[gpus.index(gpu)])
+    assert environment()["gpus"] == ["NVIDIA H200", "/physical_device:GPU:1"]
 
 
 @pytest.mark.fault("`--fresh` in a folder with other files, or behind a link", "refused; nothing is removed")

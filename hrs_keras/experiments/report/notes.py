@@ -159,7 +159,7 @@ def _runs(count: int) -> str:
 
 
 def setting(environment: Environment) -> str:
-    """An environment in words: package versions, CPUs and the commit, which may change a number or a duration.
+    """An environment in words: package versions, CPUs, GPUs and the commit, which may change a number or a duration.
 
     A run that was continued in another environment than it was begun in has several; they are given in their order.
     """
@@ -172,6 +172,7 @@ def setting(environment: Environment) -> str:
 def _setting(stage: Stage, cpus: int | None) -> str:
     versions = [f"{name} {stage.versions.get(name) or '(unknown)'}" for name in PACKAGES]
     cores = "an unknown number of CPUs" if cpus is None else f"{cpus} CPU{'s'[: cpus != 1]}"
+    cores += "".join(f", {stage.gpus.count(name)} {name}" for name in dict.fromkeys(stage.gpus))
     commit = "no known commit"
     if stage.git:
         commit = f"commit {stage.git.commit[:12]}" + (" with changes" if stage.git.modified else "")

@@ -26,6 +26,7 @@ def test_results_that_were_made_alike_have_one_note(tmp_path):
         ),
         {"cpus": 2},
         {"cpus": None},
+        {"gpus": ["NVIDIA H200"]},
         {"git": {"commit": "f" * 40, "modified": False}},
         {"git": {"commit": "0123456789abcdef", "modified": True}},
         {"git": None},
