@@ -35,6 +35,8 @@ _HOME = {
     "train": "training.run",
     "evaluate_run": "evaluation.run",
     "EvaluateOptions": "evaluation.run",
+    "rank_images": "ranking.run",
+    "RankOptions": "ranking.options",
     "export_run": "export.run",
     "export_run_portable": "export.run",
     "predict_files": "predict.files",

@@ -10,6 +10,8 @@ from hrs_keras.export.run import export_run_portable as export_run_portable
 from hrs_keras.predict.files import PredictOptions as PredictOptions
 from hrs_keras.predict.files import predict_files as predict_files
 from hrs_keras.predict.views import View as View
+from hrs_keras.ranking.options import RankOptions as RankOptions
+from hrs_keras.ranking.run import rank_images as rank_images
 from hrs_keras.recipe import Recipe as Recipe
 from hrs_keras.recipe import load_recipe as load_recipe
 from hrs_keras.serving import ServedModel as ServedModel

@@ -113,7 +113,12 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] | None = 
 
 
 def usable_samples(recipe: Recipe, role: str) -> list[Pairs]:
-    """The samples of one role that a run of the recipe uses, for whoever only reads them.
+    """The samples of one role that a run of the recipe uses; see :func:`audit_to_read`."""
+    return audit_to_read(recipe, [role]).sets[role]
+
+
+def audit_to_read(recipe: Recipe, roles: Iterable[str]) -> Audit:
+    """The strict audit of some roles, for whoever only reads their samples.
 
     An audit decides which samples are usable, so one is made if there is none in the cache. How many samples a batch
     needs plays no part.
@@ -121,7 +126,7 @@ def usable_samples(recipe: Recipe, role: str) -> list[Pairs]:
     Raises:
         DataError: as :func:`audit` raises it.
     """
-    return _audit(recipe, [role], strict=True).sets[role]
+    return _audit(recipe, roles, strict=True)
 
 
 def _audit(recipe: Recipe, roles: Iterable[str] | None, strict: bool) -> Audit:

@@ -100,6 +100,18 @@ def folder_of(dataset: Dataset, root: StoragePath) -> StoragePath:
     return storage.path_of(dataset.root) if storage.is_remote(dataset.root) else root / dataset.root
 
 
+def sample_names(sets: Sequence[Pairs], root: StoragePath) -> Iterator[tuple[str, int]]:
+    """Each image's path below the folder of its data set, and that set's position in the recipe's list.
+
+    Args:
+        sets: the data sets of one role, in the recipe's order.
+        root: the folder that each ``dataset.root`` is relative to.
+    """
+    for position, pairs in enumerate(sets):
+        folder = folder_of(pairs.dataset, root)
+        yield from ((name_below(folder, path), position) for path in pairs.images)
+
+
 def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
     """List the files of a data set, and pair images with labels.
 

@@ -18,9 +18,8 @@ from hrs_keras.evaluation.scoring import count_images
 from hrs_keras.predict.model import TrainedModel, load_model
 from hrs_keras.predict.views import Predictor, View
 from hrs_keras.recipe.data import EVALUATED_ON
-from hrs_keras.recipe.reading import differences
 from hrs_keras.recipe.schema import Recipe
-from hrs_keras.runs.data import warn_of_other_data
+from hrs_keras.runs.data import recipe_on_other_data, warn_of_other_data
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.files import refuse_unwritable, write_json, writing
 
@@ -119,10 +118,7 @@ def images_file(scores: Path) -> Path:
 
 def _recipe(run: RunFolder, options: EvaluateOptions) -> Recipe:
     """The run's recipe, with the data to evaluate on."""
-    on, recipe = options.on, run.recipe(list(options.overrides))
-    for change in differences(run.recipe(), recipe):
-        if not change.startswith("data.") or change.startswith(("data.classes:", "data.classes.")):
-            raise RecipeError(f"{change}: an evaluation can change the keys below data (but not data.classes) only")
+    on, recipe = options.on, recipe_on_other_data(run, options.overrides, "an evaluation")
     if on not in EVALUATED_ON:
         raise RecipeError(f"a run is evaluated on {' or '.join(EVALUATED_ON)}, not on {on!r}")
     if not recipe.datasets(on):

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from hrs_keras.data.files import name_below
-from hrs_keras.data.pairs import Pairs, folder_of
+from hrs_keras.data.pairs import Pairs, sample_names
 from hrs_keras.data.pipeline import whole_images
 from hrs_keras.data.reading import in_order, read
 from hrs_keras.errors import DataError
@@ -80,19 +79,12 @@ def _predicted(recipe: Recipe, predictor: Predictor, sets: list[Pairs], write_id
         refuse_same_stems(paths)
     writer = FileIdWriter(write_ids, recipe.data.label_space) if write_ids else None
     samples = read(whole_images(recipe, sets), recipe, in_order(sets))
-    for path, (name, data_set), (image, label) in zip(paths, _names(recipe, sets), samples, strict=True):
+    names = sample_names(sets, storage.path_of(recipe.data.root))
+    for path, (name, data_set), (image, label) in zip(paths, names, samples, strict=True):
         ids, certain = _decide(predictor, image.numpy())
         if writer:
             writer.write(path.stem, ids)
         yield _Predicted(name, data_set, label.numpy(), ids, certain)
-
-
-def _names(recipe: Recipe, sets: list[Pairs]) -> Iterator[tuple[str, int]]:
-    """Each image's path below the folder of its data set, and that set's position in the recipe's list."""
-    root = storage.path_of(recipe.data.root)
-    for position, pairs in enumerate(sets):
-        folder = folder_of(pairs.dataset, root)
-        yield from ((name_below(folder, path), position) for path in pairs.images)
 
 
 def _decide(predictor: Predictor, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

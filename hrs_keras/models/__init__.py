@@ -8,9 +8,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hrs_keras.models.building import Networks, build_networks, build_segmenter
+    from hrs_keras.models.building import Networks, build_networks, build_segmenter, build_weighting
 
-__all__ = ["Networks", "build_networks", "build_segmenter"]
+__all__ = ["Networks", "build_networks", "build_segmenter", "build_weighting"]
 
 
 def __getattr__(name: str) -> Any:

@@ -76,19 +76,21 @@ def build_networks(recipe: Recipe) -> Networks:
     # The order in which networks are built decides their initial weights: it must not change.
     with seeded(recipe.seed), precision_policy(recipe):
         segmenter, fresh = _build_segmenter(recipe, pretrained=True)
-        weighting, generator = _build_weighting(recipe), _build_generator(recipe, segmenter)
+        weighting, generator = build_weighting(recipe), _build_generator(recipe, segmenter)
         return Networks(segmenter, weighting, generator, _build_discriminator(recipe), fresh)
 
 
-def _build_weighting(recipe: Recipe) -> dict[str, keras.Model]:
+def build_weighting(recipe: Recipe) -> dict[str, keras.Model]:
+    """Level -> W of a recipe with fresh weights, computing in ``recipe.precision``; empty where none is trained."""
     method, num_classes = recipe.method, len(recipe.data.label_space.classes)
     if not method.selects:
         return {}
     channels = num_classes if method.channels == "per_class" else 1
-    return {
-        level: weighting_network(level, num_classes, channels, method.weighting_width, method.activation)
-        for level in method.levels
-    }
+    with precision_policy(recipe):
+        return {
+            level: weighting_network(level, num_classes, channels, method.weighting_width, method.activation)
+            for level in method.levels
+        }
 
 
 def _build_generator(recipe: Recipe, segmenter: keras.Model) -> keras.Model | None:

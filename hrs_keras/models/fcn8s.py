@@ -40,6 +40,15 @@ class Heads(NamedTuple):
     scales: tuple[float, float, float]
 
 
+STRIDES = (32, 16, 8)
+"""Of the features that the score heads read."""
+
+
+def score_heads(segmenter: keras.Model) -> list[keras.layers.Layer]:
+    """The 1x1 score heads of a model from :func:`fcn8s`, that of the deepest features first."""
+    return [segmenter.get_layer(f"score{stride}") for stride in STRIDES]
+
+
 def fcn8s(encoder: keras.Model, num_classes: int, heads: Heads) -> keras.Model:
     """Put FCN8s's score heads and its fixed up-sampling on an encoder.
 
@@ -65,7 +74,7 @@ def fcn8s(encoder: keras.Model, num_classes: int, heads: Heads) -> keras.Model:
         return BilinearUpSampling(factor, name=name)(x)
 
     initial = {"zero": "zeros", "random": "glorot_uniform"}[heads.start]
-    scales = dict(zip((32, 16, 8), heads.scales, strict=True))
+    scales = dict(zip(STRIDES, heads.scales, strict=True))
     features = encoder(encoder.inputs[0])
     x = keras.layers.Add(name="fuse16")([enlarge(score(32), 2, "up32to16"), score(16)])
     x = keras.layers.Add(name="fuse8")([enlarge(x, 2, "up16to8"), score(8)])

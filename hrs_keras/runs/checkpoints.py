@@ -9,6 +9,7 @@ The newest are written by a thread of TensorFlow's, from a snapshot, while train
 """
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -17,7 +18,7 @@ import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError, NonFiniteError, reason
 from hrs_keras.method.trainer import Trainer
-from hrs_keras.runs.contents import contents, segmenter_contents
+from hrs_keras.runs.contents import Contents, contents, network_contents, segmenter_contents
 from hrs_keras.runs.series import Series, newest_first, read_checkpoint, restore_newest, step_of
 from hrs_keras.system.compat import take_checkpoint_error
 from hrs_keras.system.files import write_json, writing
@@ -168,8 +169,21 @@ def restore_segmenter(segmenter: keras.Model, folder: Path, which: str, *, avera
     Raises:
         CheckpointError: there is no such checkpoint, or it is damaged or belongs to another network.
     """
-    state = {"encoder": segmenter_contents(segmenter, averaged)}
+    return _restore_players({"encoder": segmenter_contents(segmenter, averaged)}, folder, which)
 
+
+def restore_networks(networks: Mapping[str, keras.Model], folder: Path, which: str) -> int:
+    """Load the weights that are trained of several players' networks; see :func:`restore_segmenter`.
+
+    Args:
+        networks: player -> its network, built from the run's recipe.
+        folder: the run's ``checkpoints`` folder.
+        which: ``"best"`` or ``"last"``.
+    """
+    return _restore_players({player: network_contents(network) for player, network in networks.items()}, folder, which)
+
+
+def _restore_players(state: Mapping[str, Contents], folder: Path, which: str) -> int:
     def restore(path: str) -> None:
         tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()
 

@@ -26,6 +26,11 @@ def contents(player: Player) -> Contents:
     return found
 
 
+def network_contents(network: keras.Model) -> Contents:
+    """Where the variables of a player's network are in a checkpoint, as they are trained."""
+    return {"network": _by_path(network.variables)}
+
+
 def segmenter_contents(segmenter: keras.Model, averaged: bool) -> Contents:
     """Where E+S's variables are in a checkpoint.
 
@@ -33,9 +38,9 @@ def segmenter_contents(segmenter: keras.Model, averaged: bool) -> Contents:
         segmenter: built from the run's recipe.
         averaged: take the averages of those that are trained.
     """
-    network = _by_path(segmenter.variables)
     if not averaged:
-        return {"network": network}
+        return network_contents(segmenter)
+    network = _by_path(segmenter.variables)
     return {"average": {name: network.pop(name) for name in _trained(segmenter)}, "network": network}
 
 

@@ -6,6 +6,7 @@ Where a run went on with other data, the inventories of before are kept with it.
 
 import hashlib
 import logging
+from collections.abc import Sequence
 
 from hrs_keras.data.audit import Audit
 from hrs_keras.data.inventory import (
@@ -17,8 +18,9 @@ from hrs_keras.data.inventory import (
     touched,
 )
 from hrs_keras.data.prepared.manifest import Sealed, unsealed
-from hrs_keras.errors import CheckpointError, DataError, printable
+from hrs_keras.errors import CheckpointError, DataError, RecipeError, printable
 from hrs_keras.recipe.comparing import compare
+from hrs_keras.recipe.reading import differences
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.files import read_json, write_json, write_whole, writing
@@ -58,6 +60,25 @@ def read_data_record(folder: RunFolder) -> DataRecord | None:
         raise CheckpointError(
             f"{folder.data_file} is damaged ({error}); bring it back, or remove it if the data is known to be the same"
         ) from None
+
+
+def recipe_on_other_data(folder: RunFolder, overrides: Sequence[str], what: str) -> Recipe:
+    """A run's recipe, to read other data with the same classes.
+
+    Args:
+        folder: the run's.
+        overrides: ``key=value`` changes.
+        what: who asks, as the message begins, such as ``"an evaluation"``.
+
+    Raises:
+        CheckpointError: this is no run folder.
+        RecipeError: an override cannot be applied, or changes more than which data is read.
+    """
+    recipe = folder.recipe(list(overrides))
+    for change in differences(folder.recipe(), recipe):
+        if not change.startswith("data.") or change.startswith(("data.classes:", "data.classes.")):
+            raise RecipeError(f"{change}: {what} can change the keys below data (but not data.classes) only")
+    return recipe
 
 
 def warn_of_other_data(folder: RunFolder, recipe: Recipe, audit: Audit) -> None:

@@ -16,6 +16,8 @@ from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks, build_segmenter
 from hrs_keras.recipe import ENCODERS, load_recipe
 from hrs_keras.runs.checkpoints import Checkpoints, restore_segmenter
+from hrs_keras.runs.folder import RunFolder
+from hrs_keras.runs.loading import load_selecting
 from hrs_keras.training.run import train
 from hrs_keras.training.saving import Saving
 
@@ -81,6 +83,20 @@ def test_a_segmenter_is_restored_with_averaged_weights_and_the_trained_ones_stat
         np.testing.assert_array_equal(variable.numpy(), own.numpy())
     assert restore_segmenter(restored, tmp_path, "last") == 2
     for variable, own in zip(restored.variables, one.segmenter.variables, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), own.numpy())
+
+
+def test_what_selects_is_restored_with_the_trained_weights(tmp_path):
+    """The weighting networks beside the segmenter, in float32 whatever the run computed in; no average."""
+    recipe = tiny.recipe(*ALL_ON, "train.steps=6", "precision=mixed_bfloat16")
+    one, run = build_trainer(recipe, build_networks(recipe)), RunFolder(tmp_path)
+    one.train_step(batch_of())
+    run.recipe_file.write_text(recipe.to_yaml())
+    Checkpoints(one, run.checkpoints, keep=1).save_now(1)
+    found = load_selecting(run, "last")
+    assert found.step == 1 and list(found.weighting) == ["image"] and found.segmenter.compute_dtype == "float32"
+    loaded = [*found.segmenter.variables, *found.weighting["image"].variables]
+    for variable, own in zip(loaded, (*one.segmenter.variables, *one.weighting["image"].variables), strict=True):
         np.testing.assert_array_equal(variable.numpy(), own.numpy())
 
 

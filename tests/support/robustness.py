@@ -25,6 +25,7 @@ PARTS = {
     "training": "Training",
     "runs": "Run folders and checkpoints",
     "evaluation": "Evaluation",
+    "ranking": "Ranking images",
     "media": "Pictures and videos that are read",
     "predict": "Prediction",
     "export": "Export",

@@ -1,0 +1,1 @@
+"""Describing images one by one, by what a finished run makes of them (``hrs rank``)."""
