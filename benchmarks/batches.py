@@ -17,7 +17,8 @@ import tensorflow as tf
 from measuring import add_input_options, rate
 
 from hrs_keras.data.audit import usable_samples
-from hrs_keras.data.pipeline import sample_number, training_batches
+from hrs_keras.data.drawing import sample_number
+from hrs_keras.data.pipeline import training_batches
 from hrs_keras.data.prepared.prepare import prepare_data
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.recipe.schema import Recipe

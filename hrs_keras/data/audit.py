@@ -25,6 +25,7 @@ from hrs_keras.errors import DataError
 from hrs_keras.labels import LabelSpace
 from hrs_keras.recipe.data import EVALUATED_ON, TRAINED_ON
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.recipe.train import Train
 from hrs_keras.system.storage import StoragePath
 from hrs_keras.system.threads import map_in_threads
 
@@ -106,7 +107,7 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] | None = 
     """
     result = _audit(recipe, roles, strict)
     if strict or not result.errors:
-        _refuse_too_few_for_a_batch(result.sets, recipe.train.batch_size)
+        _refuse_too_few_for_a_batch(result.sets, recipe.train)
         if "target" in result.sets:  # predictions alone may be of images without labels
             _refuse_unlabelled(result)
     return result
@@ -207,12 +208,14 @@ def _refuse_unlabelled(found: Audit) -> None:
             )
 
 
-def _refuse_too_few_for_a_batch(sets: dict[str, list[Pairs]], batch_size: int) -> None:
+def _refuse_too_few_for_a_batch(sets: dict[str, list[Pairs]], train: Train) -> None:
     for role in TRAINED_ON:
-        count = sum(map(len, sets.get(role, [])))
-        if sets.get(role) and count < batch_size:
+        count, wanted = sum(map(len, sets.get(role, []))), train.images(role)
+        if sets.get(role) and count < wanted:
+            ratio = f" and source_ratio {train.source_ratio:g}" if wanted != train.batch_size else ""
             raise DataError(
-                f"{role}: {count} samples are too few for train.batch_size {batch_size}; lower it or add data"
+                f"{role}: {count} samples are too few for train.batch_size {train.batch_size}{ratio}; lower it or add"
+                " data"
             )
 
 

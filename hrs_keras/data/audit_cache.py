@@ -27,7 +27,7 @@ def cache_file(pairs: Pairs, space: LabelSpace) -> Path | None:
     """
     subject = {
         "version": [_VERSION, tf.__version__, PIL.__version__],  # another decoder may read other pixels
-        "dataset": pairs.dataset.model_dump(mode="json", exclude={"subset", "only", "left_out"}),
+        "dataset": pairs.dataset.model_dump(mode="json", exclude={"subset", "only", "left_out", "weight"}),
         "ids": list(pairs.dataset.table().items()),
         "classes": space.classes,
         "files": [_fingerprint(path) for path in (*pairs.images, *pairs.labels, *pairs.orphans, *pairs.passed_over)],

@@ -24,7 +24,7 @@ from hrs_keras.data.palettes import used_colours
 from hrs_keras.data.report import UNREAD, Problem
 from hrs_keras.errors import DataError, printable, reason
 from hrs_keras.labels import IGNORE_LABEL
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.system import storage
 from hrs_keras.system.storage import StoragePath
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from hrs_keras.data.image_files import orientation_of, says_no_orientation
 from hrs_keras.data.label_pixels import decode_channels, decode_colours, decode_indices, python_bytes
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
-from hrs_keras.recipe.data import Crop, Dataset
+from hrs_keras.recipe.dataset import Crop, Dataset
 from hrs_keras.recipe.ids import OTHERS, spans
 
 UNMAPPED = -1

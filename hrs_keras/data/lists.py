@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from hrs_keras.data.patterns import normalised
 from hrs_keras.errors import DataError, printable, reason
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.system import storage
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from hrs_keras.data.patterns import leaves_suffix_open, normalised, part_regex, 
 from hrs_keras.data.records import Record
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.errors import DataError, printable, reason
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.system import storage
 from hrs_keras.system.storage import StoragePath
 

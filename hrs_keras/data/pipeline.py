@@ -1,8 +1,8 @@
 """``tf.data`` pipelines: training batches as a pure function of (seed, position), and validation images.
 
-The sample at position ``i`` of a domain follows from the seed and ``i`` alone. With ``n`` samples in the domain, it is
-entry ``i % n`` of the permutation of epoch ``i // n``, and all random changes are drawn from (seed, i). A run that
-starts at step k therefore sees exactly what an uninterrupted one would, and no state of an iterator has to be saved.
+The sample at position ``i`` of a domain follows from the seed and ``i`` alone (:mod:`hrs_keras.data.drawing`), and all
+random changes are drawn from (seed, i). A run that starts at step k therefore sees exactly what an uninterrupted one
+would, and no state of an iterator has to be saved.
 """
 
 import os
@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data.decode import mirror, normalise, resize_image, resize_label
+from hrs_keras.data.drawing import key_of, order_of
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.reading import Sample, Suspects, samples_of
 from hrs_keras.data.samples import Load, training_loader, validation_loader
@@ -19,8 +20,6 @@ from hrs_keras.recipe.data import Augment
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 
-# The two domains draw different random numbers.
-_STREAMS = {"source": 0, "target": 1}
 REMOTE_READS = 16
 """Reads from a remote file system that are under way at the same time, if there are no more CPUs."""
 
@@ -42,17 +41,18 @@ def training_batches(
 
     Returns:
         ``{"target": (images, labels), "source": (images, labels)}`` with images [B, H, W, 3] float32 in [-1, 1]
-        and labels [B, H, W] int32 train ids, 255 = ignore. B is the batch size of one replica, and successive
-        batches go to successive replicas.
+        and labels [B, H, W] int32 train ids, 255 = ignore. B is the number of the domain's images that one replica
+        reads in a step (``Train.images``), and successive batches go to successive replicas.
         A domain that the phase does not read is absent.
     """
     context = context or tf.distribute.InputContext()
     phase = next((phase for phase in recipe.phases if first_step < phase.stop), recipe.phases[-1])
-    replica_batch = context.get_per_replica_batch_size(recipe.train.batch_size)
-    positions = _positions(recipe.train.batch_size, range(first_step, phase.stop), context)
-    domains = [name for name in ("target", "source") if name in phase.domains]
-    streams = {name: _each(positions, _sample(recipe, sets[name], _key(recipe, name))) for name in domains}
-    batched = {name: stream.batch(replica_batch, drop_remainder=True) for name, stream in streams.items()}
+    batched = {}
+    for domain in (name for name in ("target", "source") if name in phase.domains):
+        images = recipe.train.images(domain)
+        positions = _positions(images, range(first_step, phase.stop), context)
+        samples = _each(positions, _sample(recipe, domain, sets[domain]))
+        batched[domain] = samples.batch(context.get_per_replica_batch_size(images), drop_remainder=True)
     batches = tf.data.Dataset.zip(batched)
     if context.num_input_pipelines > 1:
         batches = batches.repeat()  # else the workers would ask one another before each step whether one has no more
@@ -63,13 +63,13 @@ def suspects_of_steps(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]], first
     """For the batches of :func:`training_batches`: the samples of a batch's own step, and then all of its phase."""
 
     def suspects(taken: int) -> Iterator[Sample]:
-        step, batch = first_step + taken, recipe.train.batch_size
+        step = first_step + taken
         phase = next(phase for phase in recipe.phases if step < phase.stop)
         of_domain = {name: samples_of(sets[name]) for name in phase.domains}
         for name, samples in of_domain.items():
-            for position in range(step * batch, (step + 1) * batch):
-                number = sample_number(tf.constant(position, tf.int64), len(samples), _key(recipe, name))
-                yield samples[int(number)]
+            order, images = order_of(recipe, name, sets[name]), recipe.train.images(name)
+            for position in range(step * images, (step + 1) * images):
+                yield samples[int(order(tf.constant(position, tf.int64)))]
         for samples in of_domain.values():
             yield from samples
 
@@ -85,49 +85,26 @@ def _with_threads(samples: tf.data.Dataset, recipe: Recipe) -> tf.data.Dataset:
     return samples.with_options(options)
 
 
-def _positions(batch: int, steps: range, context: tf.distribute.InputContext) -> tf.data.Dataset:
-    """The positions in the endless sequence of samples that this worker reads: its share of each step's batch."""
-    share = batch // context.num_input_pipelines
+def _positions(images: int, steps: range, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """The positions in a domain's endless sequence that this worker reads: its share of the images of each step."""
+    share = images // context.num_input_pipelines
     begin = context.input_pipeline_id * share
     own = tf.data.Dataset.range(steps.start * share, steps.stop * share)
-    return own.map(lambda index: index // share * batch + begin + index % share)
+    return own.map(lambda index: index // share * images + begin + index % share)
 
 
-def _key(recipe: Recipe, domain: str) -> int:
-    """The seed of all that is drawn for a domain."""
-    return recipe.seed * len(_STREAMS) + _STREAMS[domain]
-
-
-def _sample(recipe: Recipe, pairs: Sequence[Pairs], key: int) -> Load:
-    """A function from a position in the sequence of samples to the sample, randomly changed."""
-    load = training_loader(recipe, pairs)
+def _sample(recipe: Recipe, domain: str, sets: Sequence[Pairs]) -> Load:
+    """A function from a position in the domain's endless sequence of samples to the sample, randomly changed."""
+    load, order, key = training_loader(recipe, sets), order_of(recipe, domain, sets), key_of(recipe, domain)
     augment = recipe.data.augment
     size = recipe.data.size
-    count = sum(map(len, pairs))
 
     def sample(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        number = sample_number(position, count, key)
         seed = tf.stack([tf.constant(key, tf.int64), position])
-        image, label = change(*load(number), size, augment, seed)
+        image, label = change(*load(order(position)), size, augment, seed)
         return tf.ensure_shape(image, [*size, 3]), tf.ensure_shape(label, list(size))
 
     return sample
-
-
-def sample_number(position: tf.Tensor, count: int, key: int) -> tf.Tensor:
-    """The sample at a position of the endless sequence, in which each epoch holds every sample once, in random order.
-
-    Args:
-        position: int64 scalar.
-        count: number of samples.
-        key: seed of the order.
-
-    Returns:
-        int64 scalar in [0, count).
-    """
-    epoch, entry = position // count, position % count
-    seed = tf.stack([tf.constant(key, tf.int64), epoch])
-    return tf.random.experimental.index_shuffle(entry, seed, tf.constant(count - 1, tf.int64))
 
 
 def change(

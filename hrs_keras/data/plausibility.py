@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hrs_keras.data.palettes import describe_difference
 from hrs_keras.data.report import DatasetAudit, Problem
 from hrs_keras.labels import IGNORE
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 
 MOSTLY_IGNORED = 0.5
 """Share of ignored pixels. CamVid and CARLA ignore 0.03, Cityscapes 0.07. Tags of a later CARLA that are read as label

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system.markdown import literal, table
 

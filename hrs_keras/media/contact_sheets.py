@@ -76,7 +76,7 @@ def draw_augmented(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]], out: Pat
     Raises:
         DataError, HRSError: as :func:`draw_contact_sheets` does.
     """
-    steps = -(-rows // recipe.train.batch_size)
+    steps = -(-rows // min(map(recipe.train.images, recipe.phases[0].domains)))
     batches = training_batches(recipe, sets).take(steps)
     taken: dict[str, list[Row]] = {}
     for step, batch in enumerate(read(batches, recipe, suspects_of_steps(recipe, sets, 0))):

@@ -1,28 +1,14 @@
 """The ``data`` section of a recipe."""
 
-import re
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    SerializerFunctionWrapHandler,
-    StrictBool,
-    ValidationInfo,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
 
 from hrs_keras.errors import did_you_mean
 from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
-from hrs_keras.recipe.class_names import TODO, refuse_unfinished, refuse_unfit_names
-from hrs_keras.recipe.ids import Ids, Notation, Table, forward_table, read_ids
-from hrs_keras.recipe.known_data_sets import OWN
-from hrs_keras.recipe.plugins import DATA_SETS
-from hrs_keras.recipe.raw_value import RawValue, parse_raw_value
-from hrs_keras.recipe.types import STORED, Index, Number, Positive, PositiveInt, Section, Seed
+from hrs_keras.recipe.class_names import refuse_unfinished, refuse_unfit_names
+from hrs_keras.recipe.dataset import Dataset, at_home
+from hrs_keras.recipe.types import STORED, Number, Positive, PositiveInt, Section, Seed
 
 TRAINED_ON = ("source", "target")
 """The keys of the data sets that batches are drawn from."""
@@ -32,151 +18,6 @@ EVALUATED_ON = ("validation", "test")
 
 ROLES = (*TRAINED_ON, *EVALUATED_ON)
 """All keys of ``data`` that list data sets."""
-
-
-class Crop(Section):
-    """The part of an image and its label that is used.
-
-    Attributes:
-        rows: [start, stop) in pixels of the upright image; None for all.
-        columns: likewise.
-    """
-
-    rows: tuple[Index, Index] | None = None
-    columns: tuple[Index, Index] | None = None
-
-    @field_validator("rows", "columns")
-    @classmethod
-    def _ascending(cls, bounds: tuple[int, int] | None) -> tuple[int, int] | None:
-        if bounds and bounds[0] >= bounds[1]:
-            raise ValueError(f"wants [start, stop] with start < stop, found {list(bounds)}, which leaves nothing")
-        return bounds
-
-
-class Dataset(Section):
-    """One labelled set of images on disk: where its files are, and how its labels are read.
-
-    Attributes:
-        format: the name of a known layout, whose values the fields below have as defaults; see
-            :mod:`hrs_keras.recipe.known_data_sets`.
-        root: folder, relative to ``data.root``.
-        split: fills ``{split}`` in the patterns.
-        images, labels: file patterns below ``root``; what their ``*`` match is the sample's name.
-        encoding: what a label pixel holds: the id, an index into the file's palette (which is the id), or a colour.
-        bits: of a label's channel; with less than 8 the values are 0 to 1, 3 or 15.
-        channel: which one holds the id; 0 = red or grey.
-        raw: a formula that makes the value which ``ids`` maps of the number ``id`` in the file, such as ``id // 1000``;
-            of a colour, ``id`` is R + 256 G + 65536 B. None: the number itself.
-        ids: the name of an id table, or raw id (``"R,G,B"`` for colours) -> class name, or class name -> its raw ids;
-            see :mod:`hrs_keras.recipe.ids`.
-        crop: the part of image and label that is used.
-        only, left_out: lists of the images that are used, and (``except``) of those that are not; see
-            :mod:`hrs_keras.data.lists`.
-        subset: a fraction in (0, 1] or a count of the samples; None for all.
-    """
-
-    format: str = OWN
-    root: str = "."
-    split: str = "train"
-    images: str
-    labels: str
-    encoding: Literal["values", "palette", "colours"] = "values"
-    bits: Literal[1, 2, 4, 8, 16] = 8
-    channel: Annotated[int, Field(ge=0, le=3), Number] = 0
-    raw: str | None = None
-    ids: Ids
-    crop: Crop = Crop()
-    only: str | None = None
-    left_out: str | None = Field(default=None, alias="except")  # a word of Python's
-    subset: int | float | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_format(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return DATA_SETS.load_instance(given.get("format", OWN), dict) | given
-
-    @field_validator("images", "labels")
-    @classmethod
-    def _below_root(cls, pattern: str, info: ValidationInfo) -> str:
-        for field in re.findall(r"{[^{}]*}", pattern):
-            if field != "{split}":
-                raise ValueError(f"{pattern!r} has {field}, but only {{split}} is filled in")
-        if "**" in pattern:
-            raise ValueError(f"{pattern!r}: '**' is not supported; write one '*' for each folder level")
-        path = PurePosixPath(pattern.replace("{split}", info.data.get("split", "train")))
-        if path.is_absolute() or not path.parts:
-            raise ValueError(f"wants a file pattern below the data set's root, found {pattern!r}")
-        return pattern
-
-    @field_validator("raw")
-    @classmethod
-    def _formula(cls, text: str | None, info: ValidationInfo) -> str | None:
-        if text is not None:
-            parse_raw_value(text, _largest_id(info.data))
-        return text
-
-    @field_validator("ids", mode="plain")
-    @classmethod
-    def _id_table(cls, ids: Any, info: ValidationInfo) -> Ids:
-        formula = info.data.get("raw")
-        colours = info.data.get("encoding") == "colours" and formula is None
-        if isinstance(ids, str) and not colours:
-            if ids.startswith(TODO):
-                raise ValueError(f"{ids} is still to be filled in: write the name of the id table that fits the files")
-            if ids not in ID_TABLES:
-                raise ValueError(f"unknown id table {ids!r}." + did_you_mean(ids, ID_TABLES))
-            return ids
-        if not isinstance(ids, dict) or not ids:
-            form = '{"R,G,B": class name}' if colours else "the name of an id table or {raw id: class name}"
-            raise ValueError(f"wants {form}, found {ids!r}")
-        largest = _largest_id(info.data)
-        return read_ids(ids, Notation(colours, parse_raw_value(formula, largest).largest if formula else largest))
-
-    @field_validator("only", "left_out")
-    @classmethod
-    def _list_file(cls, file: str | None) -> str | None:
-        return file if file is None else _at_home(file)
-
-    @field_validator("subset", mode="plain")
-    @classmethod
-    def _fraction_or_count(cls, subset: Any) -> int | float | None:
-        whole = isinstance(subset, int) and not isinstance(subset, bool) and subset > 0
-        fraction = isinstance(subset, float) and 0 < subset <= 1
-        if subset is not None and not whole and not fraction:
-            raise ValueError(f"wants a fraction in (0, 1] or a whole count of at least 1, found {subset!r}")
-        return subset
-
-    @model_validator(mode="after")
-    def _one_channel(self) -> "Dataset":
-        if self.encoding != "values" and (self.bits != 8 or self.channel != 0):
-            raise ValueError(f"bits and channel belong to encoding: values, not to encoding: {self.encoding}")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _as_recipes_have_it(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {"except" if key == "left_out" else key: value for key, value in serialise(self).items()}
-
-    def table(self) -> Table:
-        """Raw value, range of them, or ``"R,G,B"`` for ``encoding: colours`` -> class name or ``"ignore"``."""
-        return forward_table(ID_TABLES[self.ids] if isinstance(self.ids, str) else self.ids)
-
-    def raw_value(self) -> RawValue | None:
-        """The formula of ``raw``; None without one: then the table maps what the files hold."""
-        return parse_raw_value(self.raw, _largest_id(dict(self))) if self.raw else None
-
-
-def _at_home(path: str) -> str:
-    # pathlib would make gs:/ of gs://
-    return path if "://" in path else str(Path(path).expanduser())
-
-
-def _largest_id(fields: Mapping[str, Any]) -> int:
-    """The largest value that a label pixel can have, by the data set's fields."""
-    if fields.get("encoding") == "colours":
-        return 2**24 - 1
-    return int(2 ** fields.get("bits", 16)) - 1
 
 
 class Augment(Section):
@@ -219,7 +60,7 @@ class Data(Section):
     @field_validator("root", "prepared")
     @classmethod
     def _folder(cls, folder: str | None) -> str | None:
-        return folder if folder is None else _at_home(folder)
+        return folder if folder is None else at_home(folder)
 
     @field_validator("classes")
     @classmethod
@@ -251,6 +92,21 @@ class Data(Section):
                 for position, dataset in enumerate(getattr(self, role)):
                     names |= {f"{role}.{position}.ids {raw}": name for raw, name in dataset.table().items()}
             refuse_unfinished(names)
+        return self
+
+    @model_validator(mode="after")
+    def _weights_share(self) -> "Data":
+        for role in ROLES:
+            weighted = [dataset.weight is not None for dataset in getattr(self, role)]
+            if any(weighted) and role in EVALUATED_ON:
+                raise ValueError(
+                    f"{role}.{weighted.index(True)}.weight: every image of {role} is read once; remove the weight"
+                )
+            if any(weighted) and not all(weighted):
+                raise ValueError(
+                    f"{role}.{weighted.index(False)} has no weight, but {role}.{weighted.index(True)} has one; give a"
+                    f" weight to all data sets of {role}, or to none"
+                )
         return self
 
     @model_validator(mode="after")

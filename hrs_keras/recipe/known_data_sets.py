@@ -1,7 +1,7 @@
 """Where the known data sets keep their files and how their labels are encoded.
 
-Each layout is a mapping with the keys of :class:`hrs_keras.recipe.data.Dataset` that the format fixes; what the recipe
-says beside ``format:`` wins. A pattern's ``*`` parts together name the sample, so that an image finds its label.
+Each layout is a mapping with the keys of :class:`hrs_keras.recipe.dataset.Dataset` that the format fixes; what the
+recipe says beside ``format:`` wins. A pattern's ``*`` parts together name the sample, so that an image finds its label.
 
 A layout is data, not code, so the built-in ones are a table here. More come from outside the package, by an entry point
 of the group ``hrs_keras.data_sets`` or by ``DATA_SETS.register(name, layout)``.

@@ -26,10 +26,11 @@ LATER_KEYS: dict[str, Any] = {
     "train.average": None,
     "train.init_from": None,
     "data.test": [],
+    "train.source_ratio": 1.0,
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
 
-LATER_DATA_SET_KEYS: dict[str, Any] = {"raw": None, "only": None, "except": None}
+LATER_DATA_SET_KEYS: dict[str, Any] = {"raw": None, "only": None, "except": None, "weight": None}
 """The same for the keys of each data set."""
 
 _KEYS = {"family", "width", "fc", "dropout", "blocks", "weights", "preprocessing"}

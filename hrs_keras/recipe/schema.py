@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import Field, SerializeAsAny, StrictBool, field_validator, model_validator
 
 from hrs_keras.errors import did_you_mean
-from hrs_keras.recipe.data import ROLES, Data, Dataset
+from hrs_keras.recipe.data import ROLES, Data
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.encoder import Encoder
 from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder, without_later_keys
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS

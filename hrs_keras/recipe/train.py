@@ -60,6 +60,7 @@ class Train(Section):
 
     steps: PositiveInt
     batch_size: PositiveInt
+    source_ratio: Positive = 1.0
     accumulate: PositiveInt = 1
     schedule: Literal["shared", "alternating"]
     learning_rate: LearningRate
@@ -90,12 +91,28 @@ class Train(Section):
         """The run whose weights are begun with; None to begin with fresh ones."""
         return None if self.init_from is None else InitFrom.parse(self.init_from)
 
+    def images(self, domain: str) -> int:
+        """How many images of a domain, ``source`` or ``target``, a step reads, over all replicas."""
+        return round(self.source_ratio * self.batch_size) if domain == "source" else self.batch_size
+
+    @model_validator(mode="after")
+    def _whole_images(self) -> "Train":
+        wanted = self.source_ratio * self.batch_size
+        if self.images("source") < 1 or abs(self.images("source") - wanted) > 1e-6:
+            raise ValueError(
+                f"source_ratio: {self.source_ratio:g} times a batch_size of {self.batch_size} is {wanted:g} source"
+                " images in a step; set both so that it is a whole number"
+            )
+        return self
+
     @model_validator(mode="after")
     def _whole_parts(self) -> "Train":
-        if self.batch_size % self.accumulate:
-            raise ValueError(
-                f"accumulate: a batch_size of {self.batch_size} cannot be taken in {self.accumulate} equal parts"
-            )
+        for what, images in (
+            (f"a batch_size of {self.batch_size}", self.batch_size),
+            (f"the {self.images('source')} source images of a step (source_ratio)", self.images("source")),
+        ):
+            if images % self.accumulate:
+                raise ValueError(f"accumulate: {what} cannot be taken in {self.accumulate} equal parts")
         return self
 
     @model_validator(mode="after")

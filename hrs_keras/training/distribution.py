@@ -111,12 +111,13 @@ def distribute(recipe: Recipe, devices: str | None = None) -> Distribution:
     else:
         distribution = Distribution(tf.distribute.get_strategy())
     shares = distribution.replicas * recipe.train.accumulate
-    if recipe.train.batch_size % shares:
-        parts = f" in {recipe.train.accumulate} parts each (train.accumulate)" if recipe.train.accumulate > 1 else ""
-        raise RecipeError(
-            f"train.batch_size: {recipe.train.batch_size} cannot be shared by {distribution.replicas} devices{parts};"
-            f" use a multiple of {shares}, or fewer devices (--devices)"
-        )
+    parts = f" in {recipe.train.accumulate} parts each (train.accumulate)" if recipe.train.accumulate > 1 else ""
+    for domain, key in (("target", "train.batch_size"), ("source", "train.source_ratio times batch_size")):
+        if (images := recipe.train.images(domain)) % shares:
+            raise RecipeError(
+                f"{key}: {images} cannot be shared by {distribution.replicas} devices{parts}; use a multiple of"
+                f" {shares}, or fewer devices (--devices)"
+            )
     return distribution
 
 

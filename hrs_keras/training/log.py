@@ -88,7 +88,7 @@ class Log:
     def _speed(self, step: int) -> dict[str, float]:
         """Speed in the interval that ends with ``step``; NaN if none of its steps is counted (:class:`Times`)."""
         domains = next(phase.domains for phase in self._session.recipe.phases if step <= phase.stop)
-        images = len(domains) * self._session.recipe.train.batch_size
+        images = sum(map(self._session.recipe.train.images, domains))
         count = len(self._times)
         seconds, cpu, wait = (
             sum(getattr(times, name) for times in self._times) for name in ("seconds", "cpu_seconds", "input_wait")

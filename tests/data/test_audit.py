@@ -423,6 +423,9 @@ def test_too_little_data_for_a_batch(make_recipe, data):
     recipe = make_recipe(data.parent, [{"root": "set"}], source=[{"root": "set", "subset": 1}], train__batch_size=2)
     with pytest.raises(DataError, match=r"source: 1 samples are too few for train\.batch_size 2"):
         audit(recipe)
+    recipe = make_recipe(data.parent, [{"root": "set"}], source=[{"root": "set"}], train__source_ratio=4)
+    with pytest.raises(DataError, match=r"source: 3 samples are too few for train\.batch_size 1 and source_ratio 4;"):
+        audit(recipe)
 
 
 def test_validation_on_trained_images_is_warned_of(make_recipe, data, tmp_path, write_set):

@@ -22,7 +22,7 @@ from hrs_keras.data.decode import (
     resize_label,
 )
 from hrs_keras.labels import CAMVID, CITYSCAPES, CITYSCAPES_PALETTE, LABEL_SPACES
-from hrs_keras.recipe.data import Crop, Dataset
+from hrs_keras.recipe.dataset import Crop, Dataset
 
 RNG = np.random.default_rng(0)
 

@@ -18,7 +18,7 @@ from hrs_keras.data.pipeline import training_images, validation_images
 from hrs_keras.data.prepared.prepare import prepare_data
 from hrs_keras.errors import DataError
 from hrs_keras.labels import CAMVID
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 
 RNG = np.random.default_rng(0)
 IDS = RNG.integers(0, 12, (9, 13)).astype(np.uint8)

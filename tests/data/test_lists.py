@@ -9,7 +9,7 @@ from hrs_keras.data.pairs import find_pairs
 from hrs_keras.data.prepared.prepare import prepare_data
 from hrs_keras.errors import DataError
 from hrs_keras.recipe.comparing import compare
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.reading import load_recipe
 
 PIXELS = np.zeros((8, 12), np.uint8)

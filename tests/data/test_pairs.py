@@ -9,7 +9,7 @@ import pytest
 
 from hrs_keras.data.pairs import Pairs, find_pairs
 from hrs_keras.errors import DataError
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 
 
 def dataset(images: str, labels: str, **more) -> Dataset:

@@ -8,7 +8,8 @@ from support.prepared_folders import from_folder
 from support.sample_images import UPRIGHT, stored, turned
 
 from hrs_keras.data.audit import audit
-from hrs_keras.data.pipeline import change, sample_number, training_batches, validation_images
+from hrs_keras.data.drawing import sample_number
+from hrs_keras.data.pipeline import change, training_batches, validation_images
 from hrs_keras.data.prepared.prepare import prepare_data
 from hrs_keras.recipe.data import Augment
 

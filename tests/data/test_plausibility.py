@@ -12,7 +12,7 @@ from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.tally import Tally
 from hrs_keras.errors import DataError
 from hrs_keras.labels import CAMVID
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 
 # CamVid ids: 0 sky, 1 building, 3 road, 8 car, 9 pedestrian, 11 void.
 STREET = np.full((10, 20), 3)

@@ -64,6 +64,14 @@ def test_the_first_steps_as_they_are_trained_on(tmp_path, panels, recipe):
     assert {row.pictures[0].shape for row in panel.rows} == {(32, 64, 3)}
 
 
+def test_as_many_rows_of_a_domain_that_a_step_reads_less_of(tmp_path, panels, recipe):
+    changed = recipe.model_copy(deep=True)
+    changed.train.source_ratio = 0.5
+    draw_augmented(changed, audit(changed).sets, tmp_path, rows=3)
+    captions = [[row.captions[0] for row in panels[f"{d}_augmented.png"][1].rows] for d in ("source", "target")]
+    assert captions == [["step 0", "step 1", "step 2"], ["step 0", "step 0", "step 1"]]
+
+
 @pytest.mark.fault("a data set for `hrs look` without a sample that can be used", "a warning; the others are drawn")
 def test_a_set_without_samples(tmp_path, panels, recipe, write_set, capsys):
     broken = write_set(tmp_path / "broken", [np.full((32, 64), 99)])

@@ -243,6 +243,38 @@ def test_parts_of_a_batch_add_up_to_the_whole(system):
             np.testing.assert_allclose(one, other, 0, 1e-4 * np.abs(one).max() + 2e-8, err_msg=player)
 
 
+def test_more_source_images_do_not_weigh_more():
+    """Losses are means over the images of a domain: three copies of an image count as one."""
+    batch = batch_of(images=1)
+    thrice = batch | {"source": tuple(tf.repeat(tensor, 3, axis=0) for tensor in batch["source"])}
+    one, three = (observe(build(*SYSTEMS["one level"]), each) for each in (batch, thrice))
+    assert one.logs == pytest.approx(three.logs, rel=1e-5)
+    for player in one.moved:
+        for a, b in zip(one.moved[player], three.moved[player], strict=True):
+            np.testing.assert_allclose(a, b, 0, 1e-4 * np.abs(a).max() + 2e-8, err_msg=player)
+
+
+def test_what_the_gan_makes_of_more_source_images():
+    """Reconstructions of both domains are one set of images, of which each counts alike."""
+    batch = {"source": batch_of(images=3)["source"], "target": batch_of(images=1)["target"]}
+    case = observe(build(*SYSTEMS["plain with gan"]), batch)
+    outputs = networks_outputs(case.trainer, batch)
+    rebuilt = [reference.reconstruction_loss(outputs[d]["reconstruction"], batch[d][0]) for d in ("source", "target")]
+    fake = [reference.adversarial_loss(outputs[d]["fake"], 1) for d in ("source", "target")]
+    assert case.logs["loss/reconstruction"] == pytest.approx((3 * rebuilt[0].mean() + rebuilt[1].mean()) / 4, rel=1e-5)
+    assert case.logs["loss/adversarial"] == pytest.approx((3 * fake[0].mean() + fake[1].mean()) / 4, rel=1e-5)
+
+
+def test_parts_of_a_batch_with_more_source_images_add_up_to_the_whole():
+    batch = {"source": batch_of(images=4)["source"], "target": batch_of(images=2)["target"]}
+    ratio = ("train.batch_size=2", "train.source_ratio=2", *SYSTEMS["one level"])
+    whole, parts = (observe(build(*ratio, *more), batch) for more in ((), (PARTS,)))
+    assert whole.logs == pytest.approx(parts.logs, rel=1e-5)
+    for player in whole.moved:
+        for one, other in zip(whole.moved[player], parts.moved[player], strict=True):
+            np.testing.assert_allclose(one, other, 0, 1e-4 * np.abs(one).max() + 2e-8, err_msg=player)
+
+
 @pytest.mark.slow
 def test_parts_of_a_batch_draw_noise_of_their_own():
     recipe = ("train.batch_size=2", "method.label_noise=0.4")

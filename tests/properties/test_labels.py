@@ -16,7 +16,7 @@ from hrs_keras.data.check import SampleCheck, check_sample
 from hrs_keras.data.decode import IdMap, decode_label
 from hrs_keras.errors import printable
 from hrs_keras.labels import own_label_space
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 
 SPACE = own_label_space(("sky", "road", "tree"))
 NAMES = (*SPACE.classes, "ignore")

@@ -30,7 +30,7 @@ from hrs_keras.labels import own_label_space
 from hrs_keras.media.images import read_image
 from hrs_keras.media.inputs import find_inputs
 from hrs_keras.media.label_maps import LabelMap, LabelMapFolders
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.runs.checkpoints import Checkpoints, restore_segmenter
 from hrs_keras.runs.folder import RunFolder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.reading import load_recipe, parse_recipe
 
 

@@ -48,6 +48,9 @@ def test_unknown_key_names_the_nearest_valid_one(refusal, override, message):
         ("train.average=1", "train.average: Input should be less than 1 (found 1)"),
         ("train.average=0", "train.average: Input should be greater than 0 (found 0)"),
         ("train.average=true", "train.average: wants a number, found True"),
+        ("train.source_ratio=0", "train.source_ratio: Input should be greater than 0 (found 0)"),
+        ("data.source.0.weight=0", "data.source.0.weight: Input should be greater than or equal to 0.001 (found 0)"),
+        ("data.source.0.weight=0.3333", "data.source.0.weight: wants at most 3 decimals, found 0.3333"),
         ("train=3", "train: wants a mapping of keys to values, found 3"),
         ("data.target=[3]", "data.target.0: wants a mapping of keys to values, found 3"),
         ("data.test=[3]", "data.test.0: wants a mapping of keys to values, found 3"),
@@ -100,6 +103,21 @@ def test_ill_typed_values(refusal, override, message):
         ("encoder.head_scales=[1, 0, 1]", "encoder.head_scales.1: Input should be greater than 0"),
         ("encoder.heads=ones", "encoder.heads: Input should be 'zero' or 'random'"),
         ("encoder.preprocessing=unit", "were trained on caffe-style input: set preprocessing: caffe"),
+        (
+            "train={batch_size: 2, source_ratio: 0.3}",
+            "train: source_ratio: 0.3 times a batch_size of 2 is 0.6 source images in a step; set both so that it is a",
+        ),
+        ("train.source_ratio=0.25", "train: source_ratio: 0.25 times a batch_size of 1 is 0.25 source images"),
+        (
+            "train={batch_size: 4, source_ratio: 0.25, accumulate: 2}",
+            "train: accumulate: the 1 source images of a step (source_ratio) cannot be taken in 2 equal parts",
+        ),
+        ("train.accumulate=2", "train: accumulate: a batch_size of 1 cannot be taken in 2 equal parts"),
+        (
+            "data.target=[{format: camvid}, {format: camvid, weight: 2}]",
+            "data: target.0 has no weight, but target.1 has one; give a weight to all data sets of target, or to none",
+        ),
+        ("data.validation.0.weight=2", "data: validation.0.weight: every image of validation is read once"),
         ("train.warmup=60000", "train: warmup: 60000 steps leave none of the 60000 steps for the decay"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from hrs_keras.data.pairs import find_pairs
 from hrs_keras.errors import DataError
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.starting.listing import list_files
 from hrs_keras.starting.pairing import orphans, pair
 

@@ -34,6 +34,20 @@ def test_what_a_trainer_measures_is_logged_under_its_own_names(tmp_path, capsys)
     assert "selected 25 %" in capsys.readouterr().out
 
 
+def test_speed_counts_the_images_of_both_domains(tmp_path):
+    recipe = tiny.recipe("train.steps=9", "train.log_every=1", "train.batch_size=2", "train.source_ratio=1.5")
+    trainer = SimpleNamespace(players=[], measurements=dict)
+    session = SimpleNamespace(recipe=recipe, folder=RunFolder(tmp_path), trainer=trainer, chief=True, first=0, steps=9)
+    times = Times(counted=True)
+    times.input_is_there()
+    times.step_is_taken()
+    Log(session, tf.summary.create_noop_writer()).after_step(1, {"loss/target": 1.0}, times)
+    with open(session.folder.log_file) as file:
+        (row,) = csv.DictReader(file)
+    images = float(row["images_per_second"]) * float(row["seconds_per_step"])
+    assert images == pytest.approx(2 + 3)
+
+
 @pytest.mark.fault("commas or quotes in the name of a class", "the log keeps its rows when a run goes on")
 def test_names_of_columns_may_hold_what_csv_reads(tmp_path):
     names = ["selected/road, route", 'selected/the "old" road', "selected/a;b", "selected/straße"]

@@ -7,7 +7,8 @@ from hrs_keras.data.lists import summary
 from hrs_keras.data.prepared.manifest import Plan
 from hrs_keras.data.samples import stored_size
 from hrs_keras.errors import DataError
-from hrs_keras.recipe.data import ROLES, TRAINED_ON, Dataset
+from hrs_keras.recipe.data import ROLES, TRAINED_ON
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.old_forms import without_later_data_set_keys
 from hrs_keras.recipe.reading import leaves
 from hrs_keras.recipe.schema import Recipe
@@ -37,7 +38,8 @@ def _description(dataset: Dataset) -> dict[str, Any]:
     # Of a list counts what it says: the file may lie elsewhere, and change.
     lists = {"only": dataset.only, "except": dataset.left_out}
     said = {key: summary(file) for key, file in lists.items() if file is not None}
-    return without_later_data_set_keys(dataset.model_dump(mode="json", exclude={"subset"})) | {"ids": ids} | said
+    stored = dataset.model_dump(mode="json", exclude={"subset", "weight"})
+    return without_later_data_set_keys(stored) | {"ids": ids} | said
 
 
 def _mismatches(prepared: dict[str, Any], wanted: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from hrs_keras.data.prepared.manifest import FORMAT, FinishedSet, Manifest, Plan
 from hrs_keras.data.prepared.orientation import refuse_unturned, stored_as_pixels
 from hrs_keras.data.records import records_of
 from hrs_keras.errors import DataError, reason
-from hrs_keras.recipe.data import Dataset
+from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 

@@ -13,7 +13,8 @@ from hrs_keras.data.prepared.manifest import Plan, PlannedSet, PlannedShard
 from hrs_keras.data.prepared.orientation import UPRIGHT
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.data.samples import stored_size
-from hrs_keras.recipe.data import EVALUATED_ON, Crop
+from hrs_keras.recipe.data import EVALUATED_ON
+from hrs_keras.recipe.dataset import Crop
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 from hrs_keras.system.storage import StoragePath
