@@ -65,7 +65,8 @@ class Audit:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         used = {role: [len(pairs) for pairs in sets] for role, sets in self.sets.items()}
-        datasets = [replace(dataset, palette={}).to_dict() | {"absent": dataset.absent} for dataset in self.datasets]
+        shortened = [replace(dataset, palette={}, class_pixels=[]) for dataset in self.datasets]
+        datasets = [dataset.to_dict() | {"absent": dataset.absent} for dataset in shortened]
         return {"datasets": datasets, "samples_used": used}
 
     def table(self) -> str:
@@ -249,7 +250,7 @@ def audit_opened(opened: Mapping[str, Sequence[Pairs]], space: LabelSpace, *, st
                 "Fix the files, or what the recipe says of them (ids, encoding, bits, channel, crop)"
             )
         reports.append(report)
-        sets[role].append(usable)
+        sets[role].append(replace(usable, class_pixels=report.class_pixels_of_usable))
     return Audit(reports, sets)
 
 

@@ -2,10 +2,11 @@
 
 It follows from the seed and the position alone, so that no state has to be saved. The data sets of a domain are one
 pool of samples, or with ``weight`` each is a pool of its own. Pools take the positions in turns (:func:`_in_turns`),
-and turn ``t`` of a pool with ``n`` samples is entry ``t % n`` of the permutation of epoch ``t // n``.
+and turn ``t`` of a pool with ``n`` samples is entry ``t % n`` of the permutation of epoch ``t // n``; or with rare
+class sampling a sample that contains the class which is drawn for turn ``t``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import gcd
 
@@ -13,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.rare_classes import RareClassDraws, describe, rare_class_draws
 from hrs_keras.recipe.schema import Recipe
 
 Order = Callable[[tf.Tensor], tf.Tensor]
@@ -35,12 +37,48 @@ def order_of(recipe: Recipe, domain: str, sets: Sequence[Pairs]) -> Order:
         domain: source or target.
         sets: its samples, from :func:`hrs_keras.audit`.
     """
-    key = key_of(recipe, domain)
-    weights = [pairs.dataset.weight for pairs in sets]
-    if len(sets) == 1 or None in weights:
+    key, temperature = key_of(recipe, domain), getattr(recipe.data.rare_class_sampling, domain)
+    pools = pools_of(sets)
+    if temperature is None and len(pools) == 1:
         return partial(sample_number, count=sum(map(len, sets)), key=key)
-    pools = [partial(sample_number, count=len(pairs), key=_derived(key, n)) for n, pairs in enumerate(sets)]
-    return _in_turns(pools, [len(pairs) for pairs in sets], _whole(weights), key)
+    orders = []
+    for number, pool in enumerate(pools):
+        if temperature is None:
+            orders.append(partial(sample_number, count=len(pool[0]), key=_derived(key, number)))
+        else:
+            orders.append(_for_classes(rare_class_draws(domain, pool, temperature), _derived(key, number)))
+    if len(pools) == 1:
+        return orders[0]
+    return _in_turns(orders, [len(pairs) for pairs in sets], _whole(_weights(sets)), key)
+
+
+def pools_of(sets: Sequence[Pairs]) -> list[list[Pairs]]:
+    """The data sets of a domain in groups whose samples are drawn together: all of them, or with weights each alone."""
+    return [[pairs] for pairs in sets] if len(sets) == len(_weights(sets)) > 1 else [list(sets)]
+
+
+def _weights(sets: Sequence[Pairs]) -> list[float]:
+    return [pairs.dataset.weight for pairs in sets if pairs.dataset.weight is not None]
+
+
+def describe_drawing(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]]) -> list[str]:
+    """What is to be known of how a run draws its samples, in lines; none where they are drawn alike.
+
+    Args:
+        recipe: the run's.
+        sets: role -> its samples, from :func:`hrs_keras.audit`.
+
+    Raises:
+        DataError: see :func:`hrs_keras.data.rare_classes.rare_class_draws`.
+    """
+    lines = []
+    for domain in (domain for phase in recipe.phases for domain in phase.domains):
+        if temperature := getattr(recipe.data.rare_class_sampling, domain):
+            for number, pool in enumerate(pools := pools_of(sets[domain])):
+                title = domain if len(pools) == 1 else f"{domain}.{number}"
+                draws = rare_class_draws(domain, pool, temperature)
+                lines.append(describe(title, draws, pool, recipe.data.label_space.classes))
+    return lines
 
 
 def sample_number(position: tf.Tensor, count: int, key: int) -> tf.Tensor:
@@ -57,6 +95,22 @@ def sample_number(position: tf.Tensor, count: int, key: int) -> tf.Tensor:
     epoch, entry = position // count, position % count
     seed = tf.stack([tf.constant(key, tf.int64), epoch])
     return tf.random.experimental.index_shuffle(entry, seed, tf.constant(count - 1, tf.int64))
+
+
+def _for_classes(draws: RareClassDraws, key: int) -> Order:
+    """At each turn draw a class, and then one of the samples that contain it."""
+    ends = tf.constant(np.cumsum(draws.probabilities)[:-1], tf.float64)
+    counts = [len(samples) for samples in draws.samples]
+    samples, count = tf.constant(np.concatenate(draws.samples), tf.int64), tf.constant(counts, tf.float64)
+    first = tf.constant(np.cumsum([0, *counts])[:-1], tf.int64)
+
+    def order(turn: tf.Tensor) -> tf.Tensor:
+        seed = tf.stack([tf.constant(key, tf.int64), turn])
+        of_class, of_sample = tf.unstack(tf.random.stateless_uniform([2], seed, dtype=tf.float64))
+        drawn = tf.searchsorted(ends, [of_class], side="right")[0]
+        return samples[first[drawn] + tf.cast(of_sample * count[drawn], tf.int64)]
+
+    return order
 
 
 def _in_turns(pools: Sequence[Order], counts: Sequence[int], turns: Sequence[int], key: int) -> Order:

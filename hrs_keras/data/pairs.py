@@ -34,6 +34,8 @@ class Pairs:
         fingerprints: size in bytes and time of the last change in ns of each sample's image, and of its label, if the
             data was prepared; None for files, which are looked at.
         audited: what the audit before the preparation found; None for files, which are not audited yet.
+        class_pixels: of each sample the number of pixels of each class, and last of those that are ignored, as the
+            audit counted them; None before it.
     """
 
     dataset: Dataset
@@ -45,6 +47,7 @@ class Pairs:
     records: tuple[Record, ...] | None = None
     fingerprints: tuple[tuple[tuple[int, int], tuple[int, int]], ...] | None = None
     audited: DatasetAudit | None = None
+    class_pixels: tuple[tuple[int, ...], ...] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -58,6 +61,7 @@ class Pairs:
             labels=tuple(self.labels[i] for i in keep),
             records=None if self.records is None else tuple(self.records[i] for i in keep),
             fingerprints=None if self.fingerprints is None else tuple(self.fingerprints[i] for i in keep),
+            class_pixels=None if self.class_pixels is None else tuple(self.class_pixels[i] for i in keep),
             orphans=(),
             passed_over=(),
         )

@@ -45,6 +45,8 @@ class DatasetAudit:
             ``encoding: palette``.
         others: number of pixels whose raw values only ``others`` of the id table maps.
         common_others: the commonest of those values, as messages show them.
+        class_pixels: for each sample the number of its pixels of each class, in the order of ``pixels``, and last of
+            those that are ignored; all 0 if it cannot be used. Empty if an earlier version made the audit.
     """
 
     role: str
@@ -57,15 +59,23 @@ class DatasetAudit:
     palette: dict[str, tuple[str, str]] = field(default_factory=dict)
     others: int = 0
     common_others: list[str] = field(default_factory=list)
+    class_pixels: list[list[int]] = field(default_factory=list)
 
     @property
     def absent(self) -> list[str]:
         """Names of the classes without a single pixel."""
         return [name for name, count in self.pixels.items() if not count]
 
+    @property
+    def class_pixels_of_usable(self) -> tuple[tuple[int, ...], ...] | None:
+        """``class_pixels`` of the samples that can be used; None if they are not known."""
+        bad = set(self.bad)
+        rows = [tuple(row) for position, row in enumerate(self.class_pixels) if position not in bad]
+        return tuple(rows) if self.class_pixels else None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what came later is left out where there is none of it, as before there was any."""
-        later = ("palette", "others", "common_others")
+        later = ("palette", "others", "common_others", "class_pixels")
         return {key: value for key, value in asdict(self).items() if value or key not in later}
 
     @classmethod

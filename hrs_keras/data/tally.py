@@ -44,6 +44,7 @@ class Tally:
             *(Problem(printable(path), alone) for path in pairs.orphans),
             *(Problem(printable(path), other, error=False) for path in pairs.passed_over),
         ]
+        self._class_pixels: list[list[int]] = []
         self._bad: list[int] = []
         self._palette = CommonPalette()
         self._unmapped: Counter[str] = Counter()  # id -> samples
@@ -62,6 +63,7 @@ class Tally:
             found: in it.
         """
         self._histogram += found.histogram
+        self._class_pixels.append(found.histogram[[*range(len(self._space.classes)), IGNORE_LABEL]].tolist())
         self._problems += found.problems
         if any(problem.error for problem in found.problems):
             self._bad.append(position)
@@ -97,6 +99,7 @@ class Tally:
             palette=self._palette.colours,
             others=self._other_pixels,
             common_others=[value for value, _ in self._others.most_common(_SHOWN)],
+            class_pixels=self._class_pixels,
         )
 
     def _is_few(self, count: int) -> bool:

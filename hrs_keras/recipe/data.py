@@ -1,6 +1,6 @@
 """The ``data`` section of a recipe."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
 
@@ -41,6 +41,16 @@ class Augment(Section):
         return scale
 
 
+class RareClassSampling(Section):
+    """The temperature T of rare class sampling (:mod:`hrs_keras.data.rare_classes`) for each domain; None: without it.
+
+    A number in place of the section is the source's.
+    """
+
+    source: Positive | None = None
+    target: Positive | None = None
+
+
 class Data(Section):
     """What is trained and evaluated on; ``recipes/base.yaml`` explains each key."""
 
@@ -53,6 +63,7 @@ class Data(Section):
     validation: Annotated[list[Dataset], Field(min_length=1)]
     test: list[Dataset] = Field(default_factory=list)
     subset_seed: Seed
+    rare_class_sampling: RareClassSampling = RareClassSampling()
     augment: Augment
     on_bad: Literal["error", "skip"]
     on_change: Literal["error", "accept"] = "error"
@@ -61,6 +72,11 @@ class Data(Section):
     @classmethod
     def _folder(cls, folder: str | None) -> str | None:
         return folder if folder is None else at_home(folder)
+
+    @field_validator("rare_class_sampling", mode="before")
+    @classmethod
+    def _of_the_source(cls, given: Any) -> Any:
+        return {"source": given} if given is None or isinstance(given, (int, float)) else given
 
     @field_validator("classes")
     @classmethod

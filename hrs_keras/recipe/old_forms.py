@@ -27,6 +27,7 @@ LATER_KEYS: dict[str, Any] = {
     "train.init_from": None,
     "data.test": [],
     "train.source_ratio": 1.0,
+    "data.rare_class_sampling": {"source": None, "target": None},
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
 

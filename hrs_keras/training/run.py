@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 from hrs_keras.data.audit import audit
+from hrs_keras.data.drawing import describe_drawing
 from hrs_keras.errors import CheckpointError, DataError, PreemptedError, RecipeError, RerunError
 from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
@@ -96,7 +97,7 @@ def _session(
         # A run that has begun needs the weights that it began with no more.
         initial = InitialWeights.of(recipe) if fresh or not folder.steps_taken else None
         data = audit(recipe)
-        log.info(data.table())
+        log.info("\n".join([data.table(), *describe_drawing(recipe, data.sets)]))
         same_data = DataCheck(folder, recipe, data, fresh)
         _refuse_different_data(distribution, same_data.number)
         with distribution.strategy.scope(), precision_policy(recipe):

@@ -98,10 +98,11 @@ def test_players_and_their_networks():
     assert build_networks(tiny.recipe(*PIXELDA, *SMALL)).weighting == {}
 
 
-def test_logged_losses():
-    trainer, batch = build(), batch_of()
+@pytest.mark.parametrize("sources", [2, 3])
+def test_logged_losses(sources):
+    trainer, batch = build(), {"source": batch_of(images=sources)["source"], "target": batch_of()["target"]}
     (x_s, y_s), (x_t, y_t) = batch["source"], batch["target"]
-    adapted = trainer.generator({"image": x_s, "noise": trainer.noise(2, part=0)})
+    adapted = trainer.generator({"image": x_s, "noise": trainer.noise(sources, part=0)})
     logits = {name: trainer(x).numpy() for name, x in (("source", x_s), ("adapted", adapted), ("target", x_t))}
     labels = {"source": y_s, "adapted": y_s, "target": y_t}
     expected = {

@@ -138,7 +138,9 @@ def test_two_devices_train_a_whole_run(city, tmp_path):
     words = ("-m", "hrs_keras.cli", "train", recipe, "--devices")
     codes, _, errors = outcome([start(*words, "cpu:3", cache=tmp_path / "cache")])
     assert codes == [2] and "train.batch_size: 2 cannot be shared by 3 devices; use a multiple of 3" in errors[0]
-    codes, _, errors = outcome([start(*words[:4], "train.source_ratio=1.5", "--devices", "cpu:2", cache=tmp_path / "cache")])
+    codes, _, errors = outcome(
+        [start(*words[:4], "train.source_ratio=1.5", "--devices", "cpu:2", cache=tmp_path / "cache")]
+    )
     assert codes == [2] and "train.source_ratio times batch_size: 3 cannot be shared by 2 devices" in errors[0]
     codes, outs, errors = outcome([start(*words, "cpu:2", cache=tmp_path / "cache")])
     assert codes == [0], errors
