@@ -1,7 +1,7 @@
 """What every trainer shares: players that take turns, and the answers that a run asks for."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,8 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.data.pairs import Pairs
+from hrs_keras.errors import RecipeError
 from hrs_keras.media.panels import Panel
+from hrs_keras.method import losses
 from hrs_keras.method.average import Average
+from hrs_keras.method.class_weights import ClassWeights
 from hrs_keras.method.optimizer import build_optimizer
 from hrs_keras.method.players import Batch, Player, Scalars, Turn, turns_of
 from hrs_keras.models import Networks
@@ -56,6 +60,9 @@ class Trainer(keras.Model):
     PLAYER_OF_LOSS: ClassVar[dict[str, str]] = {"target": "encoder", "source": "encoder"}
     """Loss -> kind of the player that it can be lowered by; a loss that is not named is its player's own."""
 
+    class_weights: ClassWeights | None = None
+    """How much the pixels of each class count; None: all alike."""
+
     def __init__(self, recipe: Recipe, networks: Networks, players: Iterable[tuple[str, keras.Model]], **kwargs: Any):
         super().__init__(**kwargs)
         self.method, self.seed, self.image_size = recipe.method, recipe.seed, recipe.data.size
@@ -97,6 +104,30 @@ class Trainer(keras.Model):
             Scalars: ``loss/NAME`` for each loss, averaged over the images of the (replica's) batch;
             ``gradient_norm/PLAYER`` over those of all replicas; and what the trainer measures beside.
         """
+
+    def segmentation_loss(
+        self, domain: str, labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Eq. 2 or 5, as :func:`hrs_keras.method.losses.segmentation_loss`, averaged over the images.
+
+        Args:
+            domain: whose labels these are; with ``method.class_weights`` pixels are also weighted by their class.
+            labels: [B, H, W] int32 train ids, 255 = ignore.
+            logits: [B, H, W, C] float32.
+            weights: [B, H, W] float32, or None for 1 everywhere; a gradient that they carry is kept.
+
+        Returns:
+            A scalar float32.
+        """
+        if self.class_weights is None and self.method.class_weights != "none":
+            raise RecipeError(
+                f"method.class_weights: {self.method.class_weights} is made of the data, which this trainer was not"
+                " given: build it with build_trainer(recipe, networks, audit(recipe).sets)"
+            )
+        if self.class_weights is not None:
+            of_class = self.class_weights.of_pixels(domain, labels)
+            weights = of_class if weights is None else weights * of_class
+        return tf.reduce_mean(losses.segmentation_loss(labels, logits, weights))
 
     def turns(self, batch: Batch) -> Iterator[Turn]:
         """The turns of a step: one of all players, or with ``train.schedule: alternating`` one for each kind."""
@@ -149,11 +180,20 @@ def _player(recipe: Recipe, name: str, network: keras.Model, networks: Networks)
     return Player(name, network, optimizer, average, fresh, train.fresh_factor)
 
 
-def build_trainer(recipe: Recipe, networks: Networks) -> Trainer:
+def build_trainer(recipe: Recipe, networks: Networks, sets: Mapping[str, Sequence[Pairs]] | None = None) -> Trainer:
     """The trainer that ``method.trainer`` names, for networks that were built for the same recipe.
+
+    Args:
+        recipe: the run's.
+        networks: from :func:`hrs_keras.models.build_networks`.
+        sets: role -> the samples of the run, from :func:`hrs_keras.audit`; only ``method.class_weights`` needs them.
 
     Raises:
         RecipeError: what stands behind the name is not a class derived from :class:`Trainer`.
+        DataError: ``method.class_weights`` with samples that an earlier version prepared.
     """
     kind: Any = TRAINERS.load_class(recipe.method.trainer, Trainer)
-    return kind(recipe, networks)
+    trainer: Trainer = kind(recipe, networks)
+    if recipe.method.class_weights != "none" and sets is not None:
+        trainer.class_weights = ClassWeights.of(recipe, sets)
+    return trainer

@@ -26,6 +26,7 @@ LATER_KEYS: dict[str, Any] = {
     "train.average": None,
     "train.init_from": None,
     "data.test": [],
+    "method.class_weights": "none",
     "train.source_ratio": 1.0,
     "data.rare_class_sampling": {"source": None, "target": None},
 }

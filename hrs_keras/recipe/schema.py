@@ -46,6 +46,7 @@ class Method(Section):
     threshold: Literal["mean", "median"]
     gan: StrictBool
     lambda_source: NonNegative = 1.0
+    class_weights: Literal["none", "inverse_sqrt"] = "none"
     lambda_adv: NonNegative
     lambda_rec: NonNegative
     label_noise: Annotated[float, Field(ge=0, lt=0.5), Number]

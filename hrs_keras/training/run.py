@@ -101,7 +101,7 @@ def _session(
         same_data = DataCheck(folder, recipe, data, fresh)
         _refuse_different_data(distribution, same_data.number)
         with distribution.strategy.scope(), precision_policy(recipe):
-            trainer = build_trainer(recipe, build_networks(recipe))
+            trainer = build_trainer(recipe, build_networks(recipe), data.sets)
             begun_with = initial.load(trainer) if initial else None
         # Only now, when data and weights are known to be fit: a first try with a wrong key leaves nothing behind that
         # would refuse the second, and --fresh removes nothing that could not be replaced.
@@ -124,7 +124,7 @@ def _session(
         elif session.first:
             log.info("resuming %s at step %d of %d", folder.path, session.first, session.steps)
         if session.first < session.steps:
-            log.info("\n".join(announce(trainer, recipe.train)))
+            log.info("\n".join(announce(trainer, recipe)))
         yield session
 
 

@@ -1,7 +1,5 @@
 """Rare class sampling, against Eq. 10 and 11 of DAFormer written out, and how often images really are drawn."""
 
-import logging
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -124,7 +122,9 @@ def test_an_image_contains_a_class_of_which_it_has_enough(recipe_of, tmp_path, w
     recipe = recipe_of(0.01)
     draws = rare_class_draws("source", audit(recipe).sets["source"][:1], 0.01)
     taken = dict(zip(draws.classes, [own.tolist() for own in draws.samples], strict=True))
-    assert taken == {ROAD: [0, 1, 2, 3, 4, 5], CAR: [0, 1, 2, 3, 4]} | ({PERSON: [0, 4]} if contained else {PERSON: [4]})
+    assert taken == {ROAD: [0, 1, 2, 3, 4, 5], CAR: [0, 1, 2, 3, 4]} | (
+        {PERSON: [0, 4]} if contained else {PERSON: [4]}
+    )
 
 
 def test_a_number_is_the_sources_and_the_target_is_sampled_where_asked(recipe_of):
@@ -189,16 +189,18 @@ def test_what_an_earlier_version_prepared_lacks_the_counts(recipe_of):
 def test_nothing_to_draw(recipe_of, tmp_path, write_set):
     write_set(tmp_path / "game", [label(ignore=PIXELS)] * 6)
     recipe = recipe_of(0.2)
-    with pytest.raises(DataError, match=r"data\.rare_class_sampling\.source: no image has 0\.15 % of its pixels of any"):
+    with pytest.raises(
+        DataError, match=r"data\.rare_class_sampling\.source: no image has 0\.15 % of its pixels of any"
+    ):
         describe_drawing(recipe, audit(recipe).sets)
 
 
-def test_what_a_run_says_of_it(recipe_of, tmp_path, write_set, caplog):
-    caplog.set_level(logging.INFO)
+def test_what_a_run_says_of_it(recipe_of, tmp_path, write_set):
     write_set(tmp_path / "game", [label(person=1), *(label(car=96) for _ in range(5))])
-    (line,) = describe_drawing(recipe := recipe_of(0.5), audit(recipe).sets)
+    recipe = recipe_of(0.5)
+    (line,) = describe_drawing(recipe, audit(recipe).sets)
     assert line == (
-        "source: images are drawn for the sake of a class: Car 86 %, Road 14 %; for no other: no image has 0.15 % of its"
-        " pixels of Pedestrian"
+        "source: images are drawn for the sake of a class: car 86 %, road 14 %; for no other: no image has 0.15 % of"
+        " its pixels of pedestrian"
     )
-    assert describe_drawing(recipe := recipe_of(None), audit(recipe).sets) == []
+    assert describe_drawing(recipe_of(None), audit(recipe).sets) == []

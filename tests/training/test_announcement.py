@@ -1,9 +1,11 @@
 """What a run says of its players before their first step."""
 
+import numpy as np
 import pytest
 from support import tiny
 from support.pretrained import Pretrained
 
+from hrs_keras.method.class_weights import ClassWeights
 from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
 from hrs_keras.recipe import ENCODERS
@@ -17,9 +19,11 @@ def family():
     ENCODERS.unregister("pretrained")
 
 
-def said(*changes):
+def said(*changes, class_weights=None):
     recipe = tiny.recipe("encoder.family=pretrained", "method.levels=[image]", "method.gan=false", *changes)
-    return list(announce(build_trainer(recipe, build_networks(recipe)), recipe.train))
+    trainer = build_trainer(recipe, build_networks(recipe))
+    trainer.class_weights = class_weights
+    return list(announce(trainer, recipe))
 
 
 # Kernels and biases of stem (without), normalisation, middle and top, and of three heads for 11 classes, by hand.
@@ -45,3 +49,10 @@ def test_all_that_is_on():
     )
     assert weighting.endswith(" parameters, learning rate 0.0001, weight decay 0.02")
     assert warmup == "learning rates rise over 100 steps and decay over the other 1900"
+
+
+def test_weights_of_classes():
+    weights = ClassWeights({"target": np.array([0.5, 1.25, *9 * [1]]), "source": np.full(11, 12.345)})
+    target, source = said(class_weights=weights)[-2:]
+    assert target.startswith("weights of the classes, target: sky 0.5, building 1.2, ")
+    assert source.startswith("weights of the classes, source: sky 12, building 12, ")

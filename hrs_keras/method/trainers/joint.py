@@ -138,10 +138,10 @@ class JointTrainer(Trainer):
         loss = {}
         if "target" in part.batch:
             labels = part.batch["target"][1]
-            loss["target"] = tf.reduce_mean(losses.segmentation_loss(labels, prediction.logits["target"]))
+            loss["target"] = self.segmentation_loss("target", labels, prediction.logits["target"])
         if weights is not None:
             labels = part.batch["source"][1]
-            loss["source"] = tf.reduce_mean(losses.segmentation_loss(labels, prediction.logits["source"], weights))
+            loss["source"] = self.segmentation_loss("source", labels, prediction.logits["source"], weights)
         for level, m in prediction.scores.items():
             to_source = tf.reduce_mean(losses.weighting_loss(m[: prediction.sources], SOURCE))
             to_target = tf.reduce_mean(losses.weighting_loss(m[prediction.sources :], TARGET))

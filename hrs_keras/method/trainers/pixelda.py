@@ -77,9 +77,9 @@ class PixelDATrainer(Trainer):
         logits_s, logits_t = tf.split(real, [x_s.shape[0], x_t.shape[0]])
         logits_a = self.segmenter(adapted, training=True)["logits"]
         return {
-            "source": tf.reduce_mean(losses.segmentation_loss(y_s, logits_s)),
-            "adapted": tf.reduce_mean(losses.segmentation_loss(y_s, logits_a)),
-            "target": tf.reduce_mean(losses.segmentation_loss(y_t, logits_t)),
+            "source": self.segmentation_loss("source", y_s, logits_s),
+            "adapted": self.segmentation_loss("source", y_s, logits_a),
+            "target": self.segmentation_loss("target", y_t, logits_t),
             "content": tf.reduce_mean(losses.content_loss(adapted, x_s)),
             **self._adversarial_losses(adapted, x_t, part.number),
         }
