@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from hrs_keras.data.sequences import sequences_of
 from hrs_keras.evaluation.metrics import share
-from hrs_keras.evaluation.sequences import sequences_of
 from hrs_keras.labels import LabelSpace
 
 LEVEL, RESAMPLES, SEED = 0.95, 1000, 0
@@ -53,7 +53,7 @@ def interval(names: Sequence[str], counts: np.ndarray, space: LabelSpace) -> Int
     """The interval of mean IoU over each subset of a label space.
 
     Args:
-        names: of the images; see :func:`hrs_keras.evaluation.sequences.sequences_of`.
+        names: of the images; see :func:`hrs_keras.data.sequences.sequences_of`.
         counts: [n, C, 2] integers, of each image and class the pixels in the intersection and in the union.
         space: the classes.
     """

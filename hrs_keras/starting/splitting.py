@@ -1,16 +1,16 @@
 """One folder of real images, split at random into images to train on, to validate on and to test on.
 
-Images of one sequence are alike, so a sequence goes to one part as a whole. A sequence is a folder, or else what names
-have in common but for the number at their end. Where there are fewer than three, blocks of consecutive names are
-shuffled.
+Images of one sequence are alike, so a sequence goes to one part as a whole: a whole folder where there are three, or
+else a sequence that names tell (:mod:`hrs_keras.data.sequences`). Where there are fewer than three, blocks of
+consecutive names are shuffled.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from hrs_keras.data.sequences import folders_of, sequences_of
 from hrs_keras.starting.pairing import Gaps, Group
 
 _SHARE = 0.15  # of the images, for validation and for test each
@@ -42,8 +42,8 @@ def split(group: Group, with_test: bool) -> Split | None:
     samples = sorted(group.samples)
     if len(samples) < _FEWEST:
         return None
-    by_folder = _units(samples, [gaps[:-1] for gaps in samples])
-    by_name = _units(samples, [(*gaps[:-1], re.sub(r"\d+$", "", gaps[-1])) for gaps in samples])
+    names = ["/".join(gaps) + ".png" for gaps in samples]  # a gap may have a dot that no suffix begins with
+    by_folder, by_name = _units(samples, folders_of(names)), _units(samples, sequences_of(names))
     if len(by_folder) >= _FEWEST_SEQUENCES:
         units, why = by_folder, f"by folder, of which there are {len(by_folder)}"
     elif _FEWEST_SEQUENCES <= len(by_name) <= len(samples) / 2:
@@ -56,8 +56,8 @@ def split(group: Group, with_test: bool) -> Split | None:
     return Split(_shared_out(units, wanted), why)
 
 
-def _units(samples: Sequence[Gaps], keys: Sequence[tuple[str, ...]]) -> list[list[Gaps]]:
-    units: dict[tuple[str, ...], list[Gaps]] = {}
+def _units(samples: Sequence[Gaps], keys: Sequence[str]) -> list[list[Gaps]]:
+    units: dict[str, list[Gaps]] = {}
     for gaps, key in zip(samples, keys, strict=True):
         units.setdefault(key, []).append(gaps)
     return list(units.values())

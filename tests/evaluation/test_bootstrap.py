@@ -1,4 +1,4 @@
-"""Which images make up a sequence, and the interval of mean IoU over them."""
+"""The interval of mean IoU over images, or over sequences of them."""
 
 import math
 import tracemalloc
@@ -7,39 +7,9 @@ import numpy as np
 import pytest
 
 from hrs_keras.evaluation.bootstrap import RESAMPLES, SEED, interval
-from hrs_keras.evaluation.sequences import sequences_of
 from hrs_keras.labels import LabelSpace
 
 THREE = LabelSpace("three", ("a", "b", "c"), ((0, 0, 0),) * 3, {"all": ("a", "b", "c"), "two": ("a", "c")})
-
-
-def groups(*names: str) -> list[int]:
-    """Number of each name's sequence, in the order of their first images."""
-    keys = sequences_of(names)
-    return [list(dict.fromkeys(keys)).index(key) for key in keys]
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        # Cityscapes: a city's sequence, also of one city
-        (
-            ["bonn/bonn_000000_000019_leftImg8bit.png", "bonn/bonn_000000_000294_leftImg8bit.png",
-             "bonn/bonn_000001_000019_leftImg8bit.png", "ulm/ulm_000000_000019_leftImg8bit.png"],
-            [0, 0, 1, 2],
-        ),
-        (["0016E5_07959.png", "0016E5_07961.png", "Seq05VD_f02370.png", "Seq05VD_f05100.png"], [0, 0, 1, 1]),  # CamVid
-        (["drive1/0001.png", "drive1/0002.png", "drive2/0001.png"], [0, 0, 1]),
-        (["119/024541_image.jpg", "119/024542_image.jpg", "163/024541_image.jpg"], [0, 0, 1]),  # IDD
-        (["0001.png", "0002.png"], [0, 0]),
-        (["a/frame_1.png", "a/frame_2.png", "b/frame_1.png"], [0, 0, 1]),
-        (["street_1.png", "street_2.png", "the market.png"], [0, 0, 0]),  # not all are numbered: the folder alone
-        (["7d06fefd-f7be05a6.jpg", "7d06fefd-8c91fc30.jpg"], [0, 0]),  # hexadecimal numbers
-        (["a\n_1.png", "a\n_2.png", "b\"'_1.png", "\udcff_1.png"], [0, 0, 1, 2]),
-    ],
-)  # fmt: skip
-def test_sequences(names, expected):
-    assert groups(*names) == expected
 
 
 def counted(rng: np.random.Generator, images: int) -> np.ndarray:

@@ -30,6 +30,24 @@ def test_sequences_that_names_tell_stay_whole():
     assert sum(map(len, drives)) == 7 == len(set.union(*drives))
 
 
+@pytest.mark.parametrize("separator", ["", "_", "_f", "-"])
+def test_letters_and_separators_before_the_number(separator):
+    found = split(group(*(f"drive{d}{separator}{i:03}" for d in "ABCDE" for i in range(4))), with_test=False)
+    assert found.why == "by sequence, as names tell them: there are 5"
+    drives = [{gaps[-1][:6] for gaps in samples} for samples in found.parts.values()]
+    assert sum(map(len, drives)) == 5
+
+
+def test_a_dot_in_a_name_begins_no_suffix():
+    found = split(group(*(f"day.{d}_{i:03}" for d in range(4) for i in range(4))), with_test=False)
+    assert found.why == "by sequence, as names tell them: there are 4"
+
+
+def test_hexadecimal_names_are_no_sequences():
+    names = [f"{i * 2654435761 % 2**32:08x}-{i * 40503 % 2**16:04x}" for i in range(1, 41)]
+    assert split(group(*names), with_test=False).why.startswith("by image, for want of sequences")
+
+
 def test_images_without_sequences_are_split_in_blocks():
     found = split(group(*(f"{i:03}" for i in range(100))), with_test=True)
     assert found.why.startswith("by image, for want of sequences, in blocks of consecutive names")
