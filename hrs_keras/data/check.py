@@ -34,8 +34,10 @@ _Decoded = TypeVar("_Decoded")
 
 
 class _UnusableError(Exception):
-    def __init__(self, path: StoragePath, what: str, unmapped: Sequence[str] = (), *, misfit: bool = False):
-        self.problem, self.unmapped, self.misfit = Problem(printable(path), what), unmapped, misfit
+    def __init__(
+        self, path: StoragePath, what: str, unmapped: Mapping[str, int] | None = None, *, misfit: bool = False
+    ):
+        self.problem, self.unmapped, self.misfit = Problem(printable(path), what), unmapped or {}, misfit
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class SampleCheck:
             used.
         problems: what is wrong.
         palette: index -> colour ``"R,G,B"``, of the indices that occur; empty but for ``encoding: palette``.
-        unmapped: values that the id table does not map, as messages show them; for each of them the sample is unusable.
+        unmapped: values that the id table does not map, as messages show them -> number of their pixels; for each of
+            them the sample is unusable.
         others: values that ``others`` of the id table maps, as messages show them -> number of their pixels.
         misfit: the label is stored otherwise than the data set's encoding, bits, channel or crop say.
         constant: the only raw value that the label holds; None if it holds several, or the sample cannot be used.
@@ -59,7 +62,7 @@ class SampleCheck:
     histogram: np.ndarray
     problems: list[Problem] = field(default_factory=list)
     palette: Mapping[int, str] = field(default_factory=dict)
-    unmapped: Sequence[str] = ()
+    unmapped: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
     misfit: bool = False
     constant: int | None = None
@@ -101,8 +104,8 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
     varying = _varying_channels(str(label), dataset) if len(values) == 1 else frozenset()
     train_ids = ids.of(values)
     if (unknown := train_ids == UNMAPPED).any():
-        shown = list(_counted(values[unknown], counts[unknown], dataset, ids))
-        raise _UnusableError(label, _unmapped(shown, counts[unknown].sum(), label_header, varying), shown)
+        found = _counted(values[unknown], counts[unknown], dataset, ids)
+        raise _UnusableError(label, _unmapped(list(found), counts[unknown].sum(), label_header, varying), found)
     histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
     np.add.at(histogram, train_ids, counts)
     others = ~ids.lists(values)

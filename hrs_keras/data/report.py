@@ -30,6 +30,21 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Unmapped:
+    """The id that most pixels have of those which the table of a data set does not map.
+
+    Attributes:
+        value: the id, as messages show it.
+        pixels: how many pixels have it.
+        samples: positions of samples that have it, those with most pixels first.
+    """
+
+    value: str
+    pixels: int
+    samples: list[int]
+
+
+@dataclass(frozen=True)
 class DatasetAudit:
     """What an audit found in one data set.
 
@@ -47,6 +62,7 @@ class DatasetAudit:
         common_others: the commonest of those values, as messages show them.
         class_pixels: for each sample the number of its pixels of each class, in the order of ``pixels``, and last of
             those that are ignored; all 0 if it cannot be used. Empty if an earlier version made the audit.
+        unmapped: the commonest id that the table does not map; None if it maps all.
     """
 
     role: str
@@ -60,6 +76,7 @@ class DatasetAudit:
     others: int = 0
     common_others: list[str] = field(default_factory=list)
     class_pixels: list[list[int]] = field(default_factory=list)
+    unmapped: Unmapped | None = None
 
     @property
     def absent(self) -> list[str]:
@@ -75,7 +92,7 @@ class DatasetAudit:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what came later is left out where there is none of it, as before there was any."""
-        later = ("palette", "others", "common_others", "class_pixels")
+        later = ("palette", "others", "common_others", "class_pixels", "unmapped")
         return {key: value for key, value in asdict(self).items() if value or key not in later}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Which images were taken one after the other, as far as their names show it: what is to be kept, or drawn, together."""
+"""Which images were taken one after the other, as far as their names show it: they are kept, or drawn, together."""
 
 import re
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ def folders_of(names: Sequence[str]) -> list[str]:
 def sequences_of(names: Sequence[str]) -> list[str]:
     """A key for each image, equal for those of one sequence.
 
-    It is the image's folder, and if the names of all images end in a number, what stands before that. A number alone has
-    nothing before it.
+    It is the image's folder, and if the names of all images end in a number, what stands before that. A number alone
+    has nothing before it.
 
     Args:
         names: paths of the images, with ``/`` between folders.

@@ -9,7 +9,7 @@ from hrs_keras.data.file_names import IMAGE_SUFFIXES
 from hrs_keras.data.leaks import hold_the_same
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.palettes import CommonPalette
-from hrs_keras.data.report import DatasetAudit, Problem
+from hrs_keras.data.report import DatasetAudit, Problem, Unmapped
 from hrs_keras.errors import printable
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 
@@ -48,6 +48,7 @@ class Tally:
         self._bad: list[int] = []
         self._palette = CommonPalette()
         self._unmapped: Counter[str] = Counter()  # id -> samples
+        self._unmapped_in: list[tuple[int, dict[str, int]]] = []  # position of a sample, id -> pixels
         self._others: Counter[str] = Counter()  # id that only others maps -> pixels
         self._other_pixels = 0
         self._with_unmapped = self._misfits = 0
@@ -72,7 +73,9 @@ class Tally:
             if found.histogram[:IGNORE_LABEL].any():  # else it has a warning of its own
                 self._alike[found.digest, found.constant].append(position)
         self._palette.add(self._pairs.labels[position], found.palette)
-        self._unmapped.update(found.unmapped)
+        self._unmapped.update(found.unmapped.keys())
+        if found.unmapped:
+            self._unmapped_in.append((position, dict(Counter(found.unmapped).most_common(_SHOWN))))
         self._other_pixels += sum(found.others.values())
         self._others.update(dict(Counter(found.others).most_common(_KEPT)))
         self._with_unmapped += bool(found.unmapped)
@@ -100,10 +103,21 @@ class Tally:
             others=self._other_pixels,
             common_others=[value for value, _ in self._others.most_common(_SHOWN)],
             class_pixels=self._class_pixels,
+            unmapped=self._largest_unmapped(),
         )
 
     def _is_few(self, count: int) -> bool:
         return count <= max(1, FEW * len(self._pairs))
+
+    def _largest_unmapped(self) -> Unmapped | None:
+        total: Counter[str] = Counter()
+        for _, found in self._unmapped_in:
+            total.update(found)
+        if not total:
+            return None
+        ((value, pixels),) = total.most_common(1)
+        having = sorted((-found[value], position) for position, found in self._unmapped_in if value in found)
+        return Unmapped(value, pixels, [position for _, position in having[:_SHOWN]])
 
     def _unmapped_ids(self) -> Problem | None:
         if self._is_few(self._with_unmapped):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,18 @@ import tensorflow as tf
 
 from hrs_keras.data.audit import Audit
 from hrs_keras.data.decode import resize_label
-from hrs_keras.data.pairs import Pairs
+from hrs_keras.data.pairs import Pairs, find_pairs
 from hrs_keras.data.pipeline import suspects_of_steps, training_batches, validation_images
 from hrs_keras.data.reading import in_order, read
-from hrs_keras.data.report import DatasetAudit
+from hrs_keras.data.report import DatasetAudit, Unmapped
 from hrs_keras.data.shown import evenly_spaced, samples
-from hrs_keras.labels import IGNORE_LABEL, LabelSpace
+from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 from hrs_keras.media.painting import IGNORED_COLOUR, SELECTED_COLOUR, blend, colourise, overlay, to_uint8
 from hrs_keras.media.panels import Panel, Row
+from hrs_keras.recipe.dataset import Dataset
+from hrs_keras.recipe.ids import OTHERS
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system import storage
 from hrs_keras.system.files import writing
 
 log = logging.getLogger(__name__)
@@ -33,12 +37,14 @@ def draw_contact_sheets(recipe: Recipe, audited: Audit, out: Path, rows: int) ->
     """Write two pictures for each data set: evenly spaced samples, and those with most of its rarest class.
 
     A row shows the image at the recipe's size, the classes painted over it, and in red what is ignored, or the rarest
-    class. A data set without usable samples, or without a class, is logged.
+    class. A third shows samples with the commonest id that the set's table does not map, if there is such an id. A data
+    set without usable samples, or without a class, is logged.
 
     Args:
         recipe: whose data they are.
         audited: the audit of it.
-        out: the folder; ``source.0.png``, ``source.0_rarest.png`` and so on are written there.
+        out: the folder; ``source.0.png``, ``source.0_rarest.png``, ``source.0_unmapped.png`` and so on are written
+            there.
         rows: samples of a picture.
 
     Returns:
@@ -51,6 +57,8 @@ def draw_contact_sheets(recipe: Recipe, audited: Audit, out: Path, rows: int) ->
     written = []
     sets = [pairs for sets in audited.sets.values() for pairs in sets]
     for title, pairs, report in zip(audited.titles, sets, audited.datasets, strict=True):
+        if report.unmapped and pairs.records is None:  # of prepared samples all ids are mapped
+            written.append(_draw_unmapped(recipe, title, report.unmapped, out / f"{title}_unmapped.png"))
         if not len(pairs):
             log.warning("%s: %s has no sample that can be used", title, pairs.name)
             continue
@@ -117,6 +125,28 @@ def _draw_rarest(recipe: Recipe, pairs: Pairs, rarest: tuple[str, float], path: 
         return []
     rows = [_row(image, label, label == train_id, title, recipe.data.label_space) for _, image, label, title in best]
     return [_save(_panel(rows, recipe, name), path, f"{heading}: the rarest class, {100 * share:.2g} % of all pixels")]
+
+
+def _draw_unmapped(recipe: Recipe, title: str, unmapped: Unmapped, path: Path) -> Path:
+    """Draw samples with most pixels of an id that their table does not map."""
+    role, position = title.split(".")
+    dataset = recipe.datasets(role)[int(position)]
+    found = find_pairs(dataset, storage.path_of(recipe.data.root))  # with the samples that cannot be used
+    numbers, space = unmapped.samples[:_RAREST], recipe.data.label_space
+    value = unmapped.value if "," in unmapped.value else int(unmapped.value)
+    tables = dataset.table() | {OTHERS: IGNORE}, {value: space.classes[0], OTHERS: IGNORE}
+    images, labels, alone = [], [], []
+    for ids, own in zip(tables, (labels, alone), strict=True):
+        pairs = replace(found, dataset=Dataset.model_validate(dataset.model_dump(mode="json") | {"ids": ids}))
+        for image, label in read(validation_images(recipe, [pairs], numbers), recipe, in_order([pairs], numbers)):
+            own.append(np.asarray(resize_label(label, recipe.data.size)))
+            images.append(to_uint8(image))
+    rows = [
+        _row(image, label, marked == 0, found.images[number].stem, space)
+        for image, label, marked, number in zip(images, labels, alone, numbers, strict=False)
+    ]
+    heading = f"{recipe.name}: {title}: the id {unmapped.value}, which its table does not map"
+    return _save(_panel(rows, recipe, f"id {unmapped.value}"), path, heading)
 
 
 def _with_most(recipe: Recipe, pairs: Pairs, train_id: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, str]]:

@@ -212,7 +212,7 @@ def test_how_many_unmapped_ids_are_too_many(tmp_path, samples, odd, refused):
     files = tuple(tmp_path / f"{i}.png" for i in range(samples))
     tally = Tally(Pairs(Dataset(format="camvid"), "a set", files, files), CAMVID)
     for position in range(samples):
-        unmapped = ("14",) if position < odd else ()
+        unmapped = {"14": 1} if position < odd else {}
         tally.add(position, SampleCheck(np.ones(256, np.int64), unmapped=unmapped))
     assert any(problem.whole_set and problem.error for problem in tally.report("source").problems) == refused
 

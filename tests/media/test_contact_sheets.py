@@ -82,6 +82,43 @@ def test_a_set_without_samples(tmp_path, panels, recipe, write_set, capsys):
     assert "has no sample that can be used" in capsys.readouterr().out
 
 
+@pytest.mark.fault("ids that the table does not map, in `hrs look`", "the images with most of the commonest are drawn")
+@pytest.mark.parametrize("on_bad", ["error", "skip"])
+def test_the_commonest_id_without_a_class(tmp_path, panels, recipe, write_set, on_bad):
+    """40 has most pixels, 77 is in most samples."""
+    labels = [np.full((32, 64), 3) for _ in range(5)]
+    labels[0][:2, :4] = labels[1][:2, :4] = labels[3][:2, :4] = 77
+    labels[1][8:, :], labels[2][:, 32:] = 40, 40
+    write_set(tmp_path / "odd", labels)
+    changed = recipe.model_copy(deep=True)
+    changed.data.source[0].root, changed.data.on_bad = str(tmp_path / "odd"), on_bad
+    draw_contact_sheets(changed, audit(changed, strict=False), tmp_path, rows=1)
+    heading, panel = panels["source.0_unmapped.png"]
+    assert heading == "base: source.0: the id 40, which its table does not map" and panel.columns[2] == "red: id 40"
+    assert [row.captions[0] for row in panel.rows] == ["s1", "s2"]
+    np.testing.assert_array_equal(red(panel, 0), labels[1] == 40)
+    np.testing.assert_array_equal(red(panel, 1), labels[2] == 40)
+    assert "target.0_unmapped.png" not in panels and "source.0.png" in panels
+
+
+def test_a_colour_without_a_class(tmp_path, panels, recipe, save):
+    colours = np.zeros((32, 64, 3), np.uint8)
+    colours[:8] = 9, 8, 7
+    for name in ("s0", "s1"):
+        save(tmp_path / f"set/images/{name}.png", np.full((32, 64, 3), 90))
+        save(tmp_path / f"set/labels/{name}.png", colours)
+    for path in (tmp_path / "set").glob("*/s[23].png"):
+        path.unlink()
+    changed = recipe.model_copy(deep=True)
+    for dataset in (one for role in ("source", "target", "validation") for one in getattr(changed.data, role)):
+        dataset.encoding, dataset.ids = "colours", {"0,0,0": "road"}
+    draw_contact_sheets(changed, audit(changed, strict=False), tmp_path, rows=1)
+    heading, panel = panels["target.0_unmapped.png"]
+    assert heading == "base: target.0: the id 9,8,7, which its table does not map"
+    assert red(panel, 0)[:8].all() and not red(panel, 0)[8:].any() and len(panel.rows) == 2
+    assert set(panels) == {f"{role}.0_unmapped.png" for role in ("source", "target", "validation")}
+
+
 def test_the_command(tmp_path, recipe, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(recipe.to_yaml())
