@@ -41,7 +41,7 @@ def order_of(recipe: Recipe, domain: str, sets: Sequence[Pairs]) -> Order:
     pools = pools_of(sets)
     if temperature is None and len(pools) == 1:
         return partial(sample_number, count=sum(map(len, sets)), key=key)
-    orders = []
+    orders: list[Order] = []
     for number, pool in enumerate(pools):
         if temperature is None:
             orders.append(partial(sample_number, count=len(pool[0]), key=_derived(key, number)))

@@ -113,7 +113,7 @@ def describe(title: str, draws: RareClassDraws, sets: Sequence[Pairs], names: Se
     order = np.argsort(-draws.probabilities, kind="stable")
     shares = ", ".join(f"{names[draws.classes[k]]} {100 * draws.probabilities[k]:.2g} %" for k in order)
     line = f"{title}: images are drawn for the sake of a class: {shares}"
-    occurring = np.flatnonzero(class_shares(sets))
+    occurring = np.flatnonzero(class_shares(sets)).tolist()
     if left := [names[c] for c in occurring if c not in draws.classes]:
         line += f"; for no other: no image has {100 * CONTAINS:g} % of its pixels of {', '.join(left)}"
     return line

@@ -135,7 +135,9 @@ def _draw_unmapped(recipe: Recipe, title: str, unmapped: Unmapped, path: Path) -
     numbers, space = unmapped.samples[:_RAREST], recipe.data.label_space
     value = unmapped.value if "," in unmapped.value else int(unmapped.value)
     tables = dataset.table() | {OTHERS: IGNORE}, {value: space.classes[0], OTHERS: IGNORE}
-    images, labels, alone = [], [], []
+    images: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    alone: list[np.ndarray] = []
     for ids, own in zip(tables, (labels, alone), strict=True):
         pairs = replace(found, dataset=Dataset.model_validate(dataset.model_dump(mode="json") | {"ids": ids}))
         for image, label in read(validation_images(recipe, [pairs], numbers), recipe, in_order([pairs], numbers)):

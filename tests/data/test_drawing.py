@@ -42,8 +42,9 @@ def all_batches(recipe, first_step: int = 0, context: tf.distribute.InputContext
 
 def test_what_is_drawn_without_weights_is_what_always_was(recipe_of):
     """The numbers are of the revision before there were weights."""
-    assert drawn(recipe_of(seed=3), 20) == BEFORE["source"]
-    assert drawn(recipe_of(seed=3), 10, "target") == BEFORE["target"]
+    before = [1, 6, 0, 3, 2, 4, 7, 9, 8, 5, 0, 7, 4, 1, 2, 6, 9, 5, 8, 3]
+    assert drawn(recipe_of(seed=3), 20) == before
+    assert drawn(recipe_of(seed=3), 10, "target") == [2, 1, 3, 0, 4, 2, 4, 0, 1, 3]
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------
@@ -58,16 +59,17 @@ def test_sets_are_drawn_in_proportion_to_their_weights(recipe_of, weights, turns
         assert (a_round - of_second, of_second) == turns
     rounds = {tuple(number >= 4 for number in found[i : i + a_round]) for i in range(0, len(found), a_round)}
     assert len(rounds) > 3  # the turns are not always in the same order
-    for own, count in (([n for n in found if n < 4], 4), ([n - 4 for n in found if n >= 4], 6)):
-        epochs = [own[i : i + count] for i in range(0, len(own) - count + 1, count)]
-        assert all(sorted(epoch) == list(range(count)) for epoch in epochs)
-        assert len(set(map(tuple, epochs))) > len(epochs) / 2 > 3
+    times = Counter(found)  # 60 rounds are whole epochs of 4 and of 6 samples
+    assert [times[n] for n in range(10)] == [60 * turns[0] / 4] * 4 + [60 * turns[1] / 6] * 6
+    first = [tuple(n for n in found[i : i + 4 * a_round] if n < 4) for i in (0, 4 * a_round)]
+    assert sorted(first[0]) == sorted(first[1]) == sorted([*range(4)] * turns[0]) and first[0] != first[1]
 
 
 def test_any_number_of_sets_may_have_weights(tmp_path, recipe_of, write_set, make_recipe):
     source = [{"root": name, "weight": weight} for name, weight in (("four", 1), ("six", 2), ("real", 5))]
-    found = Counter(np.digitize(drawn(make_recipe(tmp_path, source[:1], source), 800), [4, 10]).tolist())
-    assert found == {0: 100, 1: 200, 2: 500}
+    recipe = make_recipe(tmp_path, [{"root": "real"}], source)
+    found = Counter(np.digitize(drawn(recipe, 800), [4, 10]).tolist())
+    assert recipe_of and found == {0: 100, 1: 200, 2: 500}
 
 
 def test_equal_weights_are_not_the_sizes(recipe_of):
@@ -78,13 +80,14 @@ def test_equal_weights_are_not_the_sizes(recipe_of):
 
 def test_the_weight_of_the_only_set_changes_nothing(tmp_path, recipe_of, make_recipe):
     sets = ([{"root": "six"}], [{"root": "six", "weight": 0.5}])
-    one, other = (drawn(make_recipe(tmp_path, own, own), 30) for own in sets)
+    one, other = (drawn(make_recipe(tmp_path, [{"root": "real"}], own), 30) for own in sets)
     assert recipe_of and one == other
 
 
 def test_targets_have_weights_too(tmp_path, recipe_of, make_recipe):
     target = [{"root": "four", "weight": 1}, {"root": "six", "weight": 4}]
-    assert recipe_of and sum(n < 4 for n in drawn(make_recipe(tmp_path, target), 100, "target")) == 20
+    recipe = make_recipe(tmp_path, target, validation=[{"root": "real"}])
+    assert recipe_of and sum(n < 4 for n in drawn(recipe, 100, "target")) == 20
 
 
 def test_another_seed_draws_otherwise(recipe_of):

@@ -107,8 +107,8 @@ def test_several_sets_are_one(recipe_of):
 
 
 def test_a_set_with_a_weight_is_sampled_for_its_own_classes(recipe_of):
-    recipe = recipe_of(0.3, {"root": "more", "weight": 1})
-    recipe.data.source[0].weight = 3
+    recipe = recipe_of(0.3, {"root": "more"})
+    recipe.data.source[0].weight, recipe.data.source[1].weight = 3, 1
     counts = counted(recipe)
     assert counts[:6].sum() == 3 * counts[6:].sum() == DRAWS * 3 / 4
     assert_drawn(counts[:6], by_hand(SHARES, CONTAIN, 0.3, 6))

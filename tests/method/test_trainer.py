@@ -251,7 +251,8 @@ def test_more_source_images_do_not_weigh_more():
     assert one.logs == pytest.approx(three.logs, rel=1e-5)
     for player in one.moved:
         for a, b in zip(one.moved[player], three.moved[player], strict=True):
-            np.testing.assert_allclose(a, b, 0, 1e-4 * np.abs(a).max() + 2e-8, err_msg=player)
+            # 5e-7: the last bias of W gathers terms of both domains that all but cancel, here from other sums.
+            np.testing.assert_allclose(a, b, 0, 1e-4 * np.abs(a).max() + 5e-7, err_msg=player)
 
 
 def test_what_the_gan_makes_of_more_source_images():

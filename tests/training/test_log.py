@@ -36,7 +36,8 @@ def test_what_a_trainer_measures_is_logged_under_its_own_names(tmp_path, capsys)
 
 def test_speed_counts_the_images_of_both_domains(tmp_path):
     recipe = tiny.recipe("train.steps=9", "train.log_every=1", "train.batch_size=2", "train.source_ratio=1.5")
-    trainer = SimpleNamespace(players=[], measurements=dict)
+    player = Player("encoder", keras.Sequential(), SimpleNamespace(learning_rate=0.5))
+    trainer = SimpleNamespace(players=[player], measurements=dict)
     session = SimpleNamespace(recipe=recipe, folder=RunFolder(tmp_path), trainer=trainer, chief=True, first=0, steps=9)
     times = Times(counted=True)
     times.input_is_there()
