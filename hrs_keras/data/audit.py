@@ -242,7 +242,7 @@ def audit_opened(opened: Mapping[str, Sequence[Pairs]], space: LabelSpace, *, st
     for role, position, pairs in ((role, *one) for role, of_role in opened.items() for one in enumerate(of_role)):
         report = pairs.audited or _audit_files(role, pairs, space)
         # What is stored in a prepared folder is usable.
-        usable = pairs if pairs.audited else pairs.without(set(report.bad))
+        usable = pairs if pairs.audited else pairs.without_bad(report)
         if strict and not len(usable):
             summary = report.summary(f"{role}.{position}", used=0)
             raise DataError(
@@ -250,7 +250,7 @@ def audit_opened(opened: Mapping[str, Sequence[Pairs]], space: LabelSpace, *, st
                 "Fix the files, or what the recipe says of them (ids, encoding, bits, channel, crop)"
             )
         reports.append(report)
-        sets[role].append(replace(usable, class_pixels=report.class_pixels_of_usable))
+        sets[role].append(usable)
     return Audit(reports, sets)
 
 

@@ -66,6 +66,10 @@ class Pairs:
             passed_over=(),
         )
 
+    def without_bad(self, report: DatasetAudit) -> "Pairs":
+        """The same data set without the samples that its audit found unusable, with what it counted in the others."""
+        return replace(self.without(set(report.bad)), class_pixels=report.class_pixels_of_usable)
+
     def subset(self, amount: float | int | None, seed: int) -> "Pairs":
         """A seeded random choice of samples. A smaller subset is part of every larger one with the same seed.
 

@@ -102,4 +102,5 @@ def _samples(recipe: Recipe, dataset: Dataset, folder: str, stored: FinishedSet)
         ),
         fingerprints=tuple((image[1:], label[1:]) for image, label in zip(stored.images, stored.labels, strict=True)),
         audited=stored.audit,
+        class_pixels=stored.audit.class_pixels_of_usable,
     )

@@ -114,7 +114,7 @@ def test_a_disk_that_is_full(city_recipe, prepared, tmp_path):
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     audit(city_recipe())  # its cache is written
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (24_000, before[1]))
         with pytest.raises(HRSError, match=r"cannot write .*out"):
             prepare(city_recipe(), tmp_path / "out", shard_mib=SMALL)
     finally:
