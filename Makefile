@@ -25,11 +25,14 @@ demo: $(INSTALLED)
 	$(BIN)/hrs toy-city data/toy_city
 	$(BIN)/python train.py recipes/toy_city.yaml
 
+# Side by side. A worker that crashes ends the run, which would wait for its tests for ever if another took its place.
+BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0
+
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow'
+	$(BIN)/python -m pytest $(BESIDE) -m 'not slow'
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(BESIDE)
 
 fuzz: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz --minutes $(or $(MINUTES),60)
