@@ -12,7 +12,7 @@ from hrs_keras.data.audit import audit_to_read
 from hrs_keras.data.shown import evenly_spaced
 from hrs_keras.errors import CheckpointError, DataError, HRSError, RecipeError, printable
 from hrs_keras.models.global_state import settle_keras
-from hrs_keras.ranking.columns import Columns, Images, Row
+from hrs_keras.ranking.columns import RANDOM, Columns, Images, Row
 from hrs_keras.ranking.describing import Describer, Looked, real_images
 from hrs_keras.ranking.images import FolderImages, ImageName, LabelledImages
 from hrs_keras.ranking.keeping import Candidate, best, candidate, refuse_unlistable, write_lists
@@ -101,6 +101,8 @@ def _plan(run: RunFolder, recipe: Recipe, options: RankOptions) -> _Plan:
     if out.is_dir():
         raise HRSError(f"--out {printable(out)} is a folder; give the table's file, such as {printable(out)}/rank.csv")
     refuse_unwritable(out.parent, "table's folder", "--out")
+    if options.join is not None and Path(options.join).resolve() in (out.resolve(), _means_file(out).resolve()):
+        raise HRSError(f"--join {printable(Path(options.join))} would be overwritten; choose another --out")
     role = options.data if options.data in TRAINED_ON else None
     if role is not None and not recipe.datasets(role):
         raise RecipeError(f"{run.path} has read no {role} images; give --data target, or a folder of images")
@@ -121,6 +123,11 @@ def _plan(run: RunFolder, recipe: Recipe, options: RankOptions) -> _Plan:
     noted = [] if options.join is None else read_parameters(Path(options.join), options.id, names)
     groups, ungrouped = groups_of(noted)
     return _Plan(recipe, role, ranked, names, sets["target"], real, columns, groups, ungrouped)
+
+
+def _means_file(out: Path) -> Path:
+    """Where the means by a renderer's parameters go."""
+    return out.with_name(f"{out.stem}.by_parameter.csv")
 
 
 def _describer(plan: _Plan, network: RankingNetwork) -> Describer:
@@ -149,7 +156,7 @@ def _rows(plan: _Plan, describer: Describer, seed: int) -> Iterator[tuple[int, R
 def _write(plan: _Plan, describer: Describer, options: RankOptions) -> Ranking:
     """Write the rows as they come, and then what is made of them."""
     out, columns = Path(options.out), plan.columns
-    means = Means(plan.groups, [name for name in columns.scores if name != "random"])
+    means = Means(plan.groups, [name for name in columns.scores if name != RANDOM])
     candidates: list[Candidate] = []
     images = 0
     with writing_table(out, columns.names) as write:
@@ -161,7 +168,7 @@ def _write(plan: _Plan, describer: Describer, options: RankOptions) -> Ranking:
                 candidates.append(candidate(plan.names[number], row, options.by))
         if not images:
             raise DataError(f"{printable(Path(options.data))}: none of its {len(plan.names)} images can be read")
-    means_file = out.with_name(f"{out.stem}.by_parameter.csv") if options.join is not None else None
+    means_file = _means_file(out) if options.join is not None else None
     mean_rows = list(means.rows())
     if means_file is not None:
         with writing_table(means_file, means.header) as write:

@@ -173,6 +173,8 @@ def test_unfinished_runs(finished, tmp_path, capsys):
         (["--data", "EMPTY"], "holds no image (.png, .jpg, .jpeg)"),
         (["--join", "EMPTY/meta.jsonl"], "--join: cannot read"),
         (["--out", "EMPTY"], "is a folder; give the table's file"),
+        (["--out", "EMPTY/../m.csv", "--join", "EMPTY/../m.csv"], "m.csv would be overwritten; choose another --out"),
+        (["--out", "EMPTY/m.csv", "--join", "EMPTY/m.by_parameter.csv"], "would be overwritten"),
         (["data.size=[64, 64]", "method.levels=[pixel]"], "a ranking can change the keys below data"),
         (["data.root=EMPTY"], "does not exist"),
     ],
