@@ -35,15 +35,16 @@ class RealImages:
         return cls(np.stack(features), np.asarray(total))
 
     def distance(self, feature: np.ndarray, own: int | None = None) -> float | None:
-        """Mean cosine distance, in [0, 2], to the nearest real images; None if all features are 0.
+        """Mean cosine distance, in [0, 2], to the nearest real images; None if all features are 0, or there is no other.
 
         Args:
             feature: [F].
             own: which of the real images this is itself: it is not compared with itself. None if it is none of them.
         """
-        if not (unit := _unit(feature)).any():
-            return None
+        unit = _unit(feature)
         others = self.features if own is None else np.delete(self.features, own, axis=0)
+        if not unit.any() or not len(others):
+            return None
         return float(np.mean(np.sort(1 - others @ unit)[:NEAREST]))
 
     def agreement(self, gradient: np.ndarray, own: bool = False) -> float | None:

@@ -47,5 +47,7 @@ def test_what_is_not_defined_is_none():
     """Without a direction there is no angle; an agreement of 0 would say something else."""
     assert REAL.agreement(np.zeros(11, np.float32)) is None
     assert REAL.distance(np.zeros(5, np.float32)) is None
+    only = RealImages.of([(FEATURES[0], GRADIENTS[0])])
+    assert only.distance(FEATURES[0], own=0) is None and only.agreement(GRADIENTS[0], own=True) is None
     still = RealImages.of([(FEATURES[0], np.zeros(11, np.float32))])
     assert still.agreement(GRADIENTS[0]) is None
