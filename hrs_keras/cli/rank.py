@@ -33,8 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     join = "a renderer's parameters of each image, CSV or JSON lines: also tell each column's mean by them"
     parser.add_argument("--join", type=Path, metavar="FILE", help=join)
     parser.add_argument("--id", default="id", metavar="NAME", help="what names the image in that file; default: id")
-    seed = "of the column `random`, by which a list can be drawn to compare with; default: 0"
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help=seed)
     add_checkpoint(parser)
     parser.set_defaults(open_list="overrides")
 
@@ -52,7 +50,6 @@ def run(options: argparse.Namespace) -> int:
         by=tuple(options.by),
         join=options.join,
         id=options.id,
-        seed=options.seed,
         on_skipped=tell_skipped,
     )
     found = rank_images(options.run_folder, chosen)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hrs_keras.errors import HRSError, did_you_mean
+from hrs_keras.ranking.images import ImageName
 from hrs_keras.recipe.schema import Method
 
 Value = str | int | float | None
@@ -13,7 +14,7 @@ Value = str | int | float | None
 
 Row = dict[str, Value]
 
-NAME, DATA_SET, RAREST, GROUP, RANDOM = "name", "data_set", "rarest_class", "near_duplicate_group", "random"
+NAME, DATA_SET, RAREST, GROUP = "name", "data_set", "rarest_class", "near_duplicate_group"
 MATCH, DISTANCE, AGREEMENT, QUALITY, CONFIDENCE = (
     "layout_match",
     "appearance_distance",
@@ -21,6 +22,9 @@ MATCH, DISTANCE, AGREEMENT, QUALITY, CONFIDENCE = (
     "label_quality",
     "confidence",
 )
+
+RANDOM = ("random_1", "random_2", "random_3")
+"""Three draws: what a list by another column is to be compared with. One draw alone could be a lucky one."""
 
 
 def level_column(level: str) -> str:
@@ -74,8 +78,8 @@ class Columns:
         shares = list(map(share_column, classes)) if images.labelled else []
         rarest = [RAREST] if images.labelled else []
         return cls(
-            [NAME, DATA_SET, *scores, *rarest, GROUP, RANDOM, *shares],
-            {name: "lowest" if name == DISTANCE else "highest" for name in (*scores, RANDOM, *shares)},
+            [NAME, DATA_SET, *scores, *rarest, GROUP, *RANDOM, *shares],
+            {name: "lowest" if name == DISTANCE else "highest" for name in (*scores, *RANDOM, *shares)},
             left_out,
         )
 
@@ -98,7 +102,7 @@ def _no_match(method: Method, images: Images) -> str | None:
     return None
 
 
-def random_number(seed: int, name: str, data_set: int) -> float:
-    """A number in [0, 1) that a seed and an image's name and data set decide, whatever other images there are."""
-    text = f"{seed} {data_set} {name}".encode("utf-8", "surrogateescape")
+def random_number(draw: str, image: ImageName) -> float:
+    """A number in [0, 1) that the draw and the image's name and data set decide, whatever other images there are."""
+    text = f"{draw} {image.data_set} {image.name}".encode("utf-8", "surrogateescape")
     return int.from_bytes(hashlib.sha256(text).digest()[:6], "big") / 2**48

@@ -89,14 +89,13 @@ class Describer:
         self._rarest_first = np.argsort(looked.pixels, kind="stable")
         self._duplicates = NearDuplicates()
 
-    def row(self, image: ImageName, pixels: Pixels, own: int | None, seed: int) -> Row:
+    def row(self, image: ImageName, pixels: Pixels, own: int | None) -> Row:
         """The row of an image, with a value for each column.
 
         Args:
             image: its name.
             pixels: it, and its label.
             own: which of the real images it is; None if it is none.
-            seed: of the random column.
 
         Raises:
             NonFiniteError: the networks say something of it that is not finite.
@@ -112,7 +111,7 @@ class Describer:
             DISTANCE: self._real.distance(found["features"], own),
             AGREEMENT: self._real.agreement(found["gradient"], own is not None),
             GROUP: self._duplicates.group(found["hash"]),
-            RANDOM: random_number(seed, image.name, image.data_set),
+            **{draw: random_number(draw, image) for draw in RANDOM},
             **self._of_labels(found["pixels"]),
             **(self._means(found) if labelled else {}),
         }

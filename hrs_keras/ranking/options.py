@@ -23,7 +23,6 @@ class RankOptions:
         by: the columns to keep the best by; a list for each.
         join: a file with a renderer's parameters; see :func:`hrs_keras.ranking.parameters.read_parameters`.
         id: its column, or key, that names the image.
-        seed: of the random column.
         on_skipped: is called with a line for each file of a folder that cannot be read.
 
     Raises:
@@ -38,7 +37,6 @@ class RankOptions:
     by: tuple[str, ...] = ()
     join: str | Path | None = None
     id: str = "id"
-    seed: int = 0
     on_skipped: Callable[[str], None] = log_skipped
 
     def __post_init__(self) -> None:

@@ -35,7 +35,7 @@ class RealImages:
         return cls(np.stack(features), np.asarray(total))
 
     def distance(self, feature: np.ndarray, own: int | None = None) -> float | None:
-        """Mean cosine distance, in [0, 2], to the nearest real images; None if all features are 0, or there is no other.
+        """Mean cosine distance, in [0, 2], to the nearest real images; None if all features are 0 or there is no other.
 
         Args:
             feature: [F].

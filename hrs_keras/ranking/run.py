@@ -144,23 +144,23 @@ def _describer(plan: _Plan, network: RankingNetwork) -> Describer:
     return Describer(network, compared, looked, plan.columns, classes)
 
 
-def _rows(plan: _Plan, describer: Describer, seed: int) -> Iterator[tuple[int, Row]]:
+def _rows(plan: _Plan, describer: Describer) -> Iterator[tuple[int, Row]]:
     """The number and the row of each image that can be read."""
     own = plan.own
     shown = tqdm(plan.ranked.pixels(), total=len(plan.names), unit="image", disable=None)
     for number, (name, pixels) in enumerate(zip(plan.names, shown, strict=True)):
         if pixels is not None:
-            yield number, describer.row(name, pixels, own.get(number), seed)
+            yield number, describer.row(name, pixels, own.get(number))
 
 
 def _write(plan: _Plan, describer: Describer, options: RankOptions) -> Ranking:
     """Write the rows as they come, and then what is made of them."""
     out, columns = Path(options.out), plan.columns
-    means = Means(plan.groups, [name for name in columns.scores if name != RANDOM])
+    means = Means(plan.groups, [name for name in columns.scores if name not in RANDOM])
     candidates: list[Candidate] = []
     images = 0
     with writing_table(out, columns.names) as write:
-        for number, row in _rows(plan, describer, options.seed):
+        for number, row in _rows(plan, describer):
             write(row)
             images += 1
             means.add(number, row)

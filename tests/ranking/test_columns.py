@@ -4,7 +4,8 @@ import pytest
 from support import tiny
 
 from hrs_keras.errors import HRSError
-from hrs_keras.ranking.columns import Columns, Images, random_number
+from hrs_keras.ranking.columns import RANDOM, Columns, Images, random_number
+from hrs_keras.ranking.images import ImageName
 
 CLASSES = ["road", "sky"]
 
@@ -18,7 +19,7 @@ def test_all_of_them():
     assert found.names == [
         *("name", "data_set", "layout_match", "layout_match_pixel", "layout_match_region", "layout_match_image"),
         *("appearance_distance", "gradient_agreement", "label_quality", "confidence"),
-        *("rarest_class", "near_duplicate_group", "random", "share/road", "share/sky"),
+        *("rarest_class", "near_duplicate_group", "random_1", "random_2", "random_3", "share/road", "share/sky"),
     ]
     assert not found.left_out
     assert [name for name, end in found.scores.items() if end == "lowest"] == ["appearance_distance"]
@@ -75,11 +76,10 @@ def test_a_column_that_was_left_out_says_why():
         columns(*PLAIN).check("layout_match")
 
 
-def test_the_random_column_depends_on_seed_and_image_alone():
-    numbers = {
-        random_number(seed, name, data_set) for seed in (0, 1) for name in ("a", "b\udcff") for data_set in (0, 1)
-    }
-    assert len(numbers) == 8 and all(0 <= number < 1 for number in numbers)
-    assert random_number(0, "a", 0) == random_number(0, "a", 0)
-    many = sorted(random_number(0, str(i), 0) for i in range(1000))
+def test_a_random_number_depends_on_the_draw_and_the_image_alone():
+    images = [ImageName(name, data_set) for name in ("a", "b\udcff") for data_set in (0, 1)]
+    numbers = {random_number(draw, image) for draw in RANDOM for image in images}
+    assert len(numbers) == 12 and all(0 <= number < 1 for number in numbers)
+    assert random_number("random_1", images[0]) == random_number("random_1", ImageName("a", 0))
+    many = sorted(random_number("random_1", ImageName(str(i), 0)) for i in range(1000))
     assert max(abs(number - (i + 0.5) / 1000) for i, number in enumerate(many)) < 0.052  # Kolmogorov-Smirnov, p = 0.01

@@ -6,7 +6,7 @@ import tensorflow as tf
 from support import tiny
 
 from hrs_keras.errors import NonFiniteError
-from hrs_keras.ranking.columns import Columns, Images
+from hrs_keras.ranking.columns import RANDOM, Columns, Images
 from hrs_keras.ranking.describing import Describer, Looked, real_images
 from hrs_keras.ranking.images import ImageName
 from hrs_keras.ranking.real import RealImages
@@ -45,14 +45,14 @@ def row(*, pixels=(9, 1, 1), labelled=(6.0, 2.0, 0.0), own=None, **said):
     real = RealImages.of([(np.array([1.0, 0.0]), gradient), (np.array([0.0, 1.0]), gradient)])
     looked = Looked(np.full(3, 0.5, np.float32), np.array(pixels, float))
     describer = Describer(Scripted(pixels=labelled, **said), real, looked, COLUMNS, CLASSES)
-    return describer.row(ImageName("a.png", 1), NOTHING, own, seed=0)
+    return describer.row(ImageName("a.png", 1), NOTHING, own)
 
 
 def test_a_row():
     """The unit feature (0.6, 0.8) is at 0.4 and 0.2 from the two real ones; (0, 1) at 45 degrees to (1, 1)."""
     found = row()
     assert list(found) == list(COLUMNS.names)
-    assert 0 <= found.pop("random") < 1
+    assert all(0 <= found.pop(draw) < 1 for draw in RANDOM)
     assert found == {
         **{"name": "a.png", "data_set": 1, "layout_match": 0.5, "layout_match_pixel": 0.25, "layout_match_image": 1.0},
         **{"appearance_distance": pytest.approx(0.3), "gradient_agreement": pytest.approx(2**-0.5)},
@@ -78,7 +78,7 @@ def test_an_image_that_is_ignored_everywhere():
     nan = {name: np.nan for name in ("confidence", "contradicted", "H", "pixel", "image")}
     found = row(gradient=[0.0, 0.0], labelled=[0.0, 0.0, 0.0], **nan)
     undefined = {name for name, value in found.items() if value is None}
-    assert undefined == {*COLUMNS.names} - {"name", "data_set", "appearance_distance", "near_duplicate_group", "random"}
+    assert undefined == {*COLUMNS.names} - {"name", "data_set", "appearance_distance", "near_duplicate_group", *RANDOM}
 
 
 @pytest.mark.fault(

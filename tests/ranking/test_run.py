@@ -24,7 +24,7 @@ def read_table(path):
 def words(run, folder):
     """A command that writes all that there is, from the weights that the run's record of its selection is of."""
     join = ["--join", folder / "meta.jsonl", "--id", "file"]
-    keep = ["--keep", "0.5", "--by", "layout_match", "random"]
+    keep = ["--keep", "0.5", "--by", "layout_match", "random_2"]
     return list(map(str, ["rank", run, "--checkpoint", "last", "--out", folder / "rank.csv", *join, *keep]))
 
 
@@ -61,7 +61,7 @@ def test_every_value_is_there_and_in_its_range(ranked):
 def test_lists_are_taken_by_a_recipe(ranked, finished):
     """As many for each column, and of the best."""
     table, counts = read_table(ranked / "rank.csv"), []
-    for column in ("layout_match", "random"):
+    for column in ("layout_match", "random_2"):
         lists = [ranked / f"rank.{column}-0.5-{data_set}.txt" for data_set in (0, 1)]
         overrides = [f"data.source.{number}.only={file}" for number, file in enumerate(lists) if file.exists()]
         recipe = load_recipe(finished / "recipe.yaml", overrides, stored=True)
@@ -102,7 +102,7 @@ def test_the_same_command_writes_the_same_bytes(ranked, finished, tmp_path, caps
         assert (tmp_path / name).read_bytes() == (ranked / name).read_bytes(), name
     printed = capsys.readouterr().out
     assert "rank.csv: 8 images. It describes them; it does not say which will help" in printed
-    assert f"data.source.0.only={tmp_path}/rank.random-0.5-0.txt" in printed and "light        dusk" in printed
+    assert f"data.source.0.only={tmp_path}/rank.random_2-0.5-0.txt" in printed and "light        dusk" in printed
 
 
 def test_target_images_are_not_compared_with_themselves(finished, tmp_path):
@@ -163,11 +163,11 @@ def test_unfinished_runs(finished, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--keep", "0", "--by", "random"], "--keep 0: wants the share of the images to keep, above 0 and up to 1"),
-        (["--keep", "1.5", "--by", "random"], "--keep 1.5: wants"),
-        (["--keep", "nan", "--by", "random"], "--keep nan: wants"),
+        (["--keep", "0", "--by", "random_1"], "--keep 0: wants the share of the images to keep, above 0 and up to 1"),
+        (["--keep", "1.5", "--by", "random_1"], "--keep 1.5: wants"),
+        (["--keep", "nan", "--by", "random_1"], "--keep nan: wants"),
         (["--keep", "0.5"], "--keep SHARE and --by COLUMN go together"),
-        (["--by", "random"], "--keep SHARE and --by COLUMN go together"),
+        (["--by", "random_1"], "--keep SHARE and --by COLUMN go together"),
         (["--keep", "0.5", "--by", "share/raod"], "no such column. Did you mean 'share/road'?"),
         (["--data", "sources"], "--data sources is neither source nor target, nor a folder of images"),
         (["--data", "EMPTY"], "holds no image (.png, .jpg, .jpeg)"),
@@ -200,7 +200,7 @@ def test_a_run_without_source(finished, tmp_path, capsys):
 
 def test_options_are_checked_at_once():
     with pytest.raises(HRSError, match="--keep 0: wants"):
-        RankOptions(keep=0.0, by=("random",))
+        RankOptions(keep=0.0, by=("random_1",))
 
 
 def test_the_help_says_first_what_it_does_not_say(capsys):
