@@ -5,5 +5,9 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["hrs_keras*"]), "hrs_keras.recipes"],
     package_dir={"hrs_keras.recipes": "recipes"},
-    package_data={"hrs_keras": ["py.typed", "*.pyi"], "hrs_keras.recipes": ["**/*.yaml"]},
+    package_data={
+        "hrs_keras": ["py.typed", "*.pyi"],
+        "hrs_keras.report": ["templates/*"],
+        "hrs_keras.recipes": ["**/*.yaml"],
+    },
 )

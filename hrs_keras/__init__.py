@@ -37,6 +37,8 @@ _HOME = {
     "EvaluateOptions": "evaluation.run",
     "rank_images": "ranking.run",
     "RankOptions": "ranking.options",
+    "report_run": "report.run",
+    "ReportOptions": "report.run",
     "export_run": "export.run",
     "export_run_portable": "export.run",
     "predict_files": "predict.files",

@@ -14,6 +14,8 @@ from hrs_keras.ranking.options import RankOptions as RankOptions
 from hrs_keras.ranking.run import rank_images as rank_images
 from hrs_keras.recipe import Recipe as Recipe
 from hrs_keras.recipe import load_recipe as load_recipe
+from hrs_keras.report.run import ReportOptions as ReportOptions
+from hrs_keras.report.run import report_run as report_run
 from hrs_keras.serving import ServedModel as ServedModel
 from hrs_keras.serving import ServingClient as ServingClient
 from hrs_keras.serving.request import RequestOptions as RequestOptions

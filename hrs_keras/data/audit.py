@@ -15,7 +15,7 @@ from tabulate import tabulate
 from hrs_keras.data.audit_cache import cache_file, read_cached, write_cached
 from hrs_keras.data.check import SampleCheck, check_sample
 from hrs_keras.data.decode import IdMap
-from hrs_keras.data.leaks import leak
+from hrs_keras.data.leaks import SEEN, TOO_HIGH, leak
 from hrs_keras.data.opening import open_data
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.plausibility import AuditedSet, suspicions
@@ -151,10 +151,10 @@ def _cut_to_subsets(found: Audit, seed: int) -> Audit:
 
 
 _LEAKS: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
-    "validation": [(TRAINED_ON, "trained and validated", "scores will be too high")],
+    "validation": [(TRAINED_ON, "trained and validated", TOO_HIGH)],
     "test": [
-        (TRAINED_ON, "trained and tested", "scores will be too high"),
-        (("validation",), "validated and tested", "the choice of the weights sees the test"),
+        (TRAINED_ON, "trained and tested", TOO_HIGH),
+        (("validation",), "validated and tested", SEEN),
     ],
 }
 """Role -> the roles whose images it may not have; what such an image is, and what follows."""

@@ -16,11 +16,20 @@ _SAMPLE = 4096
 """Bytes from a file's middle that are compared first: images of one size in bytes hardly ever agree in them."""
 
 
+TOO_HIGH, SEEN = "scores will be too high", "the choice of the weights sees the test"
+"""What follows where images are evaluated on that were trained, or validated, on."""
+
+
+def tells_leak(what: str) -> bool:
+    """Whether a problem of an audit is that images are evaluated on which had a part in training."""
+    return what.endswith((TOO_HIGH, SEEN))
+
+
 def leak(
     known: Sequence[StoragePath],
     evaluated: Sequence[StoragePath],
     both: str = "trained and validated",
-    harm: str = "scores will be too high",
+    harm: str = TOO_HIGH,
 ) -> Problem | None:
     """A warning for images that are evaluated on and, for example, trained on as well; None without any.
 

@@ -205,13 +205,19 @@ def validation_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[i
     return _with_threads(_in_order(sample, numbers), recipe)
 
 
-def whole_images(recipe: Recipe, sets: Sequence[Pairs]) -> tf.data.Dataset:
-    """Samples to evaluate on, each once and in order, at their own size after the crop.
+def whole_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int] | None = None) -> tf.data.Dataset:
+    """Samples to evaluate on in order, at their own size after the crop.
+
+    Args:
+        recipe: the run's recipe.
+        sets: the samples of one role, from :func:`hrs_keras.audit`.
+        numbers: the samples to read, numbered through all sets; None for each once.
 
     Returns:
         Pairs of an image [h, w, 3] uint8 and a label [h, w] int32 train ids, 255 = ignore.
     """
-    return _with_threads(_in_order(validation_loader(recipe, sets), range(sum(map(len, sets)))), recipe)
+    numbers = range(sum(map(len, sets))) if numbers is None else numbers
+    return _with_threads(_in_order(validation_loader(recipe, sets), numbers), recipe)
 
 
 def _in_order(sample: Load, numbers: Sequence[int]) -> tf.data.Dataset:

@@ -1,6 +1,8 @@
 """A few samples of a role's data, to be looked at: always the same ones, spread over all."""
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -10,11 +12,17 @@ from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import validation_images
 from hrs_keras.data.reading import in_order, read
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.storage import StoragePath
 
 
 def evenly_spaced(total: int, count: int) -> list[int]:
     """Numbers of ``count`` samples of ``total``, or of all if there are not so many, from the first to the last."""
     return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
+
+
+def name_in_records(path: StoragePath, recipe: Recipe) -> str:
+    """How a run's records of what is selected call an image: its path relative to ``data.root``."""
+    return Path(os.path.relpath(path, recipe.data.root)).as_posix()
 
 
 def samples(

@@ -64,7 +64,7 @@ class Training:
         """
         runs = Path(recipe.runs)
         file, log = runs / f"{recipe.name}.yaml", runs / f"{recipe.name}.log"
-        command = [sys.executable, "-m", "hrs_keras.cli", "train", str(file), "--no-export"]
+        command = [sys.executable, "-m", "hrs_keras.cli", "train", str(file), "--no-export", "--no-report"]
         # Where several processes share a GPU the first must not take all of its memory.
         environment = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", **os.environ}
         with writing(runs):

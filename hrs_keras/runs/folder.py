@@ -63,6 +63,7 @@ class RunFolder:
         self.environment_file = self.path / "environment.json"
         self.history_file = self.path / "history.json"
         self.result_file = self.path / "result.json"
+        self.report_file = self.path / "report.html"
         self.lock_file = self.path / "lock"
 
     @property
@@ -232,6 +233,7 @@ class RunFolder:
         """All that a run writes; the recipe, by which a run folder is known, last."""
         folders = [self.checkpoints, self.figures, self.evaluations, self.selection, self.tensorboard]
         records = [self.audit_file, self.data_file, self.environment_file, self.history_file, self.result_file]
+        records.append(self.report_file)
         paths = [*folders, self.log_file, *records]
         # Not the lock, which is held while the rest is removed.
         return [*map(partial_path, paths), *paths, partial_path(self.recipe_file), self.recipe_file]

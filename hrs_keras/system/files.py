@@ -124,9 +124,11 @@ def read_json(path: Path, shape: Any = Any) -> Any:
         return None
     try:
         found = parse_json(contents)
-        TypeAdapter(shape).validate_json(contents, strict=True)
+        # Names may hold bytes that are not UTF-8, which pydantic takes for damage: it need not see what they are.
+        readable = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
+        TypeAdapter(shape).validate_json(readable, strict=True)
         return found
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {_wrong(error)}; remove it, or bring it back") from None
 
 

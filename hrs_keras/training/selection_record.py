@@ -1,13 +1,10 @@
 """Which source images the weighting networks take for real, recorded through training."""
 
-import os
-from pathlib import Path
-
 import tensorflow as tf
 
 from hrs_keras.data.pipeline import training_images
 from hrs_keras.data.reading import in_order, read
-from hrs_keras.data.shown import evenly_spaced
+from hrs_keras.data.shown import evenly_spaced, name_in_records
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.system.files import write_json
 from hrs_keras.training.session import Session
@@ -25,7 +22,7 @@ class SelectionRecord:
         recipe, source = session.recipe, session.data.sets["source"]
         paths = [path for pairs in source for path in pairs.images]
         self._numbers = evenly_spaced(len(paths), recipe.train.selection_images)
-        self._names = [Path(os.path.relpath(paths[n], recipe.data.root)).as_posix() for n in self._numbers]
+        self._names = [name_in_records(paths[number], recipe) for number in self._numbers]
         self._samples = training_images(recipe, source, self._numbers)
         self._traced = tf.function(self._means, autograph=False)
 

@@ -131,7 +131,7 @@ def test_runs_side_by_side(experiment, tmp_path, instead, capsys):
     notes = {cell.name: json.loads((runs / f"{cell.name}.yaml.note").read_text()) for cell in cells}
     for cell in cells:
         file, log = runs / f"{cell.name}.yaml", runs / f"{cell.name}.log"
-        assert notes[cell.name]["argv"] == ["-m", "hrs_keras.cli", "train", str(file), "--no-export"]
+        assert notes[cell.name]["argv"] == ["-m", "hrs_keras.cli", "train", str(file), "--no-export", "--no-report"]
         assert load_recipe(file) == cell.recipe
         assert f"  {cell.name}: the reason: ({log})\n" in str(caught.value)
         assert log.read_text().count("last line") == 2  # of both calls

@@ -26,6 +26,7 @@ PARTS = {
     "runs": "Run folders and checkpoints",
     "evaluation": "Evaluation",
     "ranking": "Ranking images",
+    "report": "The page of a run",
     "media": "Pictures and videos that are read",
     "predict": "Prediction",
     "export": "Export",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.paths import REPOSITORY
 
-from hrs_keras.errors import HRSError
+from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.system.files import (
     folder_to_publish,
     lock,
@@ -84,6 +84,14 @@ def test_an_interrupt_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "x", interrupted)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_may_hold_names_that_are_not_utf8(tmp_path):
+    value = {os.fsdecode(b"\xff.png"): 0.5}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json", dict[str, float]) == value == read_json(tmp_path / "a.json")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        read_json(tmp_path / "a.json", dict[str, str])
 
 
 def test_json_comes_back(tmp_path):

@@ -47,7 +47,8 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 def test_what_a_run_leaves(finished):
     folders = {"checkpoints", "evaluations", "figures", "selection", "tensorboard"}
-    files = {"audit.json", "data.json", "environment.json", "lock", "log.csv", "recipe.yaml", "result.json"}
+    files = {"audit.json", "data.json", "environment.json", "lock", "log.csv", "recipe.yaml", "report.html"}
+    files |= {"result.json"}
     assert {path.name for path in finished.iterdir()} == folders | files
     result = json.loads((finished / "result.json").read_text())
     assert set(result["baselines"]) == {"untrained", "'road' everywhere"}
@@ -67,7 +68,9 @@ def test_what_a_run_leaves(finished):
 def test_the_terminal_tells_the_run_and_nothing_else(finished):
     out = (finished.parents[1] / "out.txt").read_text()
     assert [line.split()[1] for line in out.splitlines() if line.startswith("step ")] == ["2/8", "4/8", "6/8", "8/8"]
-    assert "SavedModel" in out.splitlines()[-1]
+    *_, exported, scores, counts, page = out.splitlines()
+    assert exported.startswith("SavedModel ") and page == f"page {finished}/report.html"
+    assert scores.startswith("scores ") and counts.startswith("counts of each image ")
     # TensorFlow's own start-up lines cannot be switched off; warnings of Python can be avoided.
     err = (finished.parents[1] / "err.txt").read_text()
     assert "Warning" not in err and "retracing" not in err
