@@ -57,17 +57,59 @@ def interval(names: Sequence[str], counts: np.ndarray, space: LabelSpace) -> Int
         counts: [n, C, 2] integers, of each image and class the pixels in the intersection and in the union.
         space: the classes.
     """
-    keys, of_image = np.unique(np.array(sequences_of(names), object), return_inverse=True)
-    over: Literal["images", "sequences"] = "images"
-    if LEAST_UNITS <= len(keys) < len(names):
-        over = "sequences"
-        of_sequence = np.zeros((len(keys), *counts.shape[1:]), counts.dtype)
-        np.add.at(of_sequence, of_image, counts)
-        counts = of_sequence
+    over, sequences, counts = _units(names, counts)
     iou = _resampled_iou(counts)
-    subsets = {name: [space.classes.index(c) for c in subset] for name, subset in space.subsets.items()}
-    means = {name: _middle(_means(iou[:, members])) for name, members in subsets.items()}
-    return Interval(over, len(counts), len(keys), means)
+    means = {name: _middle(_means(iou[:, members])) for name, members in _subsets(space).items()}
+    return Interval(over, len(counts), sequences, means)
+
+
+@dataclass(frozen=True)
+class PairedInterval:
+    """How far the difference of two models on the same images would move with other images of the same kind.
+
+    Attributes:
+        over, units: what was drawn, and how many of these there are.
+        mean: lowest and highest difference in mean IoU over all classes (other - one); NaN where it is undefined.
+        by_class: [C, 2] float64, the same of each class's IoU.
+    """
+
+    over: Literal["images", "sequences"]
+    units: int
+    mean: tuple[float, float]
+    by_class: np.ndarray
+
+
+def paired_interval(names: Sequence[str], one: np.ndarray, other: np.ndarray, space: LabelSpace) -> PairedInterval:
+    """The interval of the difference of two models that were evaluated on the same images.
+
+    Both are counted in the images of each draw, so that what makes images hard for both cancels out. It says nothing
+    of other seeds.
+
+    Args:
+        names: of the images; see :func:`interval`.
+        one, other: [n, C, 2] integers, of each image and class the pixels in the intersection and in the union.
+        space: the classes.
+    """
+    over, _, both = _units(names, np.concatenate([one, other], axis=1))
+    ious = np.split(_resampled_iou(both), 2, axis=1)
+    whole = next(iter(_subsets(space).values()))
+    means = [_means(iou[:, whole]) for iou in ious]
+    by_class = np.array([_middle(column) for column in (ious[1] - ious[0]).T])
+    return PairedInterval(over, len(both), _middle(means[1] - means[0]), by_class)
+
+
+def _subsets(space: LabelSpace) -> dict[str, list[int]]:
+    return {name: [space.classes.index(c) for c in subset] for name, subset in space.subsets.items()}
+
+
+def _units(names: Sequence[str], counts: np.ndarray) -> tuple[Literal["images", "sequences"], int, np.ndarray]:
+    """What is drawn, how many sequences there are, and the counts of each unit that is drawn."""
+    keys, of_image = np.unique(np.array(sequences_of(names), object), return_inverse=True)
+    if not LEAST_UNITS <= len(keys) < len(names):
+        return "images", len(keys), counts
+    of_sequence = np.zeros((len(keys), *counts.shape[1:]), counts.dtype)
+    np.add.at(of_sequence, of_image, counts)
+    return "sequences", len(keys), of_sequence
 
 
 def _resampled_iou(counts: np.ndarray) -> np.ndarray:

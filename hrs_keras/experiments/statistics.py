@@ -6,7 +6,7 @@ An *mIoU point* is one per cent of mean IoU: a mean IoU of 0.523 is 52.3 points.
 import itertools
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,12 +49,14 @@ class Difference:
         mean: over these seeds, of (system - baseline) at the same seed.
         low, high: the two-sided 95 % Student-t interval of that mean, with n - 1 degrees of freedom; None with one
             seed.
+        values: the difference at each of these seeds.
     """
 
     n: int
     mean: float
     low: float | None
     high: float | None
+    values: tuple[float, ...] = field(default=(), compare=False)
 
 
 def summarise(values: Iterable[float]) -> Summary | None:
@@ -81,17 +83,18 @@ def paired_difference(system: Mapping[int, float], baseline: Mapping[int, float]
         None without a common seed; with a single one, a difference without an interval.
     """
     common = sorted(system.keys() & baseline.keys())
-    found = summarise(system[seed] - baseline[seed] for seed in common)
+    values = tuple(system[seed] - baseline[seed] for seed in common)
+    found = summarise(values)
     if found is None:
         return None
     if found.n == 1:
-        return Difference(1, found.mean, None, None)
+        return Difference(1, found.mean, None, None, values)
     with warnings.catch_warnings():
         # Of differences that are all equal: their interval has no width, which is right.
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
         test = stats.ttest_rel([system[seed] for seed in common], [baseline[seed] for seed in common])
     interval = test.confidence_interval(CONFIDENCE)
-    return Difference(found.n, found.mean, float(interval.low), float(interval.high))
+    return Difference(found.n, found.mean, float(interval.low), float(interval.high), values)
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,13 @@ class Axes:
 
     Attributes:
         x, y: their titles.
-        y_range: lowest and highest value that is shown at least.
+        y_range: lowest and highest value that is shown at least; None for those of the points.
         x_range: likewise; None for that of the points.
     """
 
     x: str
     y: str
-    y_range: tuple[float, float] = (0.0, 0.0)
+    y_range: tuple[float, float] | None = None
     x_range: tuple[float, float] | None = None
 
 
@@ -60,7 +60,8 @@ def line_chart(series: Sequence[Series], axes: Axes, title: str) -> Markup:
         return Markup("")
     ys = [y for one in series for _, y in one.points] + [y for one in series for _, *both in one.band for y in both]
     x_ticks = ticks(*(axes.x_range or (min(xs), max(xs))))
-    y_ticks = ticks(min([*ys, axes.y_range[0]]), max([*ys, axes.y_range[1]]))
+    ys += axes.y_range or ()
+    y_ticks = ticks(min(ys), max(ys))
     scale = _Scale((x_ticks[0], x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
     drawn = [_grid(scale, x_ticks, y_ticks, axes)]
     for number, one in enumerate(series):

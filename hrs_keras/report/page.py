@@ -47,7 +47,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def points(share: float | None, digits: int = 1) -> str:
     """0.012 -> ``+1.2``; ``-`` for None."""
-    return "-" if share is None else f"{100 * share:+.{digits}f}"
+    return "-" if share is None else f"{round(100 * share, digits) + 0.0:+.{digits}f}"  # -0.04 is +0.0, not -0.0
 
 
 def render(template: str, **context: Any) -> str:

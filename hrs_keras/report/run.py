@@ -74,13 +74,14 @@ def _page(records: Records, options: ReportOptions) -> str:
     examples, drawn = _examples(records, measured, options, lacking)
     most, least = extremes(records)
     maps = _maps(records, [*most, *least], options, lacking)
+    compared = headline(records, measured.scores)
     context = {
         "title": records.recipe.name,
         "run": printable(records.folder.path),
         "records": records,
         "shown": shown,
         "scores": measured.scores,
-        "headline": headline(records, measured.scores),
+        "headline": compared,
         "classes": rows,
         "confusion": confusion(shown, rows) if shown else None,
         "leaks": leaks,
@@ -89,6 +90,7 @@ def _page(records: Records, options: ReportOptions) -> str:
         "suggestions": suggestions(Findings(records, measured.scores, rows, leaks)),
         "missing": lacking,
         "quoted": shlex.quote(str(records.folder.path)),
+        "fcn": shlex.quote(str(compared.fcn.run.path)) if compared.fcn else "",
         "recipe_file": shlex.quote(str(records.folder.recipe_file)),
     }
     strips = [*maps.values(), *drawn]

@@ -91,7 +91,6 @@ class Selection:
         classes: those that are selected least first.
         step: of the last record of single images; None without one.
         images: how many images it has.
-        step_width: the steps in an interval of the log.
     """
 
     selects: bool
@@ -102,7 +101,6 @@ class Selection:
     classes: list[ClassSelection]
     step: int | None
     images: int
-    fcn: Reference | None = None
 
 
 def selection(records: Records) -> Selection:
@@ -153,7 +151,7 @@ def trust(records: Records, scores: dict[str, Any] | None) -> Trust:
     """
     known = [(one["step"], 100 * miou) for one in records.evaluations if (miou := mean_iou(one)) is not None]
     curve = line_chart(
-        [Series("mean IoU", known)], Axes("step", "mean IoU, validation, %", (0, 0)), "mean IoU through training"
+        [Series("mean IoU", known)], Axes("step", "mean IoU, validation, %", (0.0, 0.0)), "mean IoU through training"
     )
     bins = [one for one in scores["calibration"]["bins"] if one["pixels"]] if scores else []
     total = sum(one["pixels"] for one in bins)

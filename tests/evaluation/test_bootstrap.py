@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from hrs_keras.evaluation.bootstrap import RESAMPLES, SEED, interval
+from hrs_keras.evaluation.bootstrap import RESAMPLES, SEED, interval, paired_interval
 from hrs_keras.labels import LabelSpace
 
 THREE = LabelSpace("three", ("a", "b", "c"), ((0, 0, 0),) * 3, {"all": ("a", "b", "c"), "two": ("a", "c")})
@@ -80,3 +80,40 @@ def test_five_thousand_images_take_little_memory():
     finally:
         tracemalloc.stop()
     assert 0.49 < low < 0.5 < high < 0.51
+
+
+# ---- two models on the same images ------------------------------------------------------------------------------
+
+
+def test_a_paired_interval_counts_both_models_in_the_same_draws():
+    """Against resamples drawn one after the other."""
+    rng = np.random.default_rng(5)
+    one, other = counted(rng, 12), counted(rng, 12)
+    found = paired_interval([f"{n} of all.png" for n in range(12)], one, other, THREE)
+    draws, differences, of_first = np.random.default_rng(SEED), [], []
+    for _ in range(RESAMPLES):
+        times = draws.multinomial(12, np.full(12, 1 / 12))
+        ious = [hit / union for hit, union in (np.tensordot(times, counts, 1).T for counts in (one, other))]
+        differences.append(ious[1].mean() - ious[0].mean())
+        of_first.append(ious[1][0] - ious[0][0])
+    assert found.mean == pytest.approx(np.quantile(differences, [0.025, 0.975]))
+    assert found.by_class[0] == pytest.approx(np.quantile(of_first, [0.025, 0.975]))
+    assert (found.over, found.units) == ("images", 12)
+
+
+def test_the_same_model_differs_from_itself_by_nothing():
+    counts = counted(np.random.default_rng(6), 9)
+    found = paired_interval([f"{n} of all.png" for n in range(9)], counts, counts, THREE)
+    assert found.mean == (0.0, 0.0) and not found.by_class.any()
+
+
+def test_what_is_hard_for_both_cancels_out():
+    """One is a point better in every image: the interval of the difference is narrow, that of each model wide."""
+    rng = np.random.default_rng(7)
+    hit = rng.integers(0, 90, (40, 3))
+    one, other = (np.stack([hit + more, np.full_like(hit, 100)], axis=2) for more in (0, 1))
+    names = [f"{n} of all.png" for n in range(40)]
+    low, high = paired_interval(names, one, other, THREE).mean
+    assert low == pytest.approx(0.01) and high == pytest.approx(0.01)
+    wide = interval(names, one, THREE).means["all"]
+    assert wide[1] - wide[0] > 0.05

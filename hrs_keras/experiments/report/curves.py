@@ -37,7 +37,7 @@ def training_figure(measured: Measurements) -> Figure | None:
             cells = (*column, *section)
             for number, system in enumerate(experiment.systems):
                 row = measured.rows[system.name, cells]
-                if line := _draw_band(panel, _means_by_step(row, measured), system.title, style(number)):
+                if line := _draw_band(panel, means_by_step(row, measured), system.title, style(number)):
                     named.setdefault(system.title, line)
             label_panel(panel, title=", ".join(cells))
         label_panel(row_of_panels[0], y="mean IoU (%)")
@@ -46,7 +46,7 @@ def training_figure(measured: Measurements) -> Figure | None:
     return figure
 
 
-def _means_by_step(row: Row, measured: Measurements) -> dict[int, list[float]]:
+def means_by_step(row: Row, measured: Measurements) -> dict[int, list[float]]:
     """Step -> mIoU in points, of each run of a row."""
     whole = next(iter(measured.space.subsets))
     by_step: dict[int, list[float]] = {}

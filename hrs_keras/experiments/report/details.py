@@ -20,7 +20,8 @@ CheckNumber = Literal["flagged", "others", "auc"]
 """A number of a selection check: see :class:`~hrs_keras.experiments.selection_check.MapCheck`."""
 
 
-def _by_system(measured: Measurements) -> Iterable[Row]:
+def by_system(measured: Measurements) -> Iterable[Row]:
+    """The rows of an experiment, those of one system side by side."""
     return (row for system in measured.experiment.systems for row in measured.of_system(system.name))
 
 
@@ -28,23 +29,29 @@ def _head(measured: Measurements) -> list[str]:
     return ["system", *(axis.title for axis in measured.experiment.axes)]
 
 
-def _label(row: Row) -> list[str]:
+def label(row: Row) -> list[str]:
+    """The title of a row's system, and its cells of the axes."""
     return [row.system.title, *row.cells]
 
 
 def class_table(measured: Measurements) -> str:
     """IoU of each class in per cent, mean over the seeds in which it is defined."""
-    rows = [[*_label(row), *_class_cells(measured, row)] for row in _by_system(measured)]
+    rows = [[*label(row), *_class_cells(measured, row)] for row in by_system(measured)]
     head = _head(measured)
     return markdown([*head, *map(literal, measured.space.classes)], rows, texts=len(head))
+
+
+def class_means(measured: Measurements, row: Row) -> list[float | None]:
+    """IoU of each class in per cent, mean over the seeds in which it is defined; None where it is in none."""
+    found = [evaluation.iou for evaluation in row.evaluations(measured.experiment.reported).values()]
+    defined = [[value for iou in found if (value := iou[name]) is not None] for name in measured.space.classes]
+    return [POINTS * float(np.mean(values)) if values else None for values in defined]
 
 
 def _class_cells(measured: Measurements, row: Row) -> list[str]:
     if not row.results:
         return [""] * len(measured.space.classes)
-    found = [evaluation.iou for evaluation in row.evaluations(measured.experiment.reported).values()]
-    defined = [[value for iou in found if (value := iou[name]) is not None] for name in measured.space.classes]
-    return [f"{POINTS * np.mean(values):.1f}" if values else ABSENT for values in defined]
+    return [ABSENT if mean is None else f"{mean:.1f}" for mean in class_means(measured, row)]
 
 
 TIMES = {"seconds_per_step": "seconds a step", "cpu_seconds_per_step": "CPU seconds a step"}
@@ -58,9 +65,9 @@ def cost_table(measured: Measurements) -> str:
     players = list(dict.fromkeys(player for parameters in found for player in parameters))
     times = [key for key in TIMES if any(getattr(result, key) is not None for result in measured.found)]
     rows = []
-    for row in _by_system(measured):
+    for row in by_system(measured):
         cells = [cell for key in times for cell in _time_cells(measured, row, key)]
-        rows.append([*_label(row), *cells, *_parameters(row, players)])
+        rows.append([*label(row), *cells, *_parameters(row, players)])
     ratio = ["times the baseline"] if measured.experiment.baseline else []
     titles = [title for key in times for title in (TIMES[key], *ratio)]
     head = _head(measured)
@@ -68,14 +75,14 @@ def cost_table(measured: Measurements) -> str:
 
 
 def _time_cells(measured: Measurements, row: Row, key: str) -> list[str]:
-    own, baseline = _time_of(row, key), measured.experiment.baseline
+    own, baseline = time_of(row, key), measured.experiment.baseline
     if not baseline:
         return [_seconds(own)]
-    reference = _time_of(measured.rows[baseline, row.cells], key)
+    reference = time_of(measured.rows[baseline, row.cells], key)
     return [_seconds(own), f"{own / reference:.2f}" if own is not None and reference else ""]
 
 
-def _time_of(row: Row, key: str) -> float | None:
+def time_of(row: Row, key: str) -> float | None:
     """Median over the runs; None if no run was timed."""
     timed = [seconds for result in row.results.values() if (seconds := getattr(result, key)) is not None]
     return float(np.median(timed)) if timed else None
@@ -97,7 +104,7 @@ def _parameters(row: Row, players: list[str]) -> list[str]:
 
 def checked_rows(measured: Measurements) -> list[Row]:
     """The rows that have a selection check."""
-    return [row for row in _by_system(measured) if any(result.checks for result in row.results.values())]
+    return [row for row in by_system(measured) if any(result.checks for result in row.results.values())]
 
 
 def check_values(row: Row, step: int, name: str, number: CheckNumber) -> list[float]:
@@ -119,7 +126,7 @@ def check_table(measured: Measurements) -> str:
         for step in check_steps(row):
             runs = sum(any(check.step == step for check in result.checks) for result in row.results.values())
             cells = [cell for name in MAPS for cell in _check_cells(row, step, name)]
-            rows.append([*_label(row), str(step), str(runs), *cells])
+            rows.append([*label(row), str(step), str(runs), *cells])
     head = _head(measured)
     maps = [title for name in MAPS for title in (f"{name}, flagged / others", f"AUC of {name}")]
     return markdown([*head, "step", "runs", *maps], rows, texts=len(head)) if rows else ""
@@ -138,11 +145,11 @@ def _check_cells(row: Row, step: int, name: str) -> list[str]:
 def share_table(measured: Measurements) -> str:
     """Selected share of the source pixels in the first and in the last interval logged; empty if it is always 1."""
     rows = []
-    for row in _by_system(measured):
+    for row in by_system(measured):
         logs = [log for log in map(_selected, row.results.values()) if log]
         if any(share < 1 for log in logs for _, share in log):
             cells = [cell for position in (0, -1) for cell in _share_cells([log[position] for log in logs])]
-            rows.append([*_label(row), str(len(logs)), *cells])
+            rows.append([*label(row), str(len(logs)), *cells])
     head = _head(measured)
     titles = ["runs", "first steps", "selected %", "last steps", "selected %"]
     return markdown([*head, *titles], rows, texts=len(head)) if rows else ""

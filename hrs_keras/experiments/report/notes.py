@@ -28,7 +28,7 @@ _PATHS = ("data.root", "data.prepared", "runs", "saved_models")
 def main_notes(measured: Measurements) -> list[str]:
     """The notes of the main table, one sentence or more each."""
     found = measured.found_with_gate
-    notes = [_number(measured), _spread(measured), _missing(measured), *_other_data(found), _encoders(measured)]
+    notes = [_number(measured), _spread(measured), missing_runs(measured), *_other_data(found), _encoders(measured)]
     notes += _made_with(found)
     return [note for note in [*notes, _command(measured.experiment)] if note]
 
@@ -84,7 +84,8 @@ def _beside(experiment: Experiment) -> str:
     return f"Best checkpoint: {_CHOSEN['validation']}"
 
 
-def _missing(measured: Measurements) -> str:
+def missing_runs(measured: Measurements) -> str:
+    """A sentence that says how many runs have no result; empty if all have one."""
     # Systems with equal recipes in a cell share a run.
     rows = [*measured.rows.values(), *measured.all_labels.values()]
     planned = {cell.digest for row in rows for cell in row.planned.values()}

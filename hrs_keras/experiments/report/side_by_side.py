@@ -85,7 +85,7 @@ def draw_side_by_side(measured: Measurements, path: Path, runs: Path) -> tuple[P
     cells = _chosen_cells(measured)
     made_of = " ".join(cell.digest for cell in cells.values()) + f" {experiment.checkpoint}"
     if not _drawn_of(path, made_of):
-        if why := _missing(measured, runs):
+        if why := missing(measured, runs):
             return None, f"No predictions side by side: {why}."
         try:
             shown = predict_samples(measured, runs)
@@ -131,7 +131,7 @@ def _folders(measured: Measurements, runs: Path) -> dict[str, RunFolder]:
     return folders
 
 
-def _missing(measured: Measurements, runs: Path) -> str:
+def missing(measured: Measurements, runs: Path) -> str:
     """Which runs or data the picture lacks; empty if none."""
     cells = _chosen_cells(measured)
     names = [

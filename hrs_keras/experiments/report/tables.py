@@ -19,7 +19,7 @@ def spread(found: Summary | None, digits: int = 1) -> str:
     return f"{found.mean:.{digits}f}" + ("" if found.sd is None else f" ± {found.sd:.{digits}f}")
 
 
-def _signed(found: Difference | None, runs: int) -> str:
+def signed(found: Difference | None, runs: int) -> str:
     """``+1.2 [-0.3, 2.7]``, or ``+1.2`` for a single pair; nothing without a pair.
 
     The number of pairs is added where it is not ``runs``, the number of the system's runs.
@@ -97,7 +97,7 @@ def _mean(row: Row, which: str, subset: str) -> str:
 def _difference(measured: Measurements, row: Row, subset: str, other: str) -> str:
     if row.system.name == other:
         return "baseline" if row.results and other == measured.experiment.baseline else ""
-    return _signed(measured.difference(row, measured.experiment.reported, subset, other), len(row.results))
+    return signed(measured.difference(row, measured.experiment.reported, subset, other), len(row.results))
 
 
 def _title(measured: Measurements, name: str) -> str:
