@@ -74,7 +74,7 @@ def selected(recipe: Recipe, run: Path, names: Sequence[str]) -> dict[str, list[
         CheckpointError: there are no weights that can be read, or the run's trainer has no maps.
     """
     sets = usable_samples(recipe, "source")
-    maps = _last_selection_maps(RunFolder(run))
+    maps = tf.function(_last_selection_maps(RunFolder(run)), autograph=False)
     there = {name_in_records(path, recipe): n for n, path in enumerate(path for pairs in sets for path in pairs.images)}
     found = {name: there[name] for name in names if name in there}
     samples = read(training_images(recipe, sets, list(found.values())), recipe, in_order(sets, list(found.values())))

@@ -26,7 +26,7 @@ PARTS = {
     "runs": "Run folders and checkpoints",
     "evaluation": "Evaluation",
     "ranking": "Ranking images",
-    "report": "The page of a run",
+    "report": "Pages of runs",
     "media": "Pictures and videos that are read",
     "predict": "Prediction",
     "export": "Export",
