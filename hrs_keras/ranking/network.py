@@ -75,7 +75,8 @@ class RankingNetwork:
     def _answer(self, image: tf.Tensor, label: tf.Tensor) -> tuple[Told, tf.Tensor]:
         """The segmenter's answer for a batch of this image, and the gradient [G] of its loss by the score heads.
 
-        Nothing is drawn at random: dropout is off.
+        Nothing is drawn at random: dropout is off. All classes count alike, whatever ``method.class_weights`` says: the
+        gradients of images of both domains are to be of one loss.
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._heads)

@@ -91,6 +91,11 @@ class _Plan:
     ungrouped: list[str]
 
     @property
+    def data_sets(self) -> int:
+        """How many data sets the ranked images are of."""
+        return len(self.recipe.datasets(self.role)) if self.role else 1
+
+    @property
     def own(self) -> dict[int, int]:
         """Ranked image -> which of the real images it is, by their numbers."""
         return {number: place for place, number in enumerate(self.real)} if self.role == "target" else {}
@@ -168,29 +173,39 @@ def _write(plan: _Plan, describer: Describer, options: RankOptions) -> Ranking:
                 candidates.append(candidate(plan.names[number], row, options.by))
         if not images:
             raise DataError(f"{printable(Path(options.data))}: none of its {len(plan.names)} images can be read")
-    means_file = _means_file(out) if options.join is not None else None
-    mean_rows = list(means.rows())
-    if means_file is not None:
-        with writing_table(means_file, means.header) as write:
-            for row in mean_rows:
-                write(row)
-    lists, kept = {}, 0
-    data_sets = len(plan.recipe.datasets(plan.role)) if plan.role else 1
-    for column in dict.fromkeys(options.by):
-        assert options.keep is not None
-        chosen = best(candidates, options.keep, column, columns)
-        stem = f"{out.stem}.{re.sub('[^A-Za-z0-9_]', '_', column)}-{options.keep:g}"
-        lists[column], kept = write_lists(out.with_name(stem), chosen, data_sets), len(chosen)
+    lists, kept = _write_lists(plan, candidates, options)
     return Ranking(
         table=out,
         images=images,
         columns=columns,
         role=plan.role,
-        data_sets=data_sets,
+        data_sets=plan.data_sets,
         kept=kept,
         lists=lists,
-        means=means_file,
-        mean_rows=mean_rows,
+        means=_write_means(means, _means_file(out)) if options.join is not None else None,
+        mean_rows=list(means.rows()),
         ungrouped=plan.ungrouped,
         skipped=len(plan.names) - images,
     )
+
+
+def _write_means(means: Means, file: Path) -> Path:
+    with writing_table(file, means.header) as write:
+        for row in means.rows():
+            write(row)
+    return file
+
+
+def _write_lists(
+    plan: _Plan, candidates: list[Candidate], options: RankOptions
+) -> tuple[dict[str, dict[int, Path]], int]:
+    """Column -> position of a data set -> its list; and how many images those of a column name."""
+    lists: dict[str, dict[int, Path]] = {}
+    kept = 0
+    for column in dict.fromkeys(options.by):
+        assert options.keep is not None
+        chosen = best(candidates, options.keep, column, plan.columns)
+        name = f"{Path(options.out).stem}.{re.sub('[^A-Za-z0-9_]', '_', column)}-{options.keep:g}"
+        lists[column] = write_lists(Path(options.out).with_name(name), chosen, plan.data_sets)
+        kept = len(chosen)
+    return lists, kept
