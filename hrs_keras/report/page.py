@@ -51,8 +51,12 @@ def points(share: float | None, digits: int = 1) -> str:
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill in a template of the package. Every text in it is shown as it is, whatever it holds."""
-    return _environment().get_template(template).render(**context)
+    """Fill in a template of the package. Every text in it is shown as it is, whatever it holds.
+
+    Bytes of paths that are not UTF-8 are shown as escapes.
+    """
+    page = _environment().get_template(template).render(**context)
+    return page.encode("utf-8", "backslashreplace").decode()
 
 
 def render_within(fill: Callable[[list[list[Encoded]]], str], strips: Sequence[Sequence[Picture]]) -> str:

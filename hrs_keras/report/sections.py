@@ -50,7 +50,7 @@ def headline(records: Records, scores: dict[str, Any] | None) -> Headline:
     if scores and None not in (found := next(iter(scores["interval"]["mean_iou"].values()))):
         bounds = (found[0], found[1])
     fcn = find_fcn(records) if records.recipe.method.reads_source and shown else None
-    baselines = dict(result["baselines"]) if result and not tested else {}
+    baselines = dict(result["baselines"]) if result and not tested else _first_step(records) if not result else {}
     rows = [Estimate(_named(name), 100 * value, text=f"{percent(value)} %") for name, value in baselines.items()]
     if fcn:
         name = f"FCN, real images alone ({printable(fcn.run.path.name)})"
@@ -67,6 +67,13 @@ def headline(records: Records, scores: dict[str, Any] | None) -> Headline:
         doubts(records, scores) if shown else [],
         estimate_chart(rows, "mean IoU in per cent, beside what it has to be compared with", include=(0,)),
     )
+
+
+def _first_step(records: Records) -> dict[str, float]:
+    """What the network had before its first step, as ``result.json`` will call it; empty if that is not on record."""
+    name = "at the first step" if records.recipe.train.init_from else "untrained"
+    found = next((mean_iou(one) for one in records.evaluations if one["step"] == 0), None)
+    return {} if found is None else {name: found}
 
 
 def _named(baseline: str) -> str:

@@ -30,7 +30,7 @@ def test_a_curve_that_still_rises(records):
     rising = course(records, 0.0, 0.3, 0.4, 0.45, 0.5)
     assert last_quarter(rising) == pytest.approx(0.05)
     (one,) = [one for one in suggestions(Findings(rising, None, [], [])) if one.what == "Train for longer."]
-    assert "5.0 points" in one.why and "train.steps=1200 name=one-longer" in one.command
+    assert "5.0 points" in one.why and "train.steps=1200 name=made-up-longer" in one.command
     flat = course(records, 0.0, 0.3, 0.4, 0.5, 0.505)
     assert "Train for longer" not in whats(Findings(flat, None, [], []))
 

@@ -59,6 +59,19 @@ def test_a_page_of_old_formats_says_what_is_missing(tmp_path, page):
     assert "data.json" in found.text(id="missing") and "could not be evaluated one by one" in found.text(id="missing")
 
 
+def test_with_test_images_the_page_is_about_these(tmp_path, page):
+    unread = [{"images": "c/*", "labels": "d/*", "ids": {0: "road"}}]
+    run = write_run(tmp_path / "one", random_images(60), recipe={"data.test": unread}, scored=False)
+    result = json.loads((run / "result.json").read_text())
+    tested = write_run(tmp_path / "other", random_images(70, seed=3))
+    other = json.loads((tested / "result.json").read_text())
+    write(run / "result.json", result | {"test": other})
+    found = page(run)
+    assert float(found.one("span", id="miou")[0]["data-value"]) == other["miou"]
+    assert "70 test images" in found.text() and "no test images" not in found.text()
+    assert f"by which the weights were chosen, it is {100 * result['miou']:.1f} %" in found.text()
+
+
 @pytest.mark.fault("`hrs report` of a run that is not finished", "a page of what there is; it says so")
 def test_an_unfinished_run(tmp_path, page):
     run = write_run(tmp_path / "one", random_images(60))
@@ -68,6 +81,8 @@ def test_an_unfinished_run(tmp_path, page):
     (last / "step-450.index").touch()
     found = page(run)
     assert "450 of 600 steps are saved" in found.text(id="doubts")
+    untrained = json.loads((run / "evaluations/step_0000000.json").read_text())["mean_iou"]["3"]
+    assert f"The untrained network gives {100 * untrained:.1f} %." in found.text()
     assert "result.json" in found.text(id="missing")
 
 
@@ -139,6 +154,13 @@ def test_hostile_names(tmp_path, page, monkeypatch):
     captions = " ".join(text for _, text in found.all("figcaption"))
     for shown in ("<img src=x onerror=alert(1)>.png", r"two\nlines\t.png", r"\xff\xfe", "{{ 7 * 7 }}", r"\u202e"):
         assert shown in captions
+
+
+@pytest.mark.fault("a run in a folder whose name is not UTF-8, or holds HTML", "its page shows the name as text")
+def test_a_hostile_folder(tmp_path, page):
+    run = write_run(tmp_path / os.fsdecode(b"runs \xff <b>'") / "one", random_images(9))
+    found = page(run)
+    assert r"runs \udcff <b>" in found.text()
 
 
 def write_audit_problems(run, names) -> bool:

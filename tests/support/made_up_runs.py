@@ -64,8 +64,8 @@ def write_run(
 def _recipe(folder: Path, classes: Sequence[str], more: Mapping[str, Any]) -> str:
     unread = [{"images": "a/*", "labels": "b/*", "ids": {0: classes[0]}}]
     values: dict[str, Any] = {f"data.{role}": unread for role in ("source", "target", "validation")}
-    values |= {"data.classes": list(classes), "data.root": str(folder / "nowhere"), "encoder.weights": None}
-    values |= {"encoder.preprocessing": "unit", "encoder.heads": "random", "train.steps": STEPS, "name": folder.name}
+    values |= {"data.classes": list(classes), "data.root": "/no/such/folder", "encoder.weights": None}
+    values |= {"encoder.preprocessing": "unit", "encoder.heads": "random", "train.steps": STEPS, "name": "made-up"}
     values |= {"encoder.width": 0.0625, "encoder.fc": 16, "data.size": [32, 64]}
     given = [f"{key}={json.dumps(value)}" for key, value in (values | dict(more)).items()]
     return load_recipe(BASE, given).to_yaml()
