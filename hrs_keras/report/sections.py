@@ -93,7 +93,7 @@ class Selection:
     Attributes:
         selects: whether the run learns a selection.
         reads_source: whether it reads source images at all.
-        first, last: share of the source pixels selected in the first and the last steps logged; None if not logged.
+        begun, ended: share of the source pixels selected in the first and the last steps logged; None if not logged.
         chart: the shares through training.
         classes: those that are selected least first.
         step: of the last record of single images; None without one.
@@ -102,8 +102,8 @@ class Selection:
 
     selects: bool
     reads_source: bool
-    first: float | None
-    last: float | None
+    begun: float | None
+    ended: float | None
     chart: Markup
     classes: list[ClassSelection]
     step: int | None

@@ -19,14 +19,14 @@ class ClassSelection:
     Attributes:
         name: of the class.
         colour: R, G, B in 0..255.
-        first, last: in the first and in the last steps that were logged.
+        begun, ended: in the first and in the last steps that were logged.
         source, target: the class's share of the labelled pixels, as far as known.
     """
 
     name: str
     colour: tuple[int, int, int]
-    first: float | None
-    last: float | None
+    begun: float | None
+    ended: float | None
     source: float | None
     target: float | None
 
@@ -76,7 +76,7 @@ def by_class(records: Records) -> list[ClassSelection]:
         logged = [row[PREFIX + name] for row in records.log if PREFIX + name in row]
         if logged:
             rows.append(ClassSelection(name, colour, logged[0], logged[-1], source.get(name), target.get(name)))
-    return sorted(rows, key=lambda row: row.last or 0.0)
+    return sorted(rows, key=lambda row: row.ended or 0.0)
 
 
 def extremes(records: Records) -> tuple[list[SelectedImage], list[SelectedImage]]:
