@@ -34,7 +34,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"lists of images: {', '.join(map(printable, started.lists))}")
     file = printable(started.path)
     if started.todo:
-        print(f"{file} is written, with {len(started.todo)} names to fill in: {', '.join(started.todo)}")
+        count = f"{len(started.todo)} name{'s'[: len(started.todo) != 1]}"
+        print(f"{file} is written, with {count} to fill in: {', '.join(started.todo)}")
     else:
         print(f"{file} is written; look it through, then: hrs audit {file}")
     return 0
