@@ -20,7 +20,7 @@ LABELMAP = "# label:color_rgb:parts:actions\nbackground:0,0,0::\n" + "".join(
 )
 
 
-def make(folder: Path, size: tuple[int, int] = (64, 128)) -> None:
+def make(folder: Path, size: tuple[int, int] = (32, 64)) -> None:
     """Fill ``photos`` and ``renders`` in a folder with pictures of the toy city."""
     spec = ToyCity(size, gtav=RENDERS, synthia=0, train=len(DRIVES) * FRAMES, val=0)
     city = generate(folder / "city", spec)
