@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write(options: argparse.Namespace, others: list[str], overrides: list[str]) -> Path:
-    if options.subject.endswith((".yaml", ".yml")):
+    if not Path(options.subject).is_dir() and _is_experiment(options.subject):
         if others:
             raise HRSError(f"an experiment has a page of its own: give {others[0]} to another `hrs report`")
         return _experiment(options, overrides)
@@ -49,6 +49,14 @@ def _write(options: argparse.Namespace, others: list[str], overrides: list[str])
 
     first, second = options.subject, others[0]
     return report_pair(first, second, options.out or _beside(first, second), overrides)
+
+
+def _is_experiment(word: str) -> bool:
+    """Whether a word names an experiment: a YAML file, or a packaged one, such as ``camvid_table1``."""
+    from hrs_keras.recipe import packaged
+
+    found = packaged.find(word, subfolder=packaged.EXPERIMENTS)
+    return word.endswith((".yaml", ".yml")) or packaged.is_file(found)
 
 
 def _beside(first: str, second: str) -> Path:

@@ -21,12 +21,14 @@ from hrs_keras.evaluation.metrics import hit_and_union
 from hrs_keras.predict.model import load_model
 from hrs_keras.predict.views import Predictor
 from hrs_keras.recipe.comparing import compare
+from hrs_keras.recipe.schema import Recipe
 from hrs_keras.report.charts import Axes, Estimate, Series, estimate_chart, line_chart
 from hrs_keras.report.measuring import Measured, measure
 from hrs_keras.report.page import percent, points, render, render_within, write_page
 from hrs_keras.report.pictures import Encoded, Picture, prediction_pictures
 from hrs_keras.report.records import Records, mean_iou
 from hrs_keras.report.verdict import FEW_IMAGES
+from hrs_keras.runs.data import recipe_on_other_data
 
 SHOWN = 4
 """How many images are shown in which either run is better than the other."""
@@ -87,15 +89,17 @@ def report_pair(one: str | Path, other: str | Path, out: str | Path, overrides: 
         The path of the page.
 
     Raises:
+        RecipeError: an override changes more than which data is read.
         CheckpointError: one is no run folder, was not evaluated yet, or they have other classes or other images.
         HRSError: images cannot be evaluated, or the page cannot be written.
     """
     runs = [Records.of(Path(one)), Records.of(Path(other))]
     _refuse_different(runs)
+    recipe = recipe_on_other_data(runs[0].folder, overrides, "a page")
     measured = [_measured(records, overrides) for records in runs]
     files = [ImageFile(one.images) for one in measured if one.images]
     changed, interval = _compare(runs, files)
-    strips, why = _strips(runs, changed, overrides)
+    strips, why = _strips(runs, changed, recipe)
     context = _context(runs, measured, interval) | {"no_pictures": why}
 
     def fill(encoded: list[list[Encoded]]) -> str:
@@ -171,12 +175,9 @@ def _compare(runs: Sequence[Records], files: Sequence[ImageFile]) -> tuple[list[
     return [one for heap in (gained, lost) for _, _, one in sorted(heap, reverse=True)], interval
 
 
-def _strips(
-    runs: Sequence[Records], changed: Sequence[Changed], overrides: Sequence[str]
-) -> tuple[list[list[Picture]], str]:
+def _strips(runs: Sequence[Records], changed: Sequence[Changed], recipe: Recipe) -> tuple[list[list[Picture]], str]:
     """Image, label, and what both runs predict of each image; without any, why."""
     try:
-        recipe = runs[0].folder.recipe(list(overrides))
         sets, numbers = usable_samples(recipe, runs[0].shown_on), [one.number for one in changed]
         predictors = [Predictor(load_model(records.folder.path)) for records in runs]
         drawn = []

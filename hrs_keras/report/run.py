@@ -19,6 +19,7 @@ from hrs_keras.report.pictures import Encoded, Picture
 from hrs_keras.report.records import Records
 from hrs_keras.report.sections import headline, selection, trust
 from hrs_keras.report.selecting import SelectedImage, extremes
+from hrs_keras.runs.data import recipe_on_other_data
 
 LEAKS = 10
 """How many leaks of the confusion matrix are told as sentences."""
@@ -57,6 +58,7 @@ def report_run(run_dir: str | Path, options: ReportOptions | None = None) -> Pat
     """
     options = options or ReportOptions()
     records = Records.of(Path(run_dir))
+    recipe_on_other_data(records.folder, options.overrides, "a page")  # refused before the work
     out = Path(options.out) if options.out else records.folder.report_file
     page = _page(records, options)
     write_page(out, page)
@@ -125,7 +127,7 @@ def _examples(
     counted = ImageFile(measured.images)
     examples = choose(counted, counted.about["images"], counted.about["classes"])
     try:
-        recipe = records.folder.recipe(list(options.overrides))
+        recipe = recipe_on_other_data(records.folder, options.overrides, "a page")
         numbers = [example.number for example in examples]
         drawn = list(predicted(recipe, records.folder.path, records.shown_on, numbers))
     except (HRSError, *NO_MEMORY) as error:
@@ -141,7 +143,7 @@ def _maps(
     if not images:
         return {}
     try:
-        recipe = records.folder.recipe(list(options.overrides))
+        recipe = recipe_on_other_data(records.folder, options.overrides, "a page")
         return selected(recipe, records.folder.path, [image.record for image in images])
     except (HRSError, *NO_MEMORY) as error:
         lacking.append(f"No source images are shown: {reason(error)}")

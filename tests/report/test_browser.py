@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
-from support import chromium
+from support import chromium, made_up
 from support.chromium import Chromium
 from support.made_up_runs import random_images, write_run, write_selection
 
+from hrs_keras.experiments.report.page import write_experiment_page
+from hrs_keras.report.pair import report_pair
 from hrs_keras.report.run import ReportOptions, report_run
 
 ROWS = "[...document.querySelectorAll('#classes tbody tr')].map(row => row.cells[{0}].textContent)"
@@ -17,9 +19,10 @@ ROWS = "[...document.querySelectorAll('#classes tbody tr')].map(row => row.cells
     chromium.find() is None, reason="needs Chromium (Debian's package chromium), or HRS_TEST_CHROMIUM=PATH"
 )
 def test_a_page_in_a_browser(finished, tmp_path):
-    made_up = write_run(tmp_path / "run", random_images(60, 12), [f"class number {n}, a long name" for n in range(12)])
-    write_selection(made_up, {f"<b>{n}</b>{'long' * 30}.png": n / 9 for n in range(9)})
-    pages = [report_run(made_up, ReportOptions(out=tmp_path / "made_up.html")), finished / "report.html"]
+    run = write_run(tmp_path / "run", random_images(60, 12), [f"class number {n}, a long name" for n in range(12)])
+    write_selection(run, {f"<b>{n}</b>{'long' * 30}.png": n / 9 for n in range(9)})
+    pages = [report_run(run, ReportOptions(out=tmp_path / "made_up.html"))]
+    pages += [report_pair(run, run, tmp_path / "pair.html"), experiment_page(tmp_path), finished / "report.html"]
     with Chromium(tmp_path / "profile") as browser:
         for page in pages:
             browser.resize(1200)
@@ -30,6 +33,14 @@ def test_a_page_in_a_browser(finished, tmp_path):
             assert browser.messages == []
         check_filter(browser)
         check_without_javascript(browser, pages[-1])
+
+
+def experiment_page(folder: Path) -> Path:
+    made = made_up.experiment(folder, "baseline: fcn")
+    found = made_up.results(made, fcn={0: 0.5, 1: 0.6}, joint={0: 0.52, 1: 0.61})
+    for n, value in enumerate(found.values()):
+        value["evaluations"][-1]["iou"]["road"] = n / 7
+    return write_experiment_page(made, made_up.parsed(found), folder / "experiment.html", folder / "runs")
 
 
 def check_narrow(browser: Chromium) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from support.html_page import Page
 from support.made_up_runs import CLASSES, audit, image, random_images, write, write_run, write_selection
 from support.paths import REPOSITORY
 
-from hrs_keras.errors import CheckpointError, HRSError
+from hrs_keras.errors import CheckpointError, HRSError, RecipeError
 from hrs_keras.report import run as run_page
 from hrs_keras.report.page import LIMIT
 from hrs_keras.report.pictures import Picture
@@ -127,6 +128,14 @@ def test_a_page_that_cannot_be_written(tmp_path):
         report_run(run, ReportOptions(out=tmp_path / "file/page.html"))
 
 
+@pytest.mark.fault("`hrs report` with a change of the recipe that is none of its data", "exit code 2; it is named")
+def test_a_change_that_is_none_of_the_data(tmp_path):
+    run = write_run(tmp_path / "one", random_images(9))
+    with pytest.raises(RecipeError, match=r"train\.steps"):
+        report_run(run, ReportOptions(overrides=["train.steps=7"]))
+    assert not (run / "report.html").exists()
+
+
 HOSTILE = [
     "<img src=x onerror=alert(1)>.png",
     "\"'><script>alert(1)</script>.png",
@@ -174,8 +183,8 @@ def draw_noise(monkeypatch) -> bool:
     rng = np.random.default_rng(0)
 
     def strip(titles):
-        noise = rng.integers(0, 256, (20, 40, 3), np.uint8)
-        return [Picture(title, noise.repeat(8, 0).repeat(8, 1), photo) for title, photo in titles.items()]
+        noise = rng.integers(0, 256, (40, 80, 3), np.uint8)
+        return [Picture(title, noise.repeat(4, 0).repeat(4, 1), photo) for title, photo in titles.items()]
 
     four = {"image": True, "label": False, "prediction": False, "errors": True}
     monkeypatch.setattr(run_page, "predicted", lambda recipe, run, role, numbers: (strip(four) for _ in numbers))
@@ -187,7 +196,9 @@ def draw_noise(monkeypatch) -> bool:
 def test_a_large_page_stays_within_its_size(tmp_path, page, monkeypatch):
     """30 classes, 500 images, and pictures that hardly can be compressed."""
     classes = [f"a class with a name of some length, number {n}" for n in range(30)]
-    run = write_run(tmp_path / "one", random_images(500, 30), classes)
+    few = random_images(50, 30)
+    many = [replace(few[n % 50], name=f"val/{n:06d}_a.png") for n in range(500)]
+    run = write_run(tmp_path / "one", many, classes)
     write_selection(run, {f"folder/{n:09d}.png": n / 500 for n in range(500)})
     draw_noise(monkeypatch)
     found = page(run)

@@ -109,7 +109,7 @@ def test_the_committed_results_have_pages(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = REPOSITORY / "docs/results/runs"
     out = tmp_path / "table.html"
-    assert main(["report", "camvid_table1.yaml", "--results", str(folder), "--out", str(out)]) == 0
+    assert main(["report", "camvid_table1", "--results", str(folder), "--out", str(out)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(out)
     assert len(out.read_bytes()) < 300_000
     rows = Page(out.read_text()).table("leaderboard")
