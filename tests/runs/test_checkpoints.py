@@ -79,7 +79,7 @@ def test_killed_and_resumed_equals_uninterrupted(finished, city, tmp_path):
         ours, theirs = tensors(run / "checkpoints" / which), tensors(finished / "checkpoints" / which)
         assert ours.keys() == theirs.keys() and len(ours) > 100
         assert [name for name in ours if ours[name] != theirs[name]] == []
-    for file in sorted(path.name for path in (finished / "evaluations").iterdir()):
+    for file in sorted(path.name for path in (finished / "evaluations").glob("step_*.json")):
         assert json.loads((run / "evaluations" / file).read_text()) == json.loads(
             (finished / "evaluations" / file).read_text()
         )
@@ -384,7 +384,7 @@ def test_best_and_last_of_a_run(finished):
 
     best = json.loads((finished / "checkpoints/best.json").read_text())
     scores = {}
-    for file in (finished / "evaluations").iterdir():
+    for file in (finished / "evaluations").glob("step_*.json"):
         record = json.loads(file.read_text())
         scores[record["step"]] = record["mean_iou"]["19"]
     assert set(scores) == {0, 4, 8}

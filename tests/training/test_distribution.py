@@ -144,7 +144,9 @@ def test_two_devices_train_a_whole_run(city, tmp_path):
     assert codes == [2] and "train.source_ratio times batch_size: 3 cannot be shared by 2 devices" in errors[0]
     codes, outs, errors = outcome([start(*words, "cpu:2", cache=tmp_path / "cache")])
     assert codes == [0], errors
-    evaluations = [json.loads(file.read_text()) for file in sorted((tmp_path / "runs/tiny/evaluations").iterdir())]
+    evaluations = [
+        json.loads(file.read_text()) for file in sorted((tmp_path / "runs/tiny/evaluations").glob("step_*.json"))
+    ]
     assert [evaluation["images"] for evaluation in evaluations] == [3, 3, 3]  # which two cannot share evenly
     # What the run evaluates on two devices it evaluates once more, in the end, on one.
     assert f"trained {100 * max(next(iter(e['mean_iou'].values())) for e in evaluations[1:]):.2f} %" in outs[0]
