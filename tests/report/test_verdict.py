@@ -5,9 +5,11 @@ import json
 import pytest
 from support.made_up_runs import audit, image, random_images, write, write_run, write_selection
 
+from hrs_keras.data.inventory import SetInventory
 from hrs_keras.data.leaks import leak, tells_leak
 from hrs_keras.report.records import Records
-from hrs_keras.report.verdict import doubts, find_fcn
+from hrs_keras.report.verdict import doubts, find_fcn, shared_images
+from hrs_keras.runs.data import DataRecord
 
 FCN = {"data.source": [], "method.source_weighting": "none", "method.gan": False}
 
@@ -57,6 +59,18 @@ def test_images_that_the_audit_found_on_both_sides(tmp_path):
     assert tells_leak(problem.what)
     write(run / "audit.json", audit(("road", "sky", "car"), [{"file": "x", "what": problem.what}]))
     assert "both trained and evaluated on" in told(run)
+
+
+def test_images_that_the_inventory_has_on_both_sides(tmp_path):
+    run = write_run(tmp_path / "one", random_images(60))
+    names = {"target": ["a/1.png", "a/2.png"], "validation": ["a/2.png", "a/3.png"]}
+    counts = {"position": 0, "found": 2, "pixels": {"road": 1}, "ignored": 0}
+    sets = tuple(
+        SetInventory(role=role, images=[(name, 10, 0) for name in of_role], **counts) for role, of_role in names.items()
+    )
+    (run / "data.json").write_bytes(DataRecord(sets=sets).to_bytes())
+    assert shared_images(Records.of(run)) == {f"{Records.of(run).recipe.data.target[0].root}/a/2.png"}
+    assert "1 image is both trained and evaluated on: the number is too high." in told(run)
 
 
 def test_other_numbers_of_the_same_weights(tmp_path):
