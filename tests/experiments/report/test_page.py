@@ -1,12 +1,15 @@
 """The page of an experiment, from made-up results."""
 
+import numpy as np
 import pytest
 from support.html_page import Page
 from support.made_up import amounts, checked, experiment, measurements, parsed, results
 from support.paths import REPOSITORY
 
 from hrs_keras.cli.main import main
+from hrs_keras.experiments.report import page as experiment_page
 from hrs_keras.experiments.report.page import boards, inline, write_experiment_page
+from hrs_keras.experiments.report.side_by_side import Predictions
 
 MIOU = {"fcn": {0: 0.50, 1: 0.52, 2: 0.51}, "joint": {0: 0.48, 1: 0.49, 2: 0.53}, "ours": {0: 0.60, 1: 0.62, 2: 0.61}}
 BASELINE = "baseline: fcn\n"
@@ -77,6 +80,23 @@ def test_marks_that_the_selection_is_compared_with(tmp_path):
     made, found = checked(tmp_path)
     assert "H_p" not in page(made, found, tmp_path).text(id="checks")  # of it no AUC is known
     assert "OURS: H, step 300" in page(made, found, tmp_path).text()
+
+
+def test_the_same_images_side_by_side(tmp_path, monkeypatch):
+    """Of runs that are there: here of what they would predict."""
+    made = experiment(tmp_path, f"{BASELINE}pictures: [fcn, ours]")
+    ids = np.arange(2 * 32 * 64).reshape(2, 32, 64) % 3
+    shown = Predictions(np.zeros((2, 32, 64, 3), np.uint8), ids, {"FCN": ids, "OURS": ids}, ["<a>", "b"])
+    monkeypatch.setattr(experiment_page, "missing", lambda *_: "")
+    monkeypatch.setattr(experiment_page, "predict_samples", lambda *_: shown)
+    found = page(made, results(made, **MIOU), tmp_path)
+    titles = [attributes["alt"] for attributes, _ in found.all("img")]
+    assert titles[:4] == ["image of <a>", "label of <a>", "FCN of <a>", "OURS of <a>"] and len(titles) == 8
+
+
+def test_without_run_folders_the_page_says_what_it_lacks(tmp_path):
+    made = experiment(tmp_path, f"{BASELINE}pictures: [fcn, ours]")
+    assert "None: no folder of a finished run fcn-s0-" in page(made, results(made, **MIOU), tmp_path).text()
 
 
 def test_nothing_was_run_yet(tmp_path):
