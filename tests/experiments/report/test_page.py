@@ -8,7 +8,8 @@ from support.paths import REPOSITORY
 
 from hrs_keras.cli.main import main
 from hrs_keras.experiments.report import page as experiment_page
-from hrs_keras.experiments.report.page import boards, inline, write_experiment_page
+from hrs_keras.experiments.report.leaderboard import boards
+from hrs_keras.experiments.report.page import inline, write_experiment_page
 from hrs_keras.experiments.report.side_by_side import Predictions
 
 MIOU = {"fcn": {0: 0.50, 1: 0.52, 2: 0.51}, "joint": {0: 0.48, 1: 0.49, 2: 0.53}, "ours": {0: 0.60, 1: 0.62, 2: 0.61}}
