@@ -48,10 +48,10 @@ def test_others_may_be_a_class(make_recipe, instances):
     assert report.common_others == ["7005", "7006", "9001"]
 
 
-def test_an_audit_without_others_is_stored_as_it_ever_was(make_recipe, instances):
+def test_an_audit_without_others_is_stored_without_them(make_recipe, instances):
     ids = {"road": 3, "car": 8, "ignore": [7, 9]}
     stored = audit(described(make_recipe, instances, ids=ids)).datasets[0].to_dict()
-    assert set(stored) == {"role", "name", "samples", "pixels", "ignored", "problems", "bad"}
+    assert set(stored) == {"role", "name", "samples", "pixels", "class_pixels", "ignored", "problems", "bad"}
 
 
 @pytest.mark.fault(

@@ -78,12 +78,17 @@ def assert_whole(recipe: Recipe, folder: Path) -> None:
 
 
 def means(found: Any, given: Any) -> bool:
-    """Whether a recipe's value is what was given for it: a number also as text, and what was left out is a default."""
+    """Whether a recipe's value is what was given for it: a number also as text, and what was left out is a default.
+
+    A value alone in place of a section by domains (``rare_class_sampling``) is the source's.
+    """
     if isinstance(given, datetime.date):
         return found == str(given)
     if isinstance(found, dict) and isinstance(given, dict):
         plain = {str(key): value for key, value in found.items()}
         return all(str(key).strip() in plain and means(plain[str(key).strip()], given[key]) for key in given)
+    if isinstance(found, dict) and found.keys() == {"source", "target"}:
+        return means(found, {"source": given})
     if isinstance(found, list) and isinstance(given, (list, tuple)):
         return len(found) == len(given) and all(map(means, found, given))
     if isinstance(found, (int, float)) and not isinstance(found, bool) and isinstance(given, str):
@@ -127,6 +132,8 @@ def test_a_damaged_file(folder, contents):
 @cases(300)
 @given(change=anywhere(TREE, values))
 @example(change=(("name",), "1e5"))  # stored in quotes, or it comes back as a number
+@example(change=(("data", "rare_class_sampling"), None))
+@example(change=(("data", "rare_class_sampling"), 0.01))
 def test_any_value_at_any_key(folder, change):
     path, value = change
     try:
