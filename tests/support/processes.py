@@ -1,13 +1,26 @@
 """Commands in processes of their own."""
 
+import multiprocessing
 import os
+import runpy
 import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from support.paths import REPOSITORY
+
+_FORKING = multiprocessing.get_context("forkserver")
+# The rest of the package is imported by the process itself, or what it imports could not be seen.
+_FORKING.set_forkserver_preload(["tensorflow", "keras"])
+
+
+def _environment(cache: Path, changes: dict[str, str]) -> dict[str, str]:
+    return {**os.environ, "XDG_CACHE_HOME": str(cache), **changes}
 
 
 def start(*command: object, cache: Path, **environment: str) -> subprocess.Popen:
@@ -23,13 +36,89 @@ def start(*command: object, cache: Path, **environment: str) -> subprocess.Popen
         stderr=subprocess.PIPE,
         text=True,
         cwd=REPOSITORY,
-        env={**os.environ, "XDG_CACHE_HOME": str(cache), **environment},
+        env=_environment(cache, environment),
         # A shell's background jobs ignore the interrupt, and so would all that they start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
-def outcome(workers: list[subprocess.Popen], limit: float = 600) -> tuple[list[int], list[str], list[str]]:
+class Hrs:
+    """The command ``hrs WORDS``, started in the repository; arguments as of :func:`start`.
+
+    To import TensorFlow takes 5 s of a CPU: the process is forked from one that has imported it and done nothing with
+    it. What :class:`subprocess.Popen` has of the same names means the same here.
+    """
+
+    def __init__(self, *words: object, cache: Path, **environment: str):
+        (out, its_out), (err, its_err) = (_FORKING.Pipe(duplex=False) for _ in range(2))
+        self._process = _FORKING.Process(
+            target=_run, args=([*map(str, words)], _environment(cache, environment), its_out, its_err)
+        )
+        self._process.start()
+        its_out.close()
+        its_err.close()
+        self.stdout, self.stderr = (os.fdopen(os.dup(end.fileno()), encoding="utf-8") for end in (out, err))
+        out.close()
+        err.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self._process.name, timeout or 0)
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        texts: dict[str, str] = {}
+
+        def read(name: str) -> None:
+            with getattr(self, name) as stream:
+                texts[name] = stream.read()
+
+        readers = [threading.Thread(target=read, args=(name,), daemon=True) for name in ("stdout", "stderr")]
+        for reader in readers:
+            reader.start()
+        self.wait(timeout)
+        for reader in readers:
+            reader.join()
+        return texts["stdout"], texts["stderr"]
+
+
+def _run(words: list[str], environment: dict[str, str], out: Connection, err: Connection) -> None:
+    for number, end in ((1, out), (2, err)):
+        os.dup2(end.fileno(), number)
+        end.close()
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(REPOSITORY)
+    sys.path.insert(0, str(REPOSITORY))
+    sys.argv[1:] = words
+    runpy.run_module("hrs_keras.cli", run_name="__main__", alter_sys=True)
+
+
+def outcome(workers: Sequence[subprocess.Popen | Hrs], limit: float = 600) -> tuple[list[int], list[str], list[str]]:
     """Exit codes, standard outputs and standard errors of processes, which end within ``limit`` seconds."""
     try:
         texts = [worker.communicate(timeout=limit) for worker in workers]
