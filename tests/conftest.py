@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from support import tiny
 from support.paths import REPOSITORY
-from support.processes import Hrs
+from support.processes import hrs
 from support.tiny_run import write_recipe
 
 from hrs_keras.cli import logs
@@ -188,7 +188,7 @@ def finished(city: Path, once: Callable) -> Path:
 
     def make(folder: Path) -> None:
         recipe = write_recipe(folder, city, pictures=1)
-        process = Hrs("train", recipe, cache=folder / "cache")
+        process = hrs("train", recipe, cache=folder / "cache")
         out, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
         (folder / "out.txt").write_text(out)

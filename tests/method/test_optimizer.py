@@ -1,8 +1,6 @@
 """FusedAdam: Kingma & Ba's update, Keras's optimizer behaviour."""
 
 import collections
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -10,7 +8,8 @@ import pytest
 import tensorflow as tf
 from support import reference, tiny
 from support.optimizer_course import gradients, start, train
-from support.paths import TESTS
+from support.processes import with_two_devices
+from support.two_replicas import compare_optimizer
 
 from hrs_keras.method.optimizer import FusedAdam, build_optimizer
 
@@ -205,64 +204,7 @@ def test_continues_from_its_saved_state():
         np.testing.assert_allclose(variable.numpy(), value, rtol=1e-6)
 
 
-TWO_REPLICAS = """
-import sys
-import keras, numpy as np, tensorflow as tf
-from hrs_keras.method.average import Average
-from hrs_keras.method.optimizer import FusedAdam
-from support.optimizer_course import dense, gradients
-
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
-options = {"decoupled_decay": 0.3, "rate_factors": [1, 10]} if "everything" in sys.argv else {}
-scale = 2.0**10 if "everything" in sys.argv else None
-
-
-def course(strategy):
-    "Values of kernel and bias, of their averages, and the loss scale, on each replica after ten steps."
-    with strategy.scope():
-        network = dense()
-        average = Average(network, 0.9) if options else None
-        optimizer = FusedAdam(1e-2, average=average, **options)
-        if scale:
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=scale)
-        optimizer.build(network.trainable_variables)
-
-    @tf.function
-    def step(gradient):
-        # Of two replicas i gives (i + 1) thirds of the gradient; the sum over the replicas is the whole.
-        def of_replica():
-            context = tf.distribute.get_replica_context()
-            share = tf.cast(context.replica_id_in_sync_group + 1, tf.float32)
-            share = share / 3 if context.num_replicas_in_sync == 2 else share
-            summed = context.all_reduce("sum", [share * (scale or 1) * g for g in gradient])
-            optimizer.apply(summed, network.trainable_variables)
-        strategy.run(of_replica)
-
-    for number, gradient in enumerate(gradients()):
-        if scale and number == 5:  # overflows: left out
-            step([tf.fill(g.shape, np.inf) for g in gradient])
-            optimizer.dynamic_scale.assign(scale)
-        step([tf.constant(g) for g in gradient])
-    variables = [*network.trainable_variables, *(average.variables if average else [])]
-    return [[copy.numpy() for copy in strategy.experimental_local_results(v.value)] for v in variables]
-
-
-mirrored = course(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
-single = course(tf.distribute.get_strategy())
-assert len(mirrored) == (4 if options else 2)
-for copies, (value,) in zip(mirrored, single, strict=True):
-    assert len(copies) == 2
-    np.testing.assert_array_equal(*copies)
-    np.testing.assert_allclose(copies[0], value, rtol=1e-5)
-print("equal")
-"""
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["plain", "everything"])
-def test_two_replicas_add_their_gradients_up_and_stay_equal(what):
-    # Logical devices can only be set before TensorFlow starts: hence a process of its own.
-    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS, what], cwd=TESTS, capture_output=True, text=True)
-    assert result.stdout.strip().endswith("equal"), result.stderr
+@pytest.mark.parametrize("everything", [False, True])
+def test_two_replicas_add_their_gradients_up_and_stay_equal(everything):
+    with_two_devices(compare_optimizer, everything)

@@ -2,8 +2,6 @@
 
 import csv
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -13,8 +11,10 @@ import tensorflow as tf
 from PIL import Image
 from support import reference, tiny
 from support.one_step import batch_of, descend, observe
-from support.paths import REPOSITORY, TESTS
+from support.paths import REPOSITORY
 from support.pixelda_step import ADVERSARIAL, CONTENT, PIXELDA, PLAYERS, SMALL, TASK, build
+from support.processes import with_two_devices
+from support.two_replicas import compare_pixelda
 from tensorflow.python.eager import context
 
 from hrs_keras.method import losses
@@ -281,44 +281,9 @@ def test_mixed_precision_computes_losses_in_float32():
     assert all(np.isfinite(v.numpy()).all() for p in trainer.players for v in p.network.trainable_variables)
 
 
-TWO_REPLICAS = """
-import numpy as np, tensorflow as tf
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
-from support.one_step import batch_of
-from hrs_keras.method.trainers.pixelda import PixelDATrainer
-from support.pixelda_step import PLAYERS, build
-
-# Replicas draw noise of their own; here it is to be the same for all images.
-PixelDATrainer.noise = lambda self, images, part: tf.tile(tf.linspace([-1.0], 1.0, 10, axis=1), [images, 1])
-batches = tf.data.Dataset.from_tensors(batch_of()).repeat(3)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-ends, histories = [], []
-for scope in (strategy.scope, tf.distribute.get_strategy().scope):
-    with scope():
-        trainer = build("train.steps=10", *(f"train.learning_rate.{name}=1" for name in PLAYERS))
-    for player in trainer.players:
-        player.optimizer.epsilon = 1.0  # Adam's steps are of one length, rounding errors' too, where it is small
-    start = [np.concatenate([v.numpy().ravel() for v in p.network.trainable_variables]) for p in trainer.players]
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    histories.append(trainer.fit(batches.with_options(options), shuffle=False, verbose=0).history)
-    ends.append([np.concatenate([v.numpy().ravel() for v in p.network.trainable_variables]) for p in trainer.players])
-for name, value in histories[1].items():
-    np.testing.assert_allclose(histories[0][name], value, rtol=1e-5, err_msg=name)
-for name, first, two, one in zip(PLAYERS, start, *ends):
-    move = np.linalg.norm(two - one) / np.linalg.norm(one - first)
-    assert move < 1e-3, (name, move)
-print("equal")
-"""
-
-
 @pytest.mark.slow
 def test_two_replicas_equal_one_with_the_whole_batch():
-    # Logical devices can only be set before TensorFlow starts: hence a process of its own.
-    result = subprocess.run([sys.executable, "-c", TWO_REPLICAS], cwd=TESTS, capture_output=True, text=True)
-    assert "equal" in result.stdout, result.stderr
+    with_two_devices(compare_pixelda)
 
 
 E, G, D = 13 + 2 + 3, 1 + 2 * 2 + 1, 7  # convolutions: VGG16 13 + fc6, fc7 + 3 score heads; two blocks; D

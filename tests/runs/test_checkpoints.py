@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from support import tiny
 from support.checkpoints import logged, tensors
-from support.processes import Hrs
+from support.processes import hrs
 from support.tiny_run import write_recipe
 
 from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError
@@ -59,7 +59,7 @@ def test_killed_and_resumed_equals_uninterrupted(finished, city, tmp_path):
     recipe, run = write_recipe(tmp_path, city), tmp_path / "runs/tiny"
 
     def begun():
-        return Hrs("train", recipe, "--no-report", cache=tmp_path / "cache")
+        return hrs("train", recipe, "--no-report", cache=tmp_path / "cache")
 
     def writing_a_checkpoint():  # TensorFlow's shards are in step-6_temp until they are renamed
         return any((run / "checkpoints/last").glob("step-6*"))

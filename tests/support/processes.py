@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -42,18 +42,21 @@ def start(*command: object, cache: Path, **environment: str) -> subprocess.Popen
     )
 
 
-class Hrs:
-    """The command ``hrs WORDS``, started in the repository; arguments as of :func:`start`.
+class Forked:
+    """``run(*arguments)`` in a process that has TensorFlow: to import it takes 5 s of a CPU.
 
-    To import TensorFlow takes 5 s of a CPU: the process is forked from one that has imported it and done nothing with
-    it. What :class:`subprocess.Popen` has of the same names means the same here.
+    It is forked from one that has imported TensorFlow and done nothing with it, and works in the repository. What
+    :class:`subprocess.Popen` has of the same names means the same here.
+
+    Args:
+        run: a function of a module in ``tests/support``.
+        arguments: of the function.
+        environment: all variables.
     """
 
-    def __init__(self, *words: object, cache: Path, **environment: str):
+    def __init__(self, run: Callable[..., object], arguments: Sequence[object], environment: dict[str, str]):
         (out, its_out), (err, its_err) = (_FORKING.Pipe(duplex=False) for _ in range(2))
-        self._process = _FORKING.Process(
-            target=_run, args=([*map(str, words)], _environment(cache, environment), its_out, its_err)
-        )
+        self._process = _FORKING.Process(target=_begin, args=(run, [*arguments], environment, its_out, its_err))
         self._process.start()
         its_out.close()
         its_err.close()
@@ -102,23 +105,51 @@ class Hrs:
         return texts["stdout"], texts["stderr"]
 
 
-def _run(words: list[str], environment: dict[str, str], out: Connection, err: Connection) -> None:
+def _begin(
+    run: Callable[..., object], arguments: list[object], environment: dict[str, str], out: Connection, err: Connection
+) -> None:
     for number, end in ((1, out), (2, err)):
         os.dup2(end.fileno(), number)
         end.close()
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(REPOSITORY)
-    sys.path.insert(0, str(REPOSITORY))
+    run(*arguments)
+
+
+def hrs(*words: object, cache: Path, **environment: str) -> Forked:
+    """Start ``hrs WORDS`` in the repository; arguments as of :func:`start`."""
+    return Forked(_hrs, [*map(str, words)], _environment(cache, environment))
+
+
+def _hrs(*words: str) -> None:
     sys.argv[1:] = words
     runpy.run_module("hrs_keras.cli", run_name="__main__", alter_sys=True)
 
 
-def outcome(workers: Sequence[subprocess.Popen | Hrs], limit: float = 600) -> tuple[list[int], list[str], list[str]]:
+def with_two_devices(run: Callable[..., object], *arguments: object) -> None:
+    """Call ``run(*arguments)`` where TensorFlow has the devices CPU:0 and CPU:1; AssertionError if it raises.
+
+    They can only be set before TensorFlow starts: hence a process of its own. ``run`` as of :class:`Forked`.
+    """
+    process = Forked(_with_two_devices, [run, *arguments], dict(os.environ))
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, out + err
+
+
+def _with_two_devices(run: Callable[..., object], *arguments: object) -> None:
+    import tensorflow as tf
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    run(*arguments)
+
+
+def outcome(workers: Sequence[subprocess.Popen | Forked], limit: float = 600) -> tuple[list[int], list[str], list[str]]:
     """Exit codes, standard outputs and standard errors of processes, which end within ``limit`` seconds."""
     try:
         texts = [worker.communicate(timeout=limit) for worker in workers]

@@ -5,7 +5,7 @@ import json
 import pytest
 import tensorflow as tf
 from support import tiny
-from support.processes import Hrs, outcome
+from support.processes import hrs, outcome
 from support.tiny_run import write_recipe
 
 from hrs_keras.errors import HRSError
@@ -136,11 +136,11 @@ def test_devices_are_chosen_before_tensorflow_begins():
 def test_two_devices_train_a_whole_run(city, tmp_path):
     recipe = write_recipe(tmp_path, city, pictures=1)
     words, cache = ("train", recipe, "--no-report", "--devices"), tmp_path / "cache"
-    codes, _, errors = outcome([Hrs(*words, "cpu:3", cache=cache)])
+    codes, _, errors = outcome([hrs(*words, "cpu:3", cache=cache)])
     assert codes == [2] and "train.batch_size: 2 cannot be shared by 3 devices; use a multiple of 3" in errors[0]
-    codes, _, errors = outcome([Hrs(*words, "cpu:2", "train.source_ratio=1.5", cache=cache)])
+    codes, _, errors = outcome([hrs(*words, "cpu:2", "train.source_ratio=1.5", cache=cache)])
     assert codes == [2] and "train.source_ratio times batch_size: 3 cannot be shared by 2 devices" in errors[0]
-    codes, outs, errors = outcome([Hrs(*words, "cpu:2", cache=cache)])
+    codes, outs, errors = outcome([hrs(*words, "cpu:2", cache=cache)])
     assert codes == [0], errors
     evaluations = [
         json.loads(file.read_text()) for file in sorted((tmp_path / "runs/tiny/evaluations").glob("step_*.json"))

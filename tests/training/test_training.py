@@ -18,7 +18,7 @@ import tensorflow as tf
 import yaml
 from support import reference
 from support.paths import REPOSITORY
-from support.processes import Hrs, start
+from support.processes import hrs, start
 from support.tiny_run import SETTINGS
 
 from hrs_keras.errors import CheckpointError, HRSError, NonFiniteError, RecipeError
@@ -343,7 +343,7 @@ def test_validation_without_a_label(make_recipe, write_set, tmp_path):
 @pytest.mark.fault("Ctrl-C while a run trains", "exit code 130 and one line; the same command goes on")
 @pytest.mark.slow
 def test_interrupted(recipe_file, tmp_path):
-    process = Hrs("train", recipe_file, "train.steps=100000", cache=tmp_path / "cache")
+    process = hrs("train", recipe_file, "train.steps=100000", cache=tmp_path / "cache")
     try:
         end = time.monotonic() + 120
         while not (tmp_path / "runs/tiny/checkpoints/last/step-6.index").exists() and time.monotonic() < end:

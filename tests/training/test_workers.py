@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.checkpoints import logged, tensors
-from support.processes import Hrs, free_port, outcome
+from support.processes import Forked, free_port, hrs, outcome
 from support.tiny_run import write_recipe
 
 pytestmark = pytest.mark.slow
@@ -22,13 +22,13 @@ STEPS = ("train.steps=30", "train.validate_every=15", "train.checkpoint_every=5"
 KILLS = int(os.environ.get("HRS_TEST_KILLS", "1"))
 
 
-def start_workers(*command: object, cache: Path, own: Sequence[str] = ("", "")) -> list[Hrs]:
+def start_workers(*command: object, cache: Path, own: Sequence[str] = ("", "")) -> list[Forked]:
     """The same command on both workers of a cluster, but for a word of their own."""
     places = [f"localhost:{free_port()}" for _ in own]
     workers = []
     for index, word in enumerate(own):
         config = json.dumps({"cluster": {"worker": places}, "task": {"type": "worker", "index": index}})
-        workers.append(Hrs(*command, *filter(None, [word]), "--no-report", cache=cache, TF_CONFIG=config))
+        workers.append(hrs(*command, *filter(None, [word]), "--no-report", cache=cache, TF_CONFIG=config))
     return workers
 
 
@@ -50,7 +50,7 @@ def test_two_workers_do_what_one_process_does(city, tmp_path):
     # Each replica draws these for itself.
     same = ("encoder.dropout=0", "method.label_noise=0", "train.steps=2", "train.log_every=1", "--no-export")
     command = ("train", write_recipe(tmp_path, city, pictures=1), *same)
-    codes, _, errors = outcome([Hrs(*command, "name=alone", "--no-report", cache=tmp_path / "cache")])
+    codes, _, errors = outcome([hrs(*command, "name=alone", "--no-report", cache=tmp_path / "cache")])
     assert codes == [0], errors
     codes, _, errors = outcome(start_workers(*command, "name=together", cache=tmp_path / "cache"))
     assert codes == [0, 0], errors
