@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from hrs_keras.data.colour import recolour
 from hrs_keras.data.decode import mirror, normalise, resize_image, resize_label
 from hrs_keras.data.drawing import key_of, order_of
 from hrs_keras.data.pairs import Pairs
@@ -144,23 +145,8 @@ def change(
         image, label = tf.cond(drawn, lambda: (mirror(image), mirror(label)), lambda: (image, label))
     image = normalise(tf.cast(image, tf.float32))
     if augment.colour:
-        image = _jitter(image, augment.colour, colour_seed)
+        image = recolour(image, augment.colour, colour_seed)
     return image, tf.cast(label, tf.int32)
-
-
-def _jitter(image: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
-    """Change brightness, contrast and saturation, each by a factor in [1 - strength, 1 + strength].
-
-    Takes and returns an image [H, W, 3] float32 in [-1, 1].
-    """
-    brightness, contrast, saturation = tf.unstack(
-        tf.random.stateless_uniform([3], seed, 1 - strength, 1 + strength), num=3
-    )
-    unit = (image + 1) / 2 * brightness
-    unit = (unit - tf.reduce_mean(unit)) * contrast + tf.reduce_mean(unit)
-    grey = tf.image.rgb_to_grayscale(unit)
-    unit = (unit - grey) * saturation + grey
-    return tf.clip_by_value(unit * 2 - 1, -1.0, 1.0)
 
 
 def training_images(recipe: Recipe, sets: Sequence[Pairs], numbers: Sequence[int]) -> tf.data.Dataset:

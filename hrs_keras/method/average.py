@@ -1,4 +1,4 @@
-"""The exponential moving average of a network's weights, and the network as it answers with it."""
+"""Exponential moving averages of a network's weights, and the network as it answers with them."""
 
 import math
 
@@ -47,11 +47,26 @@ class Average:
             updates: n, of the type of ``value``: how many there have been, with this one.
         """
         average = resource(self.variables[number])
-        # 1 - d over 1 - d^n, which expm1 gives to the last digit where d^n is nearly 1.
-        share = (self.decay - 1) / tf.math.expm1(updates * math.log(self.decay))
         difference = tf.raw_ops.ReadVariableOp(resource=average, dtype=value.dtype) - value
         # average -= share * difference, in one pass.
-        tf.raw_ops.ResourceApplyGradientDescent(var=average, alpha=share, delta=difference)
+        tf.raw_ops.ResourceApplyGradientDescent(var=average, alpha=self.share(updates), delta=difference)
+
+    def share(self, updates: tf.Tensor) -> tf.Tensor:
+        """How much of the average the weights after update n = 1, 2, ... are, as soon as they are part of it."""
+        # 1 - d over 1 - d^n, which expm1 gives to the last digit where d^n is nearly 1.
+        return (self.decay - 1) / tf.math.expm1(updates * math.log(self.decay))
+
+
+class Teacher(Average):
+    """The average that a mean teacher answers with (Tarvainen & Valpola 2017, as in DACS and DAFormer).
+
+    After update n it is ``a * teacher + (1 - a) * student`` with a = min(1 - 1 / n, d): a copy of the network after the
+    first update, the plain mean of the weights until n = 1 / (1 - d), and from then on an exponential average.
+    """
+
+    def share(self, updates: tf.Tensor) -> tf.Tensor:
+        """See :meth:`Average.share`."""
+        return tf.maximum(1 / updates, tf.cast(1 - self.decay, updates.dtype))
 
 
 def resource(variable: "keras.Variable | tf.Variable") -> tf.Tensor:

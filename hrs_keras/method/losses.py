@@ -61,12 +61,12 @@ def segmentation_loss(labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor |
     return tf.math.divide_no_nan(tf.reduce_sum(loss, axis=[1, 2]), valid)
 
 
-def weighting_loss(scores: tf.Tensor, domain: float) -> tf.Tensor:
+def weighting_loss(scores: tf.Tensor, domain: tf.Tensor | float) -> tf.Tensor:
     """``mean |M_k(x) - d_k|`` (Eq. 1).
 
     Args:
         scores: [B, h, w, K] float32, output of a weighting network.
-        domain: d_k: 0 for source images, 1 for target images.
+        domain: d_k: 0 for source images, 1 for target images; for an image of both a tensor, [B, h, w, 1] float32.
 
     Returns:
         [B] float32.

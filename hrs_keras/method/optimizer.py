@@ -1,6 +1,6 @@
 """Adam as one kernel a variable, with what pretrained networks want of it, and the optimizer of each kind of player."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -27,7 +27,7 @@ class FusedAdam(SummedGradients, keras.optimizers.Adam):
             ``torch.optim.AdamW``; the paper's lambda, which the schedule alone multiplies, is the base learning rate
             times this number. Variables of one axis do not decay: biases, and normalisation's scales and offsets.
         rate_factors: for each variable, in the order of ``build``, what its learning rate is multiplied by; empty: 1.
-        average: what is brought up to date after each update. It is no part of the config, nor of the optimizer's
+        averages: what is brought up to date after each update. They are no part of the config, nor of the optimizer's
             variables.
         options: see ``keras.optimizers.Adam``.
     """
@@ -38,11 +38,12 @@ class FusedAdam(SummedGradients, keras.optimizers.Adam):
         *,
         decoupled_decay: float = 0.0,
         rate_factors: Sequence[float] = (),
-        average: Average | None = None,
+        averages: Iterable[Average] = (),
         **options: Any,
     ):
         super().__init__(learning_rate, **options)
-        self.decoupled_decay, self.rate_factors, self.average = decoupled_decay, tuple(rate_factors), average
+        self.decoupled_decay, self.rate_factors = decoupled_decay, tuple(rate_factors)
+        self.averages = tuple(averages)
 
     def update_step(
         self, gradient: tf.Tensor, variable: "keras.Variable | tf.Variable", learning_rate: tf.Tensor
@@ -69,9 +70,9 @@ class FusedAdam(SummedGradients, keras.optimizers.Adam):
             epsilon=tf.cast(self.epsilon, dtype),
             grad=tf.cast(gradient, dtype),
         )
-        if self.average is not None:
+        for average in self.averages:
             value = tf.raw_ops.ReadVariableOp(resource=own, dtype=dtype)
-            self.average.follow(variable_index(self, variable), value, step)
+            average.follow(variable_index(self, variable), value, step)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, for saving."""
@@ -110,7 +111,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def build_optimizer(
-    recipe: Recipe, kind: str, *, rate_factors: Sequence[float] = (), average: Average | None = None
+    recipe: Recipe, kind: str, *, rate_factors: Sequence[float] = (), averages: Iterable[Average] = ()
 ) -> keras.optimizers.Optimizer:
     """The paper's optimizer for one kind of player: Adam (0.9, 0.999) with polynomial decay to 0.
 
@@ -122,7 +123,7 @@ def build_optimizer(
         recipe: ``train`` and ``precision`` are read.
         kind: ``"encoder"``, ``"weighting"``, ``"generator"`` or ``"discriminator"``.
         rate_factors: see :class:`FusedAdam`.
-        average: see :class:`FusedAdam`.
+        averages: see :class:`FusedAdam`.
     """
     train = recipe.train
     schedule = keras.optimizers.schedules.PolynomialDecay(
@@ -139,7 +140,7 @@ def build_optimizer(
         name=f"adam_{kind}",
         decoupled_decay=getattr(train.weight_decay, kind),
         rate_factors=rate_factors,
-        average=average,
+        averages=averages,
     )
     if recipe.precision != "mixed_float16":
         return adam

@@ -1,13 +1,14 @@
 """Players that take turns: networks with an optimizer each, and what they share in a step, whatever they minimise."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
+from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.method.average import Average
 
 SOURCE, TARGET = 0.0, 1.0
@@ -27,14 +28,15 @@ class Player:
         name: such as ``encoder`` or ``weighting/pixel``; what stands before the slash is its kind.
         network: what it trains.
         optimizer: built for the network's trainable variables.
-        average: the average of the network's weights that the optimizer keeps; None if it keeps none.
+        averages: averages of the network's weights that the optimizer keeps: ``average`` (``train.average``), and
+            others by which the trainer needs them.
         fresh: those of its variables whose learning rate is ``fresh_factor`` times that of the others.
     """
 
     name: str
     network: keras.Model
     optimizer: keras.optimizers.Optimizer
-    average: Average | None = None
+    averages: Mapping[str, Average] = field(default_factory=dict)
     fresh: tuple[keras.Variable, ...] = ()
     fresh_factor: float = 1.0
 
@@ -42,6 +44,11 @@ class Player:
     def kind(self) -> str:
         """What names its learning rate, and who moves with it where players alternate."""
         return self.name.split("/")[0]
+
+    @property
+    def average(self) -> Average | None:
+        """The average that is validated and exported (``train.average``); None without one."""
+        return self.averages.get("average")
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -83,10 +90,19 @@ class Part(NamedTuple):
     Attributes:
         number: 0 for the first.
         batch: its images and labels.
+        from_source: [B, H, W] bool: the pixels of its source images that are the source's, where the others are a
+            target image's (``method.mix``); None: all are.
     """
 
     number: int
     batch: Batch
+    from_source: tf.Tensor | None = None
+
+    @property
+    def source_labels(self) -> tf.Tensor:
+        """[B, H, W] int32 labels of the source images, 255 (ignore) where a pixel is not the source's."""
+        labels = self.batch["source"][1]
+        return labels if self.from_source is None else tf.where(self.from_source, labels, IGNORE_LABEL)
 
 
 class Turn:

@@ -9,29 +9,42 @@ import tensorflow as tf
 
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.method.losses import cross_entropy
+from hrs_keras.method.mixing import source_share
 
 IMAGE_THRESHOLD = 0.5
 """Section 3.1: the image level has one score an image, whose mean would be itself."""
 
 
-def binary_map(scores: tf.Tensor, level: str, threshold: str = "mean") -> tf.Tensor:
+def binary_map(
+    scores: tf.Tensor, level: str, threshold: str = "mean", from_source: tf.Tensor | None = None
+) -> tf.Tensor:
     """``H_k = 1[M_k > threshold]`` (Eq. 3).
+
+    Of an image that is a source image in part (``method.mix``) the threshold is that of its source pixels: the mean is
+    over them alone; and where a share s of the image is the source's, its score is compared with 1 - s / 2: what it is
+    if the target pixels have 1 and the source pixels 0.5.
 
     Args:
         scores: [B, h, w, K] float32, the output M_k of a weighting network; K = 1 or the number of classes.
         level: ``"pixel"``, ``"region"`` or ``"image"``; the last is compared with 0.5.
         threshold: ``"mean"`` or ``"median"`` over the positions of one image and one channel.
+        from_source: [B, H, W] bool: which pixels are the source's; None: all.
 
     Returns:
         [B, h, w, K] float32 in {0, 1}.
 
     Raises:
-        ValueError: another threshold.
+        ValueError: another threshold, or the median with ``from_source``.
     """
-    if threshold not in ("mean", "median"):
-        raise ValueError(f"threshold must be 'mean' or 'median', found {threshold!r}")
+    if threshold not in ("mean", "median") or (threshold == "median" and from_source is not None):
+        raise ValueError(f"threshold must be 'mean', or without from_source 'median', found {threshold!r}")
+    own = None if from_source is None else tf.cast(source_share(from_source, scores.shape[1:3]), tf.float64)
     if level == "image":
-        limit = IMAGE_THRESHOLD
+        limit = IMAGE_THRESHOLD if own is None else tf.cast(1 - (1 - IMAGE_THRESHOLD) * own, tf.float32)
+    elif own is not None:
+        scores = tf.cast(scores, tf.float64)
+        total = tf.reduce_sum(own * scores, axis=[1, 2], keepdims=True)
+        limit = tf.math.divide_no_nan(total, tf.reduce_sum(own, axis=[1, 2], keepdims=True))
     elif threshold == "median":
         limit = _median(scores)
     else:
@@ -50,23 +63,31 @@ def _median(scores: tf.Tensor) -> tf.Tensor:
     return middle[:, tf.newaxis, tf.newaxis, :]
 
 
-def hierarchical_map(scores: Mapping[str, tf.Tensor], size: tuple[int, int], threshold: str = "mean") -> tf.Tensor:
+def hierarchical_map(
+    scores: Mapping[str, tf.Tensor],
+    size: tuple[int, int],
+    threshold: str = "mean",
+    from_source: tf.Tensor | None = None,
+) -> tf.Tensor:
     """``H``: the mean of the levels' binary maps (Eq. 4).
 
     Args:
         scores: level -> [B, h, w, K] float32; every level of one or more.
         size: (H, W) in pixels; the maps are enlarged to it by nearest neighbour.
-        threshold: see :func:`binary_map`.
+        threshold, from_source: see :func:`binary_map`.
 
     Returns:
         [B, H, W, K] float32; with three levels its values are 0, 1/3, 2/3 and 1.
     """
-    maps = list(_maps(scores, size, threshold).values())
+    maps = list(_maps(scores, size, threshold, from_source).values())
     return tf.add_n(maps) / len(maps)
 
 
-def _maps(scores: Mapping[str, tf.Tensor], size: tuple[int, int], threshold: str) -> dict[str, tf.Tensor]:
-    return {level: enlarge(binary_map(score, level, threshold), size) for level, score in scores.items()}
+def _maps(
+    scores: Mapping[str, tf.Tensor], size: tuple[int, int], threshold: str, from_source: tf.Tensor | None = None
+) -> dict[str, tf.Tensor]:
+    maps = {level: binary_map(score, level, threshold, from_source) for level, score in scores.items()}
+    return {level: enlarge(map_, size) for level, map_ in maps.items()}
 
 
 def enlarge(binary: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:

@@ -12,11 +12,11 @@ import tensorflow as tf
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.errors import RecipeError
 from hrs_keras.media.panels import Panel
-from hrs_keras.method import losses
+from hrs_keras.method import losses, mixing
 from hrs_keras.method.average import Average
 from hrs_keras.method.class_weights import ClassWeights
 from hrs_keras.method.optimizer import build_optimizer
-from hrs_keras.method.players import Batch, Player, Scalars, Turn, turns_of
+from hrs_keras.method.players import Batch, Part, Player, Scalars, Turn, turns_of
 from hrs_keras.models import Networks
 from hrs_keras.recipe.plugins import TRAINERS
 from hrs_keras.recipe.schema import Recipe
@@ -50,6 +50,8 @@ class Trainer(keras.Model):
         networks: from :func:`hrs_keras.models.build_networks`, for the same recipe.
         players: player -> network; one of them is the segmenter. What stands before a ``/`` is the player's kind: it
             names the learning rate, and who moves together with ``train.schedule: alternating``.
+        averages: averages of the segmenter's weights that its optimizer is to keep, beside that of ``train.average``.
+            They are saved and restored with it, each under its name.
 
     Attributes:
         segmenter: E+S.
@@ -63,11 +65,23 @@ class Trainer(keras.Model):
     class_weights: ClassWeights | None = None
     """How much the pixels of each class count; None: all alike."""
 
-    def __init__(self, recipe: Recipe, networks: Networks, players: Iterable[tuple[str, keras.Model]], **kwargs: Any):
+    def __init__(
+        self,
+        recipe: Recipe,
+        networks: Networks,
+        players: Iterable[tuple[str, keras.Model]],
+        averages: Mapping[str, Average] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.method, self.seed, self.image_size = recipe.method, recipe.seed, recipe.data.size
         self.segmenter = networks.segmenter
-        self.players = tuple(_player(recipe, name, network, networks) for name, network in players)
+        self.players = tuple(
+            _segmenting(recipe, name, networks, averages or {})
+            if network is networks.segmenter
+            else Player(name, network, build_optimizer(recipe, name.split("/")[0]))
+            for name, network in players
+        )
         for player in self.players:  # inside the strategy's scope, which is over when fit would build them
             player.optimizer.build(player.variables)
         # Not an optimizer's count: one that scales its loss does not count the steps it has to leave out.
@@ -162,22 +176,45 @@ class Trainer(keras.Model):
         seed = tf.stack([tf.cast(self.seed, tf.int32), 1000 * tf.cast(self.step, tf.int32) + replica])
         return tf.random.experimental.stateless_fold_in(seed, part) if part else seed
 
+    def image_seeds(self, part: Part, images: int) -> list[tf.Tensor]:
+        """[2] int32 for each of a domain's images in a part of the batch: a function of seed, step and image.
+
+        An image's seed is the same however the batch is shared out over replicas and parts.
+        """
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        first = (replica * self._accumulate + part.number) * images
+        step = tf.stack([tf.cast(self.seed, tf.int32), tf.cast(self.step, tf.int32)])
+        return [tf.random.experimental.stateless_fold_in(step, first + number) for number in range(images)]
+
+    def mixed(self, part: Part) -> Part:
+        """A part with mixed images in place of the source images, where ``method.mix.replace_source`` asks for them.
+
+        With more source than target images, or fewer (``train.source_ratio``), the target images are shared out evenly.
+        """
+        if not self.method.mix.replace_source or "source" not in part.batch:
+            return part
+        source, target = part.batch["source"], part.batch["target"]
+        count, targets = source[0].shape[0], target[0].shape[0]
+        x_t, y_t = (tf.gather(tensor, [number * targets // count for number in range(count)]) for tensor in target)
+        mixed = mixing.mix(source, (x_t, y_t), self.image_seeds(part, count), self.method.mix)
+        return part._replace(batch=part.batch | {"source": (mixed.images, mixed.labels)}, from_source=mixed.from_source)
+
     def label_noise(self, shape: tf.Tensor, part: int) -> tf.Tensor:
         """Uniform in [0, ``method.label_noise``]: by how much a discriminator's labels are perturbed."""
         return tf.random.stateless_uniform(shape, self.random_seed(part), 0.0, self.method.label_noise)
 
 
-def _player(recipe: Recipe, name: str, network: keras.Model, networks: Networks) -> Player:
-    """A player with its kind's optimizer; the segmenter's alone keeps an average, and has a rate for fresh parts."""
-    kind, train = name.split("/")[0], recipe.train
-    if network is not networks.segmenter:
-        return Player(name, network, build_optimizer(recipe, kind))
-    average = None if train.average is None else Average(network, train.average)
+def _segmenting(recipe: Recipe, name: str, networks: Networks, averages: Mapping[str, Average]) -> Player:
+    """The player that trains the segmenter: its optimizer alone keeps averages, and has a rate for fresh parts."""
+    network, train = networks.segmenter, recipe.train
+    if train.average is not None:
+        averages = {"average": Average(network, train.average), **averages}
     fresh = networks.fresh if train.fresh_factor != 1 else ()
     ids = {id(variable) for variable in fresh}
     factors = [train.fresh_factor if id(variable) in ids else 1.0 for variable in network.trainable_variables]
-    optimizer = build_optimizer(recipe, kind, rate_factors=factors if fresh else (), average=average)
-    return Player(name, network, optimizer, average, fresh, train.fresh_factor)
+    rates = factors if fresh else ()
+    optimizer = build_optimizer(recipe, name.split("/")[0], rate_factors=rates, averages=averages.values())
+    return Player(name, network, optimizer, averages, fresh, train.fresh_factor)
 
 
 def build_trainer(recipe: Recipe, networks: Networks, sets: Mapping[str, Sequence[Pairs]] | None = None) -> Trainer:

@@ -27,6 +27,7 @@ LATER_KEYS: dict[str, Any] = {
     "train.init_from": None,
     "data.test": [],
     "method.class_weights": "none",
+    "method.mix": {"replace_source": False, "classes": 0.5, "colour": 0.2, "blur": 0.5},
     "train.source_ratio": 1.0,
     "data.rare_class_sampling": {"source": None, "target": None},
 }

@@ -12,6 +12,7 @@ from hrs_keras.errors import did_you_mean
 from hrs_keras.recipe.data import ROLES, Data
 from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.encoder import Encoder
+from hrs_keras.recipe.mix import Mix
 from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder, without_later_keys
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
 from hrs_keras.recipe.source_weighting import SourceWeighting
@@ -54,6 +55,7 @@ class Method(Section):
     generator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
     discriminator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
     pixelda: PixelDA
+    mix: Mix = Mix()
 
     @property
     def selects(self) -> bool:
@@ -106,6 +108,21 @@ class Method(Section):
             raise ValueError("trainer: pixelda reads both domains in every step; set pretrain: 0")
         if self.trainer == "pixelda" and self.lambda_source != 1:
             raise ValueError(f"trainer: pixelda reads no lambda_source, found {self.lambda_source:g}; leave it 1")
+        return self
+
+    @model_validator(mode="after")
+    def _two_domains_to_mix(self) -> "Method":
+        if not self.mix.replace_source:
+            return self
+        for found, wanted, why in (
+            (self.trainer == "pixelda", "trainer: joint", "pixelda redraws source images"),
+            (not self.reads_source, "a source_weighting other than none", "the source is not read"),
+            (self.pretrain > 0, "pretrain: 0", "with pretraining no step reads both domains"),
+            (self.selects and self.threshold == "median", "threshold: mean", "the median is that of whole images"),
+            (self.class_weights != "none", "class_weights: none", "they are made of the unmixed images' classes"),
+        ):
+            if found:
+                raise ValueError(f"mix.replace_source: true wants {wanted}: {why}")
         return self
 
 

@@ -14,14 +14,17 @@ class SourcePixels(NamedTuple):
     """What is known of the source images of a batch when their pixels are weighted.
 
     Attributes:
-        labels: [B, H, W] int32 train ids, 255 = ignore.
+        labels: [B, H, W] int32 train ids, 255 = ignore; also where a pixel is not the source's.
         logits: [B, H, W, C] float32, with a gradient.
         scores: level -> [B, h, w, K] float32, the output M_k of each weighting network; empty if there is none.
+        from_source: [B, H, W] bool: the pixels that are the source's, where the others are a target image's
+            (``method.mix``); None: all are.
     """
 
     labels: tf.Tensor
     logits: tf.Tensor
     scores: dict[str, tf.Tensor]
+    from_source: tf.Tensor | None = None
 
 
 class SourceWeighting:

@@ -11,18 +11,18 @@ from hrs_keras.method.players import Player
 from hrs_keras.system.compat import checkpoint_names
 
 Contents = dict[str, dict[str, tf.Variable]]
-"""``network``, ``optimizer`` and, of a player whose weights are averaged, ``average`` -> name -> variable."""
+"""``network``, ``optimizer`` and the names of a player's averages -> name -> variable."""
 
 _SEEDS = "seed_generator"
 """In the paths of variables that say how far a network's random numbers have come."""
 
 
 def contents(player: Player) -> Contents:
-    """Everything of a player that is saved; the average of a variable has the variable's name."""
+    """Everything of a player that is saved; an average of a variable has the variable's name."""
     found = {"network": _by_path(player.network.variables), "optimizer": _by_path(player.optimizer.variables)}
-    if player.average is not None:
+    for kind, average in player.averages.items():
         names = _trained(player.network)
-        found["average"] = {name: v.value for name, v in zip(names, player.average.variables, strict=True)}
+        found[kind] = {name: v.value for name, v in zip(names, average.variables, strict=True)}
     return found
 
 

@@ -72,10 +72,9 @@ class InitialWeights:
             for player in fitting:
                 for variable, stored in zip(weights(player), theirs[player.name], strict=True):
                     variable.assign(reader.get_tensor(stored.key))
-                if player.average is not None:  # which begins at the initial weights
-                    averages = zip(player.average.variables, player.variables, strict=True)
-                    for average, variable in averages:
-                        average.assign(variable.value)
+                for average in player.averages.values():  # which begin at the initial weights
+                    for averaged, variable in zip(average.variables, player.variables, strict=True):
+                        averaged.assign(variable.value)
             loaded[:] = [player.name for player in fitting]
 
         path = restore_newest(self.run.checkpoints / self.which, restore)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from support.one_step import batch_of, build
 from support.optimizer_course import dense, gradients, start
 
-from hrs_keras.method.average import Average
+from hrs_keras.method.average import Average, Teacher
 from hrs_keras.method.optimizer import FusedAdam
 
 PLAIN = ("method.source_weighting=plain", "method.gan=false")
@@ -17,7 +17,7 @@ def course(decay, scaled=False):
     """A network and its average, and the weights after each of ten steps."""
     network = dense()
     average = Average(network, decay)
-    optimizer = FusedAdam(1e-2, average=average)
+    optimizer = FusedAdam(1e-2, averages=[average])
     if scaled:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0)
     optimizer.build(network.trainable_variables)
@@ -46,6 +46,17 @@ def test_two_updates_by_hand():
     np.testing.assert_allclose(average.variables[1].numpy(), 1, rtol=1e-5)
     average.follow(1, tf.fill((5,), 8.0), tf.constant(2.0))
     np.testing.assert_allclose(average.variables[1].numpy(), 5, rtol=1e-5)
+
+
+def test_a_teacher_is_a_copy_then_the_plain_mean_and_then_exponential():
+    """Weights of 1, 2, 3 after the first updates give 1, 1.5, 2; from update 100 on a hundredth of each is new."""
+    network = dense()
+    teacher = Teacher(network, 0.99)
+    for update, (student, expected) in enumerate([(1, 1), (2, 1.5), (3, 2)], 1):
+        teacher.follow(1, tf.fill((5,), float(student)), tf.constant(float(update)))
+        np.testing.assert_allclose(teacher.variables[1].numpy(), expected, rtol=1e-6)
+    shares = [float(teacher.share(tf.constant(float(n)))) for n in (1, 2, 50, 99, 100, 101, 1000)]
+    assert shares == pytest.approx([1, 1 / 2, 1 / 50, 1 / 99, 0.01, 0.01, 0.01], rel=1e-5)
 
 
 def test_before_the_first_update_it_is_the_initial_weights():

@@ -11,7 +11,7 @@ from support.two_replicas import compare_joint
     [
         (),
         (
-            *("train.batch_size=4", "train.accumulate=2"),
+            *("train.batch_size=4", "train.accumulate=2", "method.mix.replace_source=true"),
             "train.clip_norm={encoder: 0.5, weighting: 0.05, generator: 0.01, discriminator: 0.01}",
         ),
         (
@@ -19,7 +19,7 @@ from support.two_replicas import compare_joint
             "train.weight_decay={encoder: 0.5, weighting: 0.05}",
         ),
     ],
-    ids=["plain", "accumulated and clipped", "alternating, averaged and decayed"],
+    ids=["plain", "mixed, accumulated and clipped", "alternating, averaged and decayed"],
 )
 def test_two_replicas_equal_one_with_the_whole_batch(changes):
     with_two_devices(compare_joint, *changes)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.method.average import Average
+from hrs_keras.method.average import Average, Teacher
 from hrs_keras.method.optimizer import FusedAdam
 from hrs_keras.method.players import Player
 from hrs_keras.method.trainer import Trainer
@@ -22,8 +22,8 @@ def _both() -> list[tf.distribute.Strategy]:
 
 
 def _of_player(player: Player) -> list[keras.Variable]:
-    """What it trains, and the averages of that."""
-    return [*player.network.trainable_variables, *(player.average.variables if player.average else ())]
+    """What it trains, and the averages of it."""
+    return [*player.network.trainable_variables, *(v for of in player.averages.values() for v in of.variables)]
 
 
 def _trained(trainer: Trainer) -> list[keras.Variable]:
@@ -121,10 +121,10 @@ def compare_optimizer(everything: bool) -> None:
     """The fused Adam adds the replicas' gradients up; their copies stay equal.
 
     Args:
-        everything: with weight decay, rates of parts, an average, and a loss scale that overflows once.
+        everything: with weight decay, rates of parts, averages, and a loss scale that overflows once.
     """
     mirrored, single = (_course(strategy, everything) for strategy in _both())
-    assert len(mirrored) == (4 if everything else 2)
+    assert len(mirrored) == (6 if everything else 2)
     for copies, (value,) in zip(mirrored, single, strict=True):
         assert len(copies) == 2
         np.testing.assert_array_equal(*copies)
@@ -136,9 +136,9 @@ def _course(strategy: tf.distribute.Strategy, everything: bool) -> list[list[np.
     scale = 2.0**10 if everything else None
     with strategy.scope():
         network = dense()
-        average = Average(network, 0.9) if everything else None
+        averages = [Average(network, 0.9), Teacher(network, 0.8)] if everything else []
         options = {"decoupled_decay": 0.3, "rate_factors": [1, 10]} if everything else {}
-        optimizer = FusedAdam(1e-2, average=average, **options)
+        optimizer = FusedAdam(1e-2, averages=averages, **options)
         if scale:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=scale)
         optimizer.build(network.trainable_variables)
@@ -152,7 +152,7 @@ def _course(strategy: tf.distribute.Strategy, everything: bool) -> list[list[np.
             step([tf.fill(g.shape, np.inf) for g in gradient])
             optimizer.dynamic_scale.assign(scale)
         step([tf.constant(g) for g in gradient])
-    variables = [*network.trainable_variables, *(average.variables if average else [])]
+    variables = [*network.trainable_variables, *(v for average in averages for v in average.variables)]
     return [[copy.numpy() for copy in strategy.experimental_local_results(v.value)] for v in variables]
 
 

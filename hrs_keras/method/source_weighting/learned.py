@@ -13,7 +13,8 @@ class Learned(SourceWeighting):
         from hrs_keras.method.selection import class_channel, hierarchical_map
 
         size = source.labels.shape[1:3]
-        return class_channel(hierarchical_map(source.scores, size, method.threshold), source.labels)
+        selection = hierarchical_map(source.scores, size, method.threshold, source.from_source)
+        return class_channel(selection, source.labels)
 
 
 PLUGIN = Learned()

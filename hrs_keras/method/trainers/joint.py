@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from hrs_keras.media.painting import to_uint8
 from hrs_keras.media.panels import selection_panel
-from hrs_keras.method import losses
+from hrs_keras.method import losses, mixing
 from hrs_keras.method.players import SOURCE, TARGET, Batch, Part, Scalars
 from hrs_keras.method.selection import level_maps
 from hrs_keras.method.trainer import SourceFigure, Trainer
@@ -96,6 +96,7 @@ class JointTrainer(Trainer):
         logs: Scalars = {}
         for turn in self.turns(batch):
             for part in turn.parts():  # lines 2 and 3: random pairs (x_s, y_s) and (x_t, y_t)
+                part = self.mixed(part)
                 with tf.GradientTape(persistent=True) as tape:
                     prediction = self.predictions(part)  # line 4
                     weights = self.source_weights(part, prediction)  # line 5: H(x_s), Eq. 3 and 4
@@ -103,7 +104,7 @@ class JointTrainer(Trainer):
                     objectives = turn.scaled(self.objectives_of(loss))
                 turn.add(tape, loss, objectives)
                 if turn.first and weights is not None:
-                    self.selected.update_state(part.batch["source"][1], weights)
+                    self.selected.update_state(part.source_labels, weights)
             logs = (logs or turn.losses()) | turn.update()  # lines 7 to 10: E, W_k, G and D
         self.steps.assign_add(1)
         return logs | ({"selected": self.selected.result()} if "source" in batch else {})
@@ -126,12 +127,16 @@ class JointTrainer(Trainer):
         )
 
     def source_weights(self, part: Part, prediction: Prediction) -> tf.Tensor | None:
-        """Line 5: how much each source pixel counts, [B, H, W] float32; None where no source image is read."""
+        """Line 5: how much each source pixel counts, [B, H, W] float32; None where no source image is read.
+
+        Pixels of a target image that was mixed with the source image count 1, as those of Eq. 2 do.
+        """
         if "source" not in part.batch:
             return None
         scores = {level: m[: prediction.sources] for level, m in prediction.scores.items()}
-        source = SourcePixels(part.batch["source"][1], prediction.logits["source"], scores)
-        return self.source_weighting.weights(source, self.method)
+        source = SourcePixels(part.source_labels, prediction.logits["source"], scores, part.from_source)
+        weights = self.source_weighting.weights(source, self.method)
+        return weights if part.from_source is None else tf.where(part.from_source, weights, 1.0)
 
     def losses_of(self, part: Part, prediction: Prediction, weights: tf.Tensor | None) -> Scalars:
         """Line 6 and Eq. 1, 2, 5, 7 and 8: all losses, averaged over the images."""
@@ -143,12 +148,19 @@ class JointTrainer(Trainer):
             labels = part.batch["source"][1]
             loss["source"] = self.segmentation_loss("source", labels, prediction.logits["source"], weights)
         for level, m in prediction.scores.items():
-            to_source = tf.reduce_mean(losses.weighting_loss(m[: prediction.sources], SOURCE))
+            domain = self.domain_of_source_images(part, tuple(m.shape[1:3]))
+            to_source = tf.reduce_mean(losses.weighting_loss(m[: prediction.sources], domain))
             to_target = tf.reduce_mean(losses.weighting_loss(m[prediction.sources :], TARGET))
             loss[f"weighting/{level}"] = to_source + to_target
         if self.generator is not None:
             loss |= self._gan_losses(part, prediction)
         return loss
+
+    def domain_of_source_images(self, part: Part, size: tuple[int, int]) -> tf.Tensor | float:
+        """d_k of Eq. 1: 0, and where source and target images are mixed the share of the target behind each score."""
+        if part.from_source is None:
+            return SOURCE
+        return SOURCE + (TARGET - SOURCE) * (1 - mixing.source_share(part.from_source, size))
 
     def _gan_losses(self, part: Part, prediction: Prediction) -> Scalars:
         """Reconstruction loss (Eq. 7) and both sides of the adversarial loss (Eq. 8).
