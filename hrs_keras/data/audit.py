@@ -20,12 +20,12 @@ from hrs_keras.data.opening import open_data
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.plausibility import AuditedSet, suspicions
 from hrs_keras.data.report import UNREAD, DatasetAudit, Problem
+from hrs_keras.data.streams import streams
 from hrs_keras.data.tally import Tally
 from hrs_keras.errors import DataError
 from hrs_keras.labels import LabelSpace
-from hrs_keras.recipe.data import EVALUATED_ON, TRAINED_ON
+from hrs_keras.recipe.data import EVALUATED_ON, TRAINED_ON, Data
 from hrs_keras.recipe.schema import Recipe
-from hrs_keras.recipe.train import Train
 from hrs_keras.system.storage import StoragePath
 from hrs_keras.system.threads import map_in_threads
 
@@ -67,7 +67,9 @@ class Audit:
         used = {role: [len(pairs) for pairs in sets] for role, sets in self.sets.items()}
         shortened = [replace(dataset, palette={}, class_pixels=[]) for dataset in self.datasets]
         datasets = [dataset.to_dict() | {"absent": dataset.absent} for dataset in shortened]
-        return {"datasets": datasets, "samples_used": used}
+        hidden = {role: [pairs.hidden_labels for pairs in sets] for role, sets in self.sets.items() if role == "target"}
+        plain = {"datasets": datasets, "samples_used": used}
+        return plain | ({"labels_hidden": hidden} if any(map(any, hidden.values())) else {})
 
     def table(self) -> str:
         """The share of each class in each data set (in % of the pixels that count), and the problems found."""
@@ -81,8 +83,12 @@ class Audit:
         # A class may be called 1e3, which would be shown as 1000.
         align = ["left", *("right" for _ in self.datasets)]
         shares = tabulate(rows, ["% of pixels", *titles], disable_numparse=True, colalign=align if rows else None)
-        used = [len(pairs) for sets in self.sets.values() for pairs in sets]
-        return "\n".join([shares, "", *map(DatasetAudit.summary, self.datasets, titles, used)])
+        used = [pairs for sets in self.sets.values() for pairs in sets]
+        lines = [
+            report.summary(title, len(pairs), pairs.hidden_labels)
+            for report, title, pairs in zip(self.datasets, titles, used, strict=True)
+        ]
+        return "\n".join([shares, "", *lines])
 
 
 # ---- for a recipe ------------------------------------------------------------------------------------------------
@@ -98,17 +104,18 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] | None = 
         roles: which of source, target, validation and test to look at; None for those that the recipe has.
 
     Returns:
-        The audit. Its ``sets`` have no unusable samples and are cut to the recipe's subsets.
+        The audit. Its ``sets`` have no unusable samples and are cut to the recipe's subsets, and their labels are
+        hidden as ``data.labelled`` says.
 
     Raises:
         DataError: a folder is missing, prepared data does not fit the recipe, or there are fewer usable samples than
-            ``subset`` or ``train.batch_size`` asks for; if ``strict``, also if a data set has no usable sample or its
-            description does not fit, if no pixel of the images to evaluate on is labelled, or, with ``on_bad: error``,
-            any unusable sample.
+            ``subset``, ``data.labelled`` or ``train.batch_size`` asks for; if ``strict``, also if a data set has no
+            usable sample or its description does not fit, if no pixel of the images to evaluate on is labelled, or,
+            with ``on_bad: error``, any unusable sample.
     """
     result = _audit(recipe, roles, strict)
     if strict or not result.errors:
-        _refuse_too_few_for_a_batch(result.sets, recipe.train)
+        _refuse_too_few_for_a_batch(result.sets, recipe)
         if "target" in result.sets:  # predictions alone may be of images without labels
             _refuse_unlabelled(result)
     return result
@@ -133,21 +140,21 @@ def audit_to_read(recipe: Recipe, roles: Iterable[str]) -> Audit:
 
 def _audit(recipe: Recipe, roles: Iterable[str] | None, strict: bool) -> Audit:
     found = audit_opened(open_data(recipe, roles), recipe.data.label_space, strict=strict)
-    result = with_warnings(_cut_to_subsets(found, recipe.data.subset_seed))
+    result = with_warnings(choose_samples(found, recipe.data))
     if strict:
         refuse_errors(result, recipe.data.on_bad)
     return result
 
 
-def _cut_to_subsets(found: Audit, seed: int) -> Audit:
-    """Keep the samples that ``subset`` of each data set chooses from its usable ones."""
-    return replace(
-        found,
-        sets={
-            role: [pairs.subset(pairs.dataset.subset, seed) if len(pairs) else pairs for pairs in sets]
-            for role, sets in found.sets.items()
-        },
-    )
+def choose_samples(found: Audit, data: Data) -> Audit:
+    """Keep the usable samples that ``subset`` of each data set chooses, and hide labels as ``data.labelled`` says."""
+
+    def chosen(role: str, pairs: Pairs) -> Pairs:
+        labelled = data.labelled if role == "target" else "all"
+        return pairs.subset_with_hidden_labels(pairs.dataset.subset, labelled, data.subset_seed)
+
+    sets = {role: [chosen(role, one) if len(one) else one for one in sets] for role, sets in found.sets.items()}
+    return replace(found, sets=sets)
 
 
 _LEAKS: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
@@ -209,14 +216,16 @@ def _refuse_unlabelled(found: Audit) -> None:
             )
 
 
-def _refuse_too_few_for_a_batch(sets: dict[str, list[Pairs]], train: Train) -> None:
-    for role in TRAINED_ON:
-        count, wanted = sum(map(len, sets.get(role, []))), train.images(role)
-        if sets.get(role) and count < wanted:
+def _refuse_too_few_for_a_batch(sets: dict[str, list[Pairs]], recipe: Recipe) -> None:
+    train, drawn_from = recipe.train, streams(sets)
+    for domain in dict.fromkeys(domain for phase in recipe.phases for domain in phase.domains):
+        count, wanted = sum(map(len, drawn_from[domain])), train.images(domain)
+        if sets.get("source" if domain == "source" else "target") and count < wanted:
             ratio = f" and source_ratio {train.source_ratio:g}" if wanted != train.batch_size else ""
+            remedy = "leave labels of more images hidden" if domain == "unlabelled" else "add data"
             raise DataError(
-                f"{role}: {count} samples are too few for train.batch_size {train.batch_size}{ratio}; lower it or add"
-                " data"
+                f"{domain}: {count} samples are too few for train.batch_size {train.batch_size}{ratio}; lower it or"
+                f" {remedy}"
             )
 
 

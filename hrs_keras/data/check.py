@@ -88,6 +88,29 @@ def check_sample(image: StoragePath, label: StoragePath, dataset: Dataset, ids: 
     return checked
 
 
+def check_image(image: StoragePath, dataset: Dataset) -> Problem | None:
+    """Decode an image without its label, and look for what keeps it from being used.
+
+    Args:
+        image: the file.
+        dataset: how it is to be read.
+    """
+    try:
+        _read(image, read_header)
+        _refuse_crop(image, _decoded(image, decode_image).shape[:2], dataset)
+    except _UnusableError as error:
+        return error.problem
+    return None
+
+
+def _refuse_crop(path: StoragePath, size: Sequence[int], dataset: Dataset) -> None:
+    """Raise an error if the data set's crop reaches beyond a file's [height, width]."""
+    bounds = (dataset.crop.rows, dataset.crop.columns)
+    for side, bound, length in zip(("rows", "columns"), bounds, size, strict=True):
+        if bound and bound[1] > length:
+            raise _UnusableError(path, f"has {length} {side}, crop.{side} wants {list(bound)}", misfit=True)
+
+
 def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMap) -> SampleCheck:
     label_header = _label_header(label, dataset)
     header = _read(image, read_header)
@@ -95,10 +118,7 @@ def _checked(image: StoragePath, label: StoragePath, dataset: Dataset, ids: IdMa
     raw, palette = _decoded(label, lambda path: _raw_and_palette(path, dataset))
     if wrong := size_problem(raw.shape, image.name, header):
         raise _UnusableError(label, wrong)
-    bounds = (dataset.crop.rows, dataset.crop.columns)
-    for side, bound, length in zip(("rows", "columns"), bounds, raw.shape, strict=True):
-        if bound and bound[1] > length:
-            raise _UnusableError(label, f"has {length} {side}, crop.{side} wants {list(bound)}", misfit=True)
+    _refuse_crop(label, raw.shape, dataset)
     raw = apply_crop(raw, dataset.crop)
     values, counts = _distinct(raw)
     varying = _varying_channels(str(label), dataset) if len(values) == 1 else frozenset()

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.rare_classes import RareClassDraws, describe, rare_class_draws
+from hrs_keras.data.streams import streams
 from hrs_keras.recipe.schema import Recipe
 
 Order = Callable[[tf.Tensor], tf.Tensor]
@@ -25,8 +26,17 @@ _STREAMS = {"source": 0, "target": 1}
 
 
 def key_of(recipe: Recipe, domain: str) -> int:
-    """The seed of all that is drawn for a domain, below 2**32."""
-    return recipe.seed * len(_STREAMS) + _STREAMS[domain]
+    """The seed of all that is drawn for a domain: one of its own, from -2**31 to 2**32.
+
+    That of ``unlabelled``, which came later, is negative: the seeds of the others stay what they were.
+    """
+    return -1 - recipe.seed if domain == "unlabelled" else recipe.seed * len(_STREAMS) + _STREAMS[domain]
+
+
+def temperature_of(recipe: Recipe, domain: str) -> float | None:
+    """The temperature of rare class sampling in a domain; None where images are not drawn by their classes."""
+    sampling = recipe.data.rare_class_sampling
+    return {"source": sampling.source, "target": sampling.target}.get(domain)
 
 
 def order_of(recipe: Recipe, domain: str, sets: Sequence[Pairs]) -> Order:
@@ -34,10 +44,10 @@ def order_of(recipe: Recipe, domain: str, sets: Sequence[Pairs]) -> Order:
 
     Args:
         recipe: the run's.
-        domain: source or target.
-        sets: its samples, from :func:`hrs_keras.audit`.
+        domain: source, target or unlabelled.
+        sets: its samples, from :func:`hrs_keras.data.streams.streams`.
     """
-    key, temperature = key_of(recipe, domain), getattr(recipe.data.rare_class_sampling, domain)
+    key, temperature = key_of(recipe, domain), temperature_of(recipe, domain)
     pools = pools_of(sets)
     if temperature is None and len(pools) == 1:
         return partial(sample_number, count=sum(map(len, sets)), key=key)
@@ -73,8 +83,8 @@ def describe_drawing(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]]) -> lis
     """
     lines = []
     for domain in (domain for phase in recipe.phases for domain in phase.domains):
-        if temperature := getattr(recipe.data.rare_class_sampling, domain):
-            for number, pool in enumerate(pools := pools_of(sets[domain])):
+        if temperature := temperature_of(recipe, domain):
+            for number, pool in enumerate(pools := pools_of(streams(sets)[domain])):
                 title = domain if len(pools) == 1 else f"{domain}.{number}"
                 draws = rare_class_draws(domain, pool, temperature)
                 lines.append(describe(title, draws, pool, recipe.data.label_space.classes))
@@ -146,4 +156,4 @@ def _whole(weights: Sequence[float]) -> list[int]:
 
 def _derived(key: int, number: int) -> int:
     """One of any number of seeds, below 2**32, that follow from a seed and have nothing in common with it."""
-    return int(np.random.SeedSequence([key, number]).generate_state(1)[0])
+    return int(np.random.SeedSequence([key % 2**64, number]).generate_state(1)[0])

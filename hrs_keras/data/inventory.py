@@ -82,13 +82,15 @@ def take_inventory(recipe: Recipe, audit: Audit) -> Inventory:
 
 
 def _files(pairs: Pairs, folder: StoragePath) -> Iterator[list[File]]:
-    """The images, and the labels, of a data set."""
+    """The images, and the labels that are not hidden, of a data set."""
     for kind, paths in enumerate((pairs.images, pairs.labels)):
-        names = [name_below(folder, path) for path in paths]
+        read = [position for position in range(len(pairs)) if not (kind and pairs.hidden and pairs.hidden[position])]
+        files = [paths[position] for position in read]
+        names = [name_below(folder, path) for path in files]
         if pairs.fingerprints is not None:
-            found = [both[kind] for both in pairs.fingerprints]
+            found = [pairs.fingerprints[position][kind] for position in read]
         else:
-            with map_in_threads(fingerprint, paths, threads=os.cpu_count() or 1) as results:
+            with map_in_threads(fingerprint, files, threads=os.cpu_count() or 1) as results:
                 found = list(results)
         yield [(name, *stamp) for name, stamp in zip(names, found, strict=True)]
 

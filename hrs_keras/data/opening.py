@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from hrs_keras.data.pairs import Pairs, find_pairs
+from hrs_keras.data.finding import find_pairs
+from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.folder import open_prepared
 from hrs_keras.errors import DataError
 from hrs_keras.recipe.schema import Recipe

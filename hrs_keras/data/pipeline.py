@@ -17,6 +17,7 @@ from hrs_keras.data.drawing import key_of, order_of
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.reading import Sample, Suspects, samples_of
 from hrs_keras.data.samples import Load, training_loader, validation_loader
+from hrs_keras.data.streams import streams
 from hrs_keras.recipe.data import Augment
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
@@ -35,24 +36,24 @@ def training_batches(
 
     Args:
         recipe: the run's recipe.
-        sets: from :func:`hrs_keras.audit`; ``source`` and ``target`` are read.
+        sets: from :func:`hrs_keras.audit`; see :mod:`hrs_keras.data.streams`.
         first_step: the first step to make batches for, from 0.
         context: the worker whose share of each batch is wanted, and the number of replicas; None for a single one of
             each. With several workers the batches are repeated without end.
 
     Returns:
-        ``{"target": (images, labels), "source": (images, labels)}`` with images [B, H, W, 3] float32 in [-1, 1]
-        and labels [B, H, W] int32 train ids, 255 = ignore. B is the number of the domain's images that one replica
-        reads in a step (``Train.images``), and successive batches go to successive replicas.
-        A domain that the phase does not read is absent.
+        ``{"target": (images, labels), "source": (images, labels), "unlabelled": (images, labels)}`` with images
+        [B, H, W, 3] float32 in [-1, 1] and labels [B, H, W] int32 train ids, 255 = ignore: so is all of a hidden label.
+        B is the number of the domain's images that one replica reads in a step (``Train.images``), and successive
+        batches go to successive replicas. A domain that the phase does not read is absent.
     """
     context = context or tf.distribute.InputContext()
     phase = next((phase for phase in recipe.phases if first_step < phase.stop), recipe.phases[-1])
-    batched = {}
-    for domain in (name for name in ("target", "source") if name in phase.domains):
+    batched, drawn_from = {}, streams(sets)
+    for domain in (name for name in ("target", "source", "unlabelled") if name in phase.domains):
         images = recipe.train.images(domain)
         positions = _positions(images, range(first_step, phase.stop), context)
-        samples = _each(positions, _sample(recipe, domain, sets[domain]))
+        samples = _each(positions, _sample(recipe, domain, drawn_from[domain]))
         batched[domain] = samples.batch(context.get_per_replica_batch_size(images), drop_remainder=True)
     batches = tf.data.Dataset.zip(batched)
     if context.num_input_pipelines > 1:
@@ -66,9 +67,10 @@ def suspects_of_steps(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]], first
     def suspects(taken: int) -> Iterator[Sample]:
         step = first_step + taken
         phase = next(phase for phase in recipe.phases if step < phase.stop)
-        of_domain = {name: samples_of(sets[name]) for name in phase.domains}
+        drawn_from = streams(sets)
+        of_domain = {name: samples_of(drawn_from[name]) for name in phase.domains}
         for name, samples in of_domain.items():
-            order, images = order_of(recipe, name, sets[name]), recipe.train.images(name)
+            order, images = order_of(recipe, name, drawn_from[name]), recipe.train.images(name)
             for position in range(step * images, (step + 1) * images):
                 yield samples[int(order(tf.constant(position, tf.int64)))]
         for samples in of_domain.values():

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import tensorflow as tf
 
-from hrs_keras.data.check import check_sample
+from hrs_keras.data.check import check_image, check_sample
 from hrs_keras.data.decode import IdMap
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.report import Problem
@@ -120,6 +120,8 @@ def _culprit(recipe: Recipe, suspects: Iterable[Sample]) -> Problem | None:
 def _what_is_wrong(recipe: Recipe, sample: Sample) -> Problem | None:
     pairs, number = sample
     image, label = pairs.images[number], pairs.labels[number]
+    if pairs.records is None and pairs.hidden and pairs.hidden[number]:
+        return check_image(image, pairs.dataset)
     if pairs.records is None:
         ids = IdMap(pairs.dataset, recipe.data.label_space)
         problems = check_sample(image, label, pairs.dataset, ids).problems

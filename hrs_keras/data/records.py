@@ -6,7 +6,7 @@ the manifest therefore says where in its file each record begins, how long it is
 
 import functools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -116,10 +116,11 @@ def _integer(value: int) -> tf.train.Feature:
 
 
 _FEATURES = {"image": tf.string, "label": tf.string, "height": tf.int64, "width": tf.int64}
+_FEATURES_OF_IMAGE = {key: kind for key, kind in _FEATURES.items() if key != "label"}
 
 
-def _parse(contents: tf.Tensor) -> dict[str, tf.Tensor]:
-    return tf.io.parse_single_example(contents, {k: tf.io.FixedLenFeature([], kind) for k, kind in _FEATURES.items()})
+def _parse(contents: tf.Tensor, features: Mapping[str, tf.DType] = _FEATURES) -> dict[str, tf.Tensor]:
+    return tf.io.parse_single_example(contents, {k: tf.io.FixedLenFeature([], kind) for k, kind in features.items()})
 
 
 def training_sample(contents: tf.Tensor, size: tuple[int, int] | None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -136,6 +137,13 @@ def training_sample(contents: tf.Tensor, size: tuple[int, int] | None) -> tuple[
     height, width = size or (found["height"], found["width"])
     image, label = (tf.io.decode_raw(found[key], tf.uint8) for key in ("image", "label"))
     return tf.reshape(image, [height, width, 3]), tf.reshape(label, [height, width])
+
+
+def training_image(contents: tf.Tensor, size: tuple[int, int] | None) -> tf.Tensor:
+    """The image of :func:`training_sample` alone; the record's label is not looked into."""
+    found = _parse(contents, _FEATURES_OF_IMAGE)
+    height, width = size or (found["height"], found["width"])
+    return tf.reshape(tf.io.decode_raw(found["image"], tf.uint8), [height, width, 3])
 
 
 def validation_sample(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

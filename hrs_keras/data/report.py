@@ -100,18 +100,21 @@ class DatasetAudit:
         """Read the JSON of :meth:`to_dict`; raises ValueError if it is anything else."""
         return TypeAdapter(cls).validate_json(contents)
 
-    def summary(self, title: str, used: int) -> str:
+    def summary(self, title: str, used: int, hidden: int = 0) -> str:
         """Counts and problems in a few lines.
 
         Args:
             title: how the recipe knows the data set, such as ``source.0``.
             used: number of samples that will be read.
+            hidden: of how many of them the label is hidden.
         """
         total = self.ignored + sum(self.pixels.values())
         lines = [
             f"{title}: {self.name}: {self.samples} samples, {used} used, {len(self.bad)} unusable; {total} pixels,"
             f" {100 * self.ignored / max(1, total):.2f} % ignored"
         ]
+        if hidden:
+            lines.append(f"  labels are hidden of {hidden} of the {used} samples used (data.labelled)")
         if self.absent and total:
             lines.append(f"  classes without a pixel: {', '.join(self.absent)}")
         if self.others:

@@ -11,11 +11,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.data.decode import IdMap, apply_crop, decode_pair, of_one_size, train_ids
+from hrs_keras.data.decode import IdMap, apply_crop, decode_image, decode_pair, of_one_size, train_ids
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.data.records import fetch, training_sample, validation_sample
+from hrs_keras.data.records import fetch, training_image, training_sample, validation_sample
+from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.recipe.data import Data
 from hrs_keras.recipe.schema import Recipe
+
+LoadImage = Callable[[tf.Tensor], tf.Tensor]
+"""A sample's number (int64 scalar) -> its image."""
 
 Load = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """A sample's number (int64 scalar) -> its image and label."""
@@ -30,6 +34,7 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
     """A function that reads samples to train on.
 
     It returns an image [h, w, 3] uint8 and a label [h, w] uint8 train ids, 255 = ignore, both at :func:`stored_size`.
+    Where a label is hidden, it is 255 throughout and nothing is read of it.
     """
     size = stored_size(recipe.data)
 
@@ -41,21 +46,55 @@ def training_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
 
         def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             image, raw = decode_pair(images[number], labels[number], pairs.dataset)
-            image = apply_crop(image, pairs.dataset.crop)
-            if size:
-                image = tf.cast(tf.round(tf.image.resize(image, size, method="bilinear")), tf.uint8)
+            image = _at_size(apply_crop(image, pairs.dataset.crop), size)
             return image, tf.cast(train_ids(raw, pairs.dataset, ids, size), tf.uint8)
 
         return load
 
-    return _joined(sets, loader)
+    def image_loader(pairs: Pairs) -> LoadImage:
+        if (records := pairs.records) is not None:
+            return lambda number: training_image(fetch(records, number), size)
+        images, _ = file_names(pairs)
+        return lambda number: _at_size(apply_crop(decode_image(images[number]), pairs.dataset.crop), size)
+
+    return _joined(sets, lambda pairs: _hiding(pairs, loader, image_loader, tf.uint8))
+
+
+def _at_size(image: tf.Tensor, size: tuple[int, int] | None) -> tf.Tensor:
+    """[h, w, 3] uint8 -> the same resized, rounded to 8 bits; as it is without a size."""
+    return tf.cast(tf.round(tf.image.resize(image, size, method="bilinear")), tf.uint8) if size else image
+
+
+def _hiding(
+    pairs: Pairs, loader: Callable[[Pairs], Load], image_loader: Callable[[Pairs], LoadImage], kind: tf.DType
+) -> Load:
+    """What reads a data set's samples, the hidden labels as 255 throughout.
+
+    Args:
+        pairs: the data set.
+        loader: makes what reads images and labels of it.
+        image_loader: makes what reads images alone.
+        kind: of the labels.
+    """
+    if pairs.hidden is None:
+        return loader(pairs)
+    image_of, hidden = image_loader(pairs), tf.constant(pairs.hidden)
+
+    def without_label(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = image_of(number)
+        return image, tf.fill(tf.shape(image)[:2], tf.constant(IGNORE_LABEL, kind))
+
+    if all(pairs.hidden):
+        return without_label
+    whole = loader(pairs)
+    return lambda number: tf.cond(hidden[number], lambda: without_label(number), lambda: whole(number))
 
 
 def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
     """A function that reads samples to evaluate on.
 
     It returns an image [h, w, 3] uint8 and a label [h, w] int32 train ids, 255 = ignore, both at their own size after
-    the crop.
+    the crop. Where a label is hidden, it is 255 throughout and nothing is read of it.
     """
 
     def loader(pairs: Pairs) -> Load:
@@ -72,7 +111,13 @@ def validation_loader(recipe: Recipe, sets: Sequence[Pairs]) -> Load:
 
         return load
 
-    return _joined(sets, loader)
+    def image_loader(pairs: Pairs) -> LoadImage:
+        if (records := pairs.records) is not None:  # of images to train on: only their labels are ever hidden
+            return lambda number: training_image(fetch(records, number), None)
+        images, _ = file_names(pairs)
+        return lambda number: apply_crop(decode_image(images[number]), pairs.dataset.crop)
+
+    return _joined(sets, lambda pairs: _hiding(pairs, loader, image_loader, tf.int32))
 
 
 def file_names(pairs: Pairs) -> tuple[tf.Tensor, tf.Tensor]:

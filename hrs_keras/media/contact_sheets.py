@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from hrs_keras.data.audit import Audit
 from hrs_keras.data.decode import resize_label
-from hrs_keras.data.pairs import Pairs, find_pairs
+from hrs_keras.data.finding import find_pairs
+from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.pipeline import suspects_of_steps, training_batches, validation_images
 from hrs_keras.data.reading import in_order, read
 from hrs_keras.data.report import DatasetAudit, Unmapped
@@ -37,8 +38,8 @@ def draw_contact_sheets(recipe: Recipe, audited: Audit, out: Path, rows: int) ->
     """Write two pictures for each data set: evenly spaced samples, and those with most of its rarest class.
 
     A row shows the image at the recipe's size, the classes painted over it, and in red what is ignored, or the rarest
-    class. A third shows samples with the commonest id that the set's table does not map, if there is such an id. A data
-    set without usable samples, or without a class, is logged.
+    class. Where a label is hidden, all is ignored. A third shows samples with the commonest id that the set's table
+    does not map, if there is such an id. A data set without usable samples, or without a class, is logged.
 
     Args:
         recipe: whose data they are.
@@ -62,9 +63,11 @@ def draw_contact_sheets(recipe: Recipe, audited: Audit, out: Path, rows: int) ->
         if not len(pairs):
             log.warning("%s: %s has no sample that can be used", title, pairs.name)
             continue
+        if pairs.hidden_labels:
+            log.info("%s: labels are hidden of %d of the %d samples", title, pairs.hidden_labels, len(pairs))
         panel = _panel(_evenly_spaced(recipe, pairs, rows), recipe, "ignored")
         written.append(_save(panel, out / f"{title}.png", f"{recipe.name}: {title}"))
-        if rarest := _rarest_class(report):
+        if (rarest := _rarest_class(report)) and pairs.hidden_labels < len(pairs):
             written += _draw_rarest(recipe, pairs, rarest, out / f"{title}_rarest.png", f"{recipe.name}: {title}")
     return written
 
@@ -75,7 +78,8 @@ def draw_augmented(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]], out: Pat
     Args:
         recipe: whose data they are.
         sets: role -> usable samples, from :func:`hrs_keras.audit`.
-        out: the folder; ``source_augmented.png`` and ``target_augmented.png`` are written there.
+        out: the folder; ``source_augmented.png``, ``target_augmented.png`` and, where a step reads images without
+            labels besides, ``unlabelled_augmented.png`` are written there.
         rows: samples of a picture.
 
     Returns:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.rare_classes import class_shares
+from hrs_keras.data.streams import streams
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.recipe.schema import Recipe
 
@@ -38,7 +39,9 @@ class ClassWeights:
 
     @classmethod
     def of(cls, recipe: Recipe, sets: Mapping[str, Sequence[Pairs]]) -> "ClassWeights":
-        """The weights for the domains that a recipe reads, each by the classes' shares in its own images.
+        """The weights for the domains whose labels a recipe reads, each by the classes' shares in its own images.
+
+        Hidden labels play no part.
 
         Args:
             recipe: with ``method.class_weights: inverse_sqrt``.
@@ -47,8 +50,11 @@ class ClassWeights:
         Raises:
             DataError: the samples were prepared by an earlier version.
         """
-        domains = dict.fromkeys(domain for phase in recipe.phases for domain in phase.domains)
-        return cls({domain: inverse_sqrt(class_shares(sets[domain])) for domain in domains})
+        read = {domain for phase in recipe.phases for domain in phase.domains}
+        with_labels = ("source", *(("target",) if recipe.data.has_target_labels else ()))
+        drawn_from = streams(sets)
+        shares = {domain: class_shares(drawn_from[domain]) for domain in with_labels if domain in read}
+        return cls({domain: inverse_sqrt(found) for domain, found in shares.items()})
 
     def of_pixels(self, domain: str, labels: tf.Tensor) -> tf.Tensor:
         """[B, H, W] int32 labels of a domain, 255 = ignore -> [B, H, W] float32; 0 where the label is ignored."""

@@ -15,7 +15,8 @@ SOURCE, TARGET = 0.0, 1.0
 """Domain labels d_k of Eq. 1; also what a discriminator calls fake and real."""
 
 Batch = dict[str, tuple[tf.Tensor, tf.Tensor]]
-"""``"target"`` and ``"source"`` -> images [B, H, W, 3] float32 in [-1, 1] and labels [B, H, W] int32, 255 = ignore."""
+"""``"target"``, ``"source"``, ``"unlabelled"`` -> images [B, H, W, 3] float32 in [-1, 1], labels [B, H, W] int32, 255 =
+ignore: of a hidden label all is."""
 
 Scalars = dict[str, tf.Tensor]
 

@@ -43,7 +43,8 @@ class Trainer(keras.Model):
     It is trained by ``hrs train``, or by plain ``fit`` on a dataset of batches
     (:func:`hrs_keras.data.pipeline.training_batches`): ``{"target": (images, labels), "source": (images, labels)}``
     with images [B, H, W, 3] float32 in [-1, 1] and labels [B, H, W] int32, 255 = ignore. A domain that a phase of the
-    recipe does not read is absent. Build it inside the scope of the distribution strategy that it is to run under.
+    recipe does not read is absent. Where ``data.labelled: none`` hides all labels, those of the target are 255
+    throughout. Build it inside the scope of the distribution strategy that it is to run under.
 
     Args:
         recipe: its ``method``, ``train``, ``seed`` and ``data.size`` are read.
@@ -58,6 +59,10 @@ class Trainer(keras.Model):
         players: who trains, in the order in which they move.
         steps: how many steps were taken, an int64 variable.
     """
+
+    reads_unlabelled: ClassVar[bool] = False
+    """Whether a step also reads real images without labels, ``"unlabelled"``, beside those with labels: as many as of
+    ``"target"``, where the recipe has images of both kinds (:mod:`hrs_keras.data.streams`)."""
 
     PLAYER_OF_LOSS: ClassVar[dict[str, str]] = {"target": "encoder", "source": "encoder"}
     """Loss -> kind of the player that it can be lowered by; a loss that is not named is its player's own."""

@@ -8,7 +8,7 @@ from hrs_keras.errors import did_you_mean
 from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
 from hrs_keras.recipe.class_names import refuse_unfinished, refuse_unfit_names
 from hrs_keras.recipe.dataset import Dataset, at_home
-from hrs_keras.recipe.types import STORED, Number, Positive, PositiveInt, Section, Seed
+from hrs_keras.recipe.types import STORED, Number, Positive, PositiveInt, Section, Seed, fraction_or_count
 
 TRAINED_ON = ("source", "target")
 """The keys of the data sets that batches are drawn from."""
@@ -62,6 +62,7 @@ class Data(Section):
     target: Annotated[list[Dataset], Field(min_length=1)]
     validation: Annotated[list[Dataset], Field(min_length=1)]
     test: list[Dataset] = Field(default_factory=list)
+    labelled: Literal["all", "none"] | int | float = "all"
     subset_seed: Seed
     rare_class_sampling: RareClassSampling = RareClassSampling()
     augment: Augment
@@ -72,6 +73,11 @@ class Data(Section):
     @classmethod
     def _folder(cls, folder: str | None) -> str | None:
         return folder if folder is None else at_home(folder)
+
+    @field_validator("labelled", mode="plain")
+    @classmethod
+    def _how_many(cls, given: Any) -> Any:
+        return given if given in ("all", "none") else fraction_or_count(given, "all, none, ")
 
     @field_validator("rare_class_sampling", mode="before")
     @classmethod
@@ -144,6 +150,17 @@ class Data(Section):
                     + (advice or did_you_mean(name, valid))
                 )
         return self
+
+    @property
+    def hides_labels(self) -> bool:
+        """Whether the labels of target images may be hidden: all, or what a fraction or a count leaves."""
+        whole = isinstance(self.labelled, float) and self.labelled == 1  # the count 1 is one image
+        return self.labelled != "all" and not whole
+
+    @property
+    def has_target_labels(self) -> bool:
+        """Whether any target image is trained on with its label."""
+        return self.labelled != "none"
 
     @property
     def label_space(self) -> LabelSpace:

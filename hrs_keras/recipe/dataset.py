@@ -21,7 +21,7 @@ from hrs_keras.recipe.ids import Ids, Notation, Table, forward_table, read_ids
 from hrs_keras.recipe.known_data_sets import OWN
 from hrs_keras.recipe.plugins import DATA_SETS
 from hrs_keras.recipe.raw_value import RawValue, parse_raw_value
-from hrs_keras.recipe.types import Index, Number, Section
+from hrs_keras.recipe.types import Index, Number, Section, fraction_or_count
 
 Weight = Annotated[float, Field(ge=0.001, le=1000), Number]
 
@@ -137,11 +137,7 @@ class Dataset(Section):
     @field_validator("subset", mode="plain")
     @classmethod
     def _fraction_or_count(cls, subset: Any) -> int | float | None:
-        whole = isinstance(subset, int) and not isinstance(subset, bool) and subset > 0
-        fraction = isinstance(subset, float) and 0 < subset <= 1
-        if subset is not None and not whole and not fraction:
-            raise ValueError(f"wants a fraction in (0, 1] or a whole count of at least 1, found {subset!r}")
-        return subset
+        return None if subset is None else fraction_or_count(subset)
 
     @field_validator("weight")
     @classmethod

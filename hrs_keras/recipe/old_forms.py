@@ -30,6 +30,7 @@ LATER_KEYS: dict[str, Any] = {
     "method.mix": {"replace_source": False, "classes": 0.5, "colour": 0.2, "blur": 0.5},
     "train.source_ratio": 1.0,
     "data.rare_class_sampling": {"source": None, "target": None},
+    "data.labelled": "all",
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -67,6 +68,20 @@ class Method(Section):
         """Whether source images are read at all."""
         return SOURCE_WEIGHTINGS.load_instance(self.source_weighting, SourceWeighting).reads_source
 
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Whether a step reads real images without labels beside those with labels, where there are any of both."""
+        return self.learns_without_labels and bool(getattr(TRAINERS.load(self.trainer), "reads_unlabelled", False))
+
+    @property
+    def learns_without_labels(self) -> bool:
+        """Whether real images teach anything without their labels.
+
+        Of ``trainer: joint`` the weighting networks and the GAN learn from them; of any other trainer it is taken for
+        granted.
+        """
+        return self.trainer != "joint" or self.selects or self.gan
+
     @field_validator("trainer")
     @classmethod
     def _known_trainer(cls, name: str) -> str:
@@ -127,7 +142,11 @@ class Method(Section):
 
 
 class Phase(NamedTuple):
-    """Steps ``first`` to ``stop`` (exclusive) of a run, and the domains that their batches hold."""
+    """Steps ``first`` to ``stop`` (exclusive) of a run, and the domains that their batches hold.
+
+    Domains are ``source``, ``target``, and ``unlabelled`` for target images whose labels are hidden, beside others
+    whose labels are not; see :mod:`hrs_keras.data.streams`.
+    """
 
     domains: tuple[str, ...]
     first: int
@@ -166,6 +185,20 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _labels_enough(self) -> "Recipe":
+        """What makes no sense where all target labels are hidden."""
+        without = {
+            "method.source_weighting: none reads the target alone": not self.method.reads_source,
+            "with method.pretrain the later steps read the target alone": self.method.pretrain > 0,
+            "method.lambda_source: 0 takes the labels of the source away as well": self.method.lambda_source == 0,
+            "data.rare_class_sampling.target draws images by their labels": self.data.rare_class_sampling.target,
+        }
+        for what, found in without.items():
+            if found and not self.data.has_target_labels:
+                raise ValueError(f"{what}, but data.labelled: none hides all labels of the target; set one differently")
+        return self
+
+    @model_validator(mode="after")
     def _something_pretrained(self) -> "Recipe":
         if self.train.fresh_factor != 1 and self.encoder.weights is None:
             raise ValueError(
@@ -193,8 +226,17 @@ class Recipe(Section):
         if self.method.pretrain:
             switch = min(max(1, round(self.method.pretrain * steps)), steps - 1)
             return [Phase(("source",), 0, switch), Phase(("target",), switch, steps)]
-        domains = ("source", "target") if self.method.reads_source else ("target",)
-        return [Phase(domains, 0, steps)]
+        return [Phase(tuple(self._domains()), 0, steps)]
+
+    def _domains(self) -> Iterator[str]:
+        """What a step reads that reads both domains."""
+        labels = self.data.has_target_labels
+        if self.method.reads_source:
+            yield "source"
+        if labels or self.method.learns_without_labels:
+            yield "target"
+        if labels and self.data.hides_labels and self.method.reads_unlabelled:
+            yield "unlabelled"
 
     def phases_until(self, step: int) -> list[Phase]:
         """The phases of the steps before ``step``."""

@@ -22,6 +22,22 @@ Share = Annotated[float, Field(ge=0, lt=1), Number]
 Seed = Index
 
 
+def fraction_or_count(given: Any, wanted: str = "") -> int | float:
+    """How many of a set's samples are meant: a share of them in (0, 1] (float), or a count of at least 1 (int).
+
+    Args:
+        given: what a recipe says.
+        wanted: what it may be besides, as the message says it, such as ``"all or "``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    whole = isinstance(given, int) and not isinstance(given, bool) and given > 0
+    if not whole and not (isinstance(given, float) and 0 < given <= 1):
+        raise ValueError(f"wants {wanted}a fraction in (0, 1] or a whole count of at least 1, found {given!r}")
+    return given
+
+
 STORED = "stored"
 """Key of the validation's context that is true for recipes which an earlier version may have stored: what is refused
 since then, but did no harm to what was made with it, is taken from them."""

@@ -147,6 +147,17 @@ def _test_once(session: Session, segmenter: keras.Model, step: int) -> dict[str,
     return tested
 
 
+def _known_pixels(session: Session) -> np.ndarray:
+    """[C] how many pixels each class has in the target, or in the source where no label of the target is known."""
+    data, classes = session.data, session.recipe.data.label_space.classes
+    role = "target" if session.recipe.data.has_target_labels else "source"
+    counted = [pairs.class_pixels for pairs in data.sets[role] if pairs.hidden and pairs.class_pixels]
+    if counted:
+        return np.sum([row[:-1] for rows in counted for row in rows], axis=0)
+    reports = [report.pixels for report in data.datasets if report.role == role]
+    return np.array([sum(pixels[name] for pixels in reports) for name in classes])
+
+
 def _load_best(folder: RunFolder) -> tuple[keras.Model, int]:
     try:
         return load_segmenter(folder)
@@ -159,11 +170,11 @@ def _load_best(folder: RunFolder) -> tuple[keras.Model, int]:
 def _baselines(session: Session, result: Evaluation) -> dict[str, float]:
     """Mean IoU of the network before its first step, and of what knows nothing: the commonest target class everywhere.
 
-    The network is untrained, unless the run began with another's weights.
+    It is the commonest of the labels that are not hidden; of the source's where there are none. The network is
+    untrained, unless the run began with another's weights.
     """
     space = result.space
-    targets = [dataset.pixels for dataset in session.data.datasets if dataset.role == "target"]
-    commonest = int(np.argmax([sum(pixels[name] for pixels in targets) for name in space.classes]))
+    commonest = int(np.argmax(_known_pixels(session)))
     matrix = np.zeros_like(result.matrix)
     matrix[:, commonest] = result.matrix.sum(1)  # the labels that were evaluated on, one class predicted
     everywhere = {f"{space.classes[commonest]!r} everywhere": Evaluation(matrix, space, result.images).miou}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hrs_keras.data.audit import audit, usable_samples
+from hrs_keras.data.finding import find_pairs
 from hrs_keras.data.inventory import describe_changes, take_inventory
-from hrs_keras.data.pairs import find_pairs
 from hrs_keras.data.prepared.prepare import prepare_data
 from hrs_keras.errors import DataError
 from hrs_keras.recipe.comparing import compare

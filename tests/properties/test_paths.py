@@ -21,7 +21,8 @@ from support.tiny import BASE, CAMVID
 
 from hrs_keras.data.check import check_sample
 from hrs_keras.data.decode import IdMap
-from hrs_keras.data.pairs import Pairs, find_pairs
+from hrs_keras.data.finding import find_pairs
+from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.folder import read_manifest
 from hrs_keras.errors import RecipeError, printable
 from hrs_keras.experiments.results import RunResult, read_results, write_result

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hrs_keras.data.pairs import find_pairs
+from hrs_keras.data.finding import find_pairs
 from hrs_keras.errors import DataError
 from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.starting.listing import list_files

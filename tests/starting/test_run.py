@@ -13,7 +13,7 @@ from support.processes import start as start_process
 
 from hrs_keras import audit, load_recipe
 from hrs_keras.cli.main import main
-from hrs_keras.data.pairs import find_pairs
+from hrs_keras.data.finding import find_pairs
 from hrs_keras.errors import DataError, HRSError, RecipeError
 from hrs_keras.starting.run import start_recipe
 

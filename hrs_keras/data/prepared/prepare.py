@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from hrs_keras.data.audit import Audit, audit_opened, refuse_errors, with_warnings
+from hrs_keras.data.audit import Audit, audit_opened, choose_samples, refuse_errors, with_warnings
 from hrs_keras.data.opening import open_files
 from hrs_keras.data.prepared.conversion import conversion, refuse_mismatches
 from hrs_keras.data.prepared.folder import LOCK, MANIFEST, PLAN, read_manifest, read_plan
@@ -37,7 +37,7 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
     """Convert a recipe's data sets to shards. After an interruption the same call goes on.
 
     Args:
-        recipe: its data sets are audited and converted whole: ``subset`` plays no part.
+        recipe: its data sets are audited and converted whole: ``subset`` and ``data.labelled`` play no part.
         folder: the folder to fill, a local one or a remote one such as ``gs://bucket/folder``.
         jobs: number of samples that are converted at a time; None for one a CPU.
         shard_mib: MiB that a shard is to have at most (a sample is never divided); None for what the folder was begun
@@ -60,6 +60,8 @@ def prepare_data(recipe: Recipe, folder: str | Path, *, jobs: int | None = None,
     audit = audit_opened(open_files(recipe), recipe.data.label_space)
     refuse_errors(audit, recipe.data.on_bad)
     log.info("%s", with_warnings(audit).table())  # they are not stored: other recipes read other sets side by side
+    if hidden := sum(one.hidden_labels for one in choose_samples(audit, recipe.data).sets["target"]):
+        log.info("training will not read the labels of %d target samples (data.labelled); all are prepared", hidden)
     with _locked(folder):
         _prepare(recipe, audit, folder, jobs or os.cpu_count() or 1, shard_mib)
     return storage.join(folder, MANIFEST)

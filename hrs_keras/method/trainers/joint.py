@@ -18,6 +18,9 @@ from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.recipe.source_weighting import SourcePixels, SourceWeighting
 
+DOMAINS = ("source", "target", "unlabelled")
+"""What a batch may hold, in the order in which the networks are shown it."""
+
 
 class SelectedShare(keras.metrics.Metric):
     """Mean of H over the valid source pixels, overall and for each class, since the last reset."""
@@ -50,9 +53,9 @@ class Prediction:
     """All that one forward pass says of the images of a batch.
 
     Attributes:
-        images: [S + T, H, W, 3] float32, the source images first.
+        images: [S + T, H, W, 3] float32, the source images first, then the real ones, those without labels last.
         sources: S, how many of them are source images.
-        logits: ``"source"`` and ``"target"``, as far as they are read -> [B, H, W, C] float32.
+        logits: ``"source"``, ``"target"``, ``"unlabelled"``, as far as they are read -> [B, H, W, C] float32.
         features: [S + T, h, w, F], the encoder's deepest.
         scores: level -> [S + T, h, w, K] float32, the output M_k of each weighting network.
     """
@@ -70,11 +73,14 @@ class JointTrainer(Trainer):
     All systems that mix the domains in one loss are this class with other parts: ``method.source_weighting`` says how
     source pixels count, ``networks`` holds the weighting networks and the GAN that take part.
 
+    To the weighting networks and the GAN all real images are alike, with labels or without: their labels are not read.
+
     Args:
         recipe: its ``method``, ``train``, ``seed`` and label space are read.
         networks: from :func:`hrs_keras.models.build_networks`, for the same recipe.
     """
 
+    reads_unlabelled = True
     PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"reconstruction": "generator", "adversarial": "generator"}
 
     def __init__(self, recipe: Recipe, networks: Networks):
@@ -84,6 +90,7 @@ class JointTrainer(Trainer):
         self.generator = networks.generator
         self.discriminator = networks.discriminator
         self.classes = recipe.data.label_space.classes
+        self.has_target_labels = recipe.data.has_target_labels
         self.selected = SelectedShare(len(self.classes))
 
     def train_step(self, batch: Batch) -> Scalars:
@@ -112,7 +119,7 @@ class JointTrainer(Trainer):
     def predictions(self, part: Part) -> Prediction:
         """Line 4, and the scores that H is made of: every network but the GAN's, once, on both domains together."""
         batch = part.batch
-        domains = [name for name in ("source", "target") if name in batch]
+        domains = [name for name in DOMAINS if name in batch]
         images = tf.concat([batch[name][0] for name in domains], 0)
         found = self.segmenter(images, training=True)
         # Splitting, unlike slicing, has a gradient that is one copy and not two padded ones to be added.
@@ -141,7 +148,7 @@ class JointTrainer(Trainer):
     def losses_of(self, part: Part, prediction: Prediction, weights: tf.Tensor | None) -> Scalars:
         """Line 6 and Eq. 1, 2, 5, 7 and 8: all losses, averaged over the images."""
         loss = {}
-        if "target" in part.batch:
+        if "target" in part.batch and self.has_target_labels:
             labels = part.batch["target"][1]
             loss["target"] = self.segmentation_loss("target", labels, prediction.logits["target"])
         if weights is not None:
@@ -165,13 +172,14 @@ class JointTrainer(Trainer):
     def _gan_losses(self, part: Part, prediction: Prediction) -> Scalars:
         """Reconstruction loss (Eq. 7) and both sides of the adversarial loss (Eq. 8).
 
-        Target images are real; reconstructions of both domains are not, so that source features are drawn towards
-        what a target image looks like.
+        Target images are real, with labels or without; reconstructions of both domains are not, so that source features
+        are drawn towards what a target image looks like.
         """
         assert self.generator is not None and self.discriminator is not None
         images = prediction.images
         reconstruction = self.generator(prediction.features, training=True)
-        verdict = self.discriminator(tf.concat([reconstruction, part.batch["target"][0]], 0), training=True)
+        real_images = [part.batch[name][0] for name in DOMAINS if name != "source" and name in part.batch]
+        verdict = self.discriminator(tf.concat([reconstruction, *real_images], 0), training=True)
         fake, real = verdict[: images.shape[0]], verdict[images.shape[0] :]
         perturbation = self.label_noise(tf.shape(verdict), part.number)
         return {

@@ -22,7 +22,7 @@ class PixelDATrainer(Trainer):
 
     The generator redraws a source image in the target's style, from the image and random noise; the discriminator
     tells redrawn images from target images. The original has no labels of the target; here it has them, as all
-    compared systems do:
+    compared systems do, unless ``data.labelled: none`` hides them:
 
     - the segmenter minimises the segmentation losses of target, source and adapted images. The last two, of the same
       labels, are averaged where the original adds them: the domains weigh alike then, as they do in joint training,
@@ -54,6 +54,7 @@ class PixelDATrainer(Trainer):
         self.settings = recipe.method.pixelda
         self.generator = networks.generator
         self.discriminator = networks.discriminator
+        self.has_target_labels = recipe.data.has_target_labels
 
     def train_step(self, batch: Batch) -> Scalars:
         """Every player's update; see :meth:`Trainer.train_step` for arguments and result."""
@@ -73,13 +74,15 @@ class PixelDATrainer(Trainer):
         (x_s, y_s), (x_t, y_t) = part.batch["source"], part.batch["target"]
         adapted = self.generator({"image": x_s, "noise": self.noise(x_s.shape[0], part.number)}, training=True)
         # The adapted images have a pass of their own: the generator's gradient goes back through this one alone.
-        real = self.segmenter(tf.concat([x_s, x_t], 0), training=True)["logits"]
-        logits_s, logits_t = tf.split(real, [x_s.shape[0], x_t.shape[0]])
+        labelled = [x_s, x_t] if self.has_target_labels else [x_s]
+        real = self.segmenter(tf.concat(labelled, 0), training=True)["logits"]
+        logits_s, *logits_t = tf.split(real, [images.shape[0] for images in labelled])
         logits_a = self.segmenter(adapted, training=True)["logits"]
+        with_labels = {"target": self.segmentation_loss("target", y_t, *logits_t)} if logits_t else {}
         return {
             "source": self.segmentation_loss("source", y_s, logits_s),
             "adapted": self.segmentation_loss("source", y_s, logits_a),
-            "target": self.segmentation_loss("target", y_t, logits_t),
+            **with_labels,
             "content": tf.reduce_mean(losses.content_loss(adapted, x_s)),
             **self._adversarial_losses(adapted, x_t, part.number),
         }
@@ -87,8 +90,9 @@ class PixelDATrainer(Trainer):
     def objectives_of(self, loss: Scalars) -> Scalars:
         """What each player minimises, of the losses."""
         weights = self.settings
+        of_source = (loss["source"] + loss["adapted"]) / 2
         return {
-            "encoder": loss["target"] + (loss["source"] + loss["adapted"]) / 2,
+            "encoder": loss["target"] + of_source if "target" in loss else of_source,
             "generator": weights.adversarial * loss["adversarial"]
             + weights.task * loss["adapted"]
             + weights.content * loss["content"],

@@ -1,0 +1,64 @@
+"""Steps without target labels, or with real images that have none beside those that have."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from support import tiny
+from support.one_step import batch_of, build, observe, observed
+from support.pixelda_step import build as build_pixelda
+
+OTHERS = ["weighting/pixel", "weighting/region", "weighting/image", "generator", "discriminator"]
+
+
+def assert_same_moves(one, other, players):
+    for name in players:
+        for a, b in zip(one.moved[name], other.moved[name], strict=True):
+            np.testing.assert_allclose(a, b, 0, 1e-4 * np.abs(a).max() + 2e-8, err_msg=name)
+
+
+def test_joint_training_without_labels_follows_the_source_loss_alone():
+    batch = batch_of()
+    plain = ("method.source_weighting=plain", "method.gan=false")
+    hidden, alone = (
+        observe(build(*plain, "data.labelled=none"), batch),
+        observe(build(*plain), {"source": batch["source"]}),
+    )
+    assert "loss/target" not in hidden.logs
+    assert hidden.logs["loss/source"] == pytest.approx(alone.logs["loss/source"], rel=1e-6)
+    assert_same_moves(hidden, alone, ["encoder"])
+
+
+def test_the_whole_method_without_labels():
+    """The weighting networks and the GAN see the real images as ever; the encoder alone misses their labels."""
+    whole = observed("full")
+    hidden = observe(build("data.labelled=none"), whole.batch)  # whatever labels a batch has, they are not read
+    assert set(whole.logs) - set(hidden.logs) == {"loss/target"}
+    losses = [name for name in hidden.logs if name.startswith("loss/")]
+    assert {n: hidden.logs[n] for n in losses} == pytest.approx({n: whole.logs[n] for n in losses}, rel=1e-6)
+    assert_same_moves(whole, hidden, OTHERS)
+    assert any(not np.allclose(a, b) for a, b in zip(whole.moved["encoder"], hidden.moved["encoder"], strict=True))
+
+
+def test_images_without_labels_are_real_images_to_all_but_the_encoder():
+    """One of a batch's two real images comes without its label: all that learn from images alone learn the same."""
+    whole = observed("full")
+    images, labels = whole.batch["target"]
+    batch = {
+        "source": whole.batch["source"],
+        "target": (images[:1], labels[:1]),
+        "unlabelled": (images[1:], tf.fill(labels[1:].shape, tiny.IGNORE)),
+    }
+    some = observe(build("data.labelled=1"), batch)
+    of_images = [name for name in whole.logs if name.startswith("loss/") and name != "loss/target"]
+    assert {n: some.logs[n] for n in of_images} == pytest.approx({n: whole.logs[n] for n in of_images}, rel=1e-5)
+    assert_same_moves(whole, some, OTHERS)
+    first = observe(build("method.gan=false"), {**whole.batch, "target": (images[:1], labels[:1])})
+    assert some.logs["loss/target"] == pytest.approx(first.logs["loss/target"], rel=1e-5)
+
+
+def test_pixelda_without_labels_is_the_original():
+    """The task network learns from source and adapted images (Bousmalis et al. 2017, Eq. 4), their losses averaged."""
+    trainer, batch = build_pixelda("data.labelled=none"), batch_of()
+    loss = trainer.losses_of(next(iter(next(iter(trainer.turns(batch))).parts())))
+    assert set(loss) == {"source", "adapted", "content", "adversarial", "discriminator"}
+    assert float(trainer.objectives_of(loss)["encoder"]) == pytest.approx(float(loss["source"] + loss["adapted"]) / 2)
