@@ -7,7 +7,7 @@ from typing import Literal
 
 from hrs_keras.errors import HRSError, did_you_mean
 from hrs_keras.ranking.images import ImageName
-from hrs_keras.recipe.schema import Method
+from hrs_keras.recipe.method import Method
 
 Value = str | int | float | None
 """What a row has in a column: None where it is not defined, such as the label quality where all is ignored."""

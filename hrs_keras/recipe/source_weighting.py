@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from hrs_keras.recipe.schema import Method
+    from hrs_keras.recipe.method import Method
 
 
 class SourcePixels(NamedTuple):

@@ -231,6 +231,12 @@ def test_a_target_image_without_labels_leaves_those_of_the_pasted_pixels():
     np.testing.assert_array_equal(part.batch["source"][1] != 255, part.from_source)
 
 
+def test_target_images_are_read_for_mixing_though_their_labels_are_hidden():
+    plain = ("method.source_weighting=plain", "method.gan=false", "data.labelled=none")
+    found = [tiny.recipe(*plain, *more).phases[0].domains for more in ((), MIXED)]
+    assert found == [("source",), ("source", "target")]
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

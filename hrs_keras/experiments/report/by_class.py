@@ -9,7 +9,7 @@ from scipy import stats
 
 from hrs_keras.experiments.report.details import ABSENT
 from hrs_keras.experiments.statistics import POINTS, Measurements, Row
-from hrs_keras.recipe.schema import Level
+from hrs_keras.recipe.method import Level
 from hrs_keras.system.markdown import literal
 from hrs_keras.system.markdown import table as markdown
 
