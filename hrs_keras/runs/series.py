@@ -13,6 +13,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError
+from hrs_keras.system.compat import copied_untraced
 from hrs_keras.system.files import list_folder, write_whole, writing
 from hrs_keras.system.literal_paths import UnreadableError, read_literally
 
@@ -88,7 +89,7 @@ class Series:
         options = tf.train.CheckpointOptions(
             experimental_enable_async_checkpoint=behind, experimental_write_callbacks=[written]
         )
-        with writing(self.folder):
+        with writing(self.folder), copied_untraced():
             self.checkpoint.write(str(self.folder / f"step-{step}"), options=options)
 
     def keep_newest(self, count: int, until: int) -> None:

@@ -5,6 +5,8 @@ numbers: hence this one file, and ``tests/system/test_compat.py``, which fails w
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -33,6 +35,21 @@ def adam_moments(adam: keras.optimizers.Adam, variable: Any) -> tuple[keras.Vari
     """First and second moment (m, v) that a built Adam keeps for a variable; each shaped like the variable."""
     index = variable_index(adam, variable)
     return adam._momentums[index], adam._velocities[index]
+
+
+@contextmanager
+def copied_untraced() -> Iterator[None]:
+    """Within it an asynchronous save of a checkpoint copies the variables one by one, and traces no function for that.
+
+    TensorFlow copies them in a ``tf.function``. To trace it takes 2 s for the 300 variables of a small run, where the
+    copies take some ms. Nothing else may be traced meanwhile.
+    """
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def take_checkpoint_error(checkpoint: tf.train.Checkpoint) -> Exception | None:

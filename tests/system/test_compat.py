@@ -9,6 +9,7 @@ from hrs_keras.method.optimizer import FusedAdam
 from hrs_keras.system.compat import (
     SummedGradients,
     adam_moments,
+    copied_untraced,
     take_checkpoint_error,
     variable_index,
     write_event,
@@ -73,6 +74,21 @@ def test_the_error_of_an_asynchronous_save_is_taken_once(tmp_path):
     with pytest.raises((tf.errors.OpError, OSError)):
         raise take_checkpoint_error(checkpoint)
     assert take_checkpoint_error(checkpoint) is None
+
+
+def test_an_asynchronous_save_traces_nothing_and_holds_its_moment(tmp_path):
+    variable = tf.Variable(1.0)
+    checkpoint = tf.train.Checkpoint(variable=variable)
+    options = tf.train.CheckpointOptions(experimental_enable_async_checkpoint=True)
+    for step in (1, 2):  # the first makes the copies, the second brings them up to date
+        with copied_untraced():
+            checkpoint.write(str(tmp_path / f"step-{step}"), options=options)
+        assert not tf.config.functions_run_eagerly()
+        variable.assign_add(10.0)
+    checkpoint.sync()
+    written = [tf.train.load_checkpoint(str(tmp_path / f"step-{step}")) for step in (1, 2)]
+    assert [one.get_tensor("variable/.ATTRIBUTES/VARIABLE_VALUE") for one in written] == [1, 11]
+    assert checkpoint._async_checkpointer_impl._copy_to_cpu.experimental_get_tracing_count() == 0
 
 
 def test_an_event_is_written_beside_summaries(tmp_path):
