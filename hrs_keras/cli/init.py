@@ -10,6 +10,7 @@ _FOLDERS = {
     "target": "real images and their labels, to train on; folders in it called train, val and test are told apart",
     "validation": "other real images and their labels, by which the weights are chosen",
     "test": "others again, for the number to report",
+    "unlabelled": "real images without labels, at any depth; they show the method what is real",
 }
 
 

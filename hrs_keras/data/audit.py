@@ -5,29 +5,23 @@ in the cache. Prepared data was audited before it was prepared, and brings that 
 """
 
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tabulate import tabulate
 
-from hrs_keras.data.audit_cache import cache_file, read_cached, write_cached
-from hrs_keras.data.check import SampleCheck, check_sample
-from hrs_keras.data.decode import IdMap
+from hrs_keras.data.audit_files import audit_files
 from hrs_keras.data.leaks import SEEN, TOO_HIGH, leak
 from hrs_keras.data.opening import open_data
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.plausibility import AuditedSet, suspicions
-from hrs_keras.data.report import UNREAD, DatasetAudit, Problem
+from hrs_keras.data.report import DatasetAudit, Problem
 from hrs_keras.data.streams import streams
-from hrs_keras.data.tally import Tally
 from hrs_keras.errors import DataError
 from hrs_keras.labels import LabelSpace
 from hrs_keras.recipe.data import EVALUATED_ON, TRAINED_ON, Data
 from hrs_keras.recipe.schema import Recipe
-from hrs_keras.system.storage import StoragePath
-from hrs_keras.system.threads import map_in_threads
 
 log = logging.getLogger(__name__)
 
@@ -75,14 +69,15 @@ class Audit:
         """The share of each class in each data set (in % of the pixels that count), and the problems found."""
         titles = self.titles
         names = self.datasets[0].pixels if self.datasets else []
-        counted = [max(1, sum(dataset.pixels.values())) for dataset in self.datasets]
+        columns = {title: one for title, one in zip(titles, self.datasets, strict=True) if one.role != "unlabelled"}
+        counted = [max(1, sum(dataset.pixels.values())) for dataset in columns.values()]
         rows = [
-            [name, *(f"{100 * d.pixels[name] / all_:.2f}" for d, all_ in zip(self.datasets, counted, strict=True))]
+            [name, *(f"{100 * d.pixels[name] / all_:.2f}" for d, all_ in zip(columns.values(), counted, strict=True))]
             for name in names
         ]
         # A class may be called 1e3, which would be shown as 1000.
-        align = ["left", *("right" for _ in self.datasets)]
-        shares = tabulate(rows, ["% of pixels", *titles], disable_numparse=True, colalign=align if rows else None)
+        align = ["left", *("right" for _ in columns)]
+        shares = tabulate(rows, ["% of pixels", *columns], disable_numparse=True, colalign=align if rows else None)
         used = [pairs for sets in self.sets.values() for pairs in sets]
         lines = [
             report.summary(title, len(pairs), pairs.hidden_labels)
@@ -116,7 +111,7 @@ def audit(recipe: Recipe, *, strict: bool = True, roles: Iterable[str] | None = 
     result = _audit(recipe, roles, strict)
     if strict or not result.errors:
         _refuse_too_few_for_a_batch(result.sets, recipe)
-        if "target" in result.sets:  # predictions alone may be of images without labels
+        if {"target", "unlabelled"} & result.sets.keys():  # predictions alone may be of images without labels
             _refuse_unlabelled(result)
     return result
 
@@ -220,9 +215,10 @@ def _refuse_too_few_for_a_batch(sets: dict[str, list[Pairs]], recipe: Recipe) ->
     train, drawn_from = recipe.train, streams(sets)
     for domain in dict.fromkeys(domain for phase in recipe.phases for domain in phase.domains):
         count, wanted = sum(map(len, drawn_from[domain])), train.images(domain)
-        if sets.get("source" if domain == "source" else "target") and count < wanted:
+        opened = sets.get("source") if domain == "source" else sets.get("target") or sets.get("unlabelled")
+        if opened and count < wanted:
             ratio = f" and source_ratio {train.source_ratio:g}" if wanted != train.batch_size else ""
-            remedy = "leave labels of more images hidden" if domain == "unlabelled" else "add data"
+            remedy = "add images without labels, or hide more labels" if domain == "unlabelled" else "add data"
             raise DataError(
                 f"{domain}: {count} samples are too few for train.batch_size {train.batch_size}{ratio}; lower it or"
                 f" {remedy}"
@@ -249,7 +245,7 @@ def audit_opened(opened: Mapping[str, Sequence[Pairs]], space: LabelSpace, *, st
     reports: list[DatasetAudit] = []
     sets: dict[str, list[Pairs]] = {role: [] for role in opened}
     for role, position, pairs in ((role, *one) for role, of_role in opened.items() for one in enumerate(of_role)):
-        report = pairs.audited or _audit_files(role, pairs, space)
+        report = pairs.audited or audit_files(role, pairs, space)
         # What is stored in a prepared folder is usable.
         usable = pairs if pairs.audited else pairs.without_bad(report)
         if strict and not len(usable):
@@ -261,28 +257,3 @@ def audit_opened(opened: Mapping[str, Sequence[Pairs]], space: LabelSpace, *, st
         reports.append(report)
         sets[role].append(usable)
     return Audit(reports, sets)
-
-
-def _audit_files(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
-    """What an audit finds in the files of a data set, or found earlier and kept in the cache."""
-    cache = cache_file(pairs, space)
-    if cache and (stored := read_cached(cache)):
-        return replace(stored, role=role, name=pairs.name)  # other roles may read the same files
-    log.info("auditing %s: %d samples", pairs.name, len(pairs))
-    report = _check_all(role, pairs, space)
-    if cache and not any(problem.what.startswith(UNREAD) for problem in report.problems):
-        write_cached(cache, report)
-    return report
-
-
-def _check_all(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
-    """Decode every sample, and add up what is found."""
-    ids, tally = IdMap(pairs.dataset, space), Tally(pairs, space)
-
-    def check(image: StoragePath, label: StoragePath) -> SampleCheck:
-        return check_sample(image, label, pairs.dataset, ids)
-
-    with map_in_threads(check, pairs.images, pairs.labels, threads=os.cpu_count() or 1) as checks:
-        for position, found in enumerate(checks):
-            tally.add(position, found)
-    return tally.report(role)

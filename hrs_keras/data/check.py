@@ -88,19 +88,26 @@ def check_sample(image: StoragePath, label: StoragePath, dataset: Dataset, ids: 
     return checked
 
 
-def check_image(image: StoragePath, dataset: Dataset) -> Problem | None:
-    """Decode an image without its label, and look for what keeps it from being used.
+def check_image(image: StoragePath, dataset: Dataset) -> SampleCheck:
+    """Decode an image without a label as training does, and look for what is wrong with it.
 
     Args:
         image: the file.
         dataset: how it is to be read.
+
+    Returns:
+        What was found; all pixels count as ignored.
     """
+    histogram = np.zeros(IGNORE_LABEL + 1, np.int64)
     try:
-        _read(image, read_header)
-        _refuse_crop(image, _decoded(image, decode_image).shape[:2], dataset)
+        header = _read(image, read_header)
+        pixels = _decoded(image, decode_image)
+        _refuse_crop(image, pixels.shape[:2], dataset)
     except _UnusableError as error:
-        return error.problem
-    return None
+        return SampleCheck(histogram, [error.problem])
+    histogram[IGNORE_LABEL] = np.prod(apply_crop(pixels, dataset.crop).shape[:2])
+    dark = _darkness(header, pixels)
+    return SampleCheck(histogram, [Problem(printable(image), dark, error=False)] if dark else [])
 
 
 def _refuse_crop(path: StoragePath, size: Sequence[int], dataset: Dataset) -> None:

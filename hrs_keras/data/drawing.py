@@ -72,7 +72,7 @@ def _weights(sets: Sequence[Pairs]) -> list[float]:
 
 
 def describe_drawing(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]]) -> list[str]:
-    """What is to be known of how a run draws its samples, in lines; none where they are drawn alike.
+    """What is to be known of how a run draws its samples, in lines; none where all are drawn alike.
 
     Args:
         recipe: the run's.
@@ -81,10 +81,14 @@ def describe_drawing(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]]) -> lis
     Raises:
         DataError: see :func:`hrs_keras.data.rare_classes.rare_class_draws`.
     """
-    lines = []
+    lines, drawn_from = [], streams(sets)
+    read = {domain for phase in recipe.phases for domain in phase.domains}
+    for domain in ("target", "unlabelled"):
+        if (count := sum(map(len, drawn_from[domain]))) and domain not in read:
+            lines.append(f"{count} real images without labels are not read: nothing in this method learns from them")
     for domain in (domain for phase in recipe.phases for domain in phase.domains):
         if temperature := temperature_of(recipe, domain):
-            for number, pool in enumerate(pools := pools_of(streams(sets)[domain])):
+            for number, pool in enumerate(pools := pools_of(drawn_from[domain])):
                 title = domain if len(pools) == 1 else f"{domain}.{number}"
                 draws = rare_class_draws(domain, pool, temperature)
                 lines.append(describe(title, draws, pool, recipe.data.label_space.classes))

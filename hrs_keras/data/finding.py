@@ -29,6 +29,53 @@ class _File(NamedTuple):
     spelt: str
 
 
+def find_samples(dataset: Dataset, root: StoragePath) -> Pairs:
+    """What :func:`find_pairs` finds; of a data set of images alone, what :func:`find_images` does."""
+    return find_images(dataset, root) if dataset.labels is None else find_pairs(dataset, root)
+
+
+def find_images(dataset: Dataset, root: StoragePath) -> Pairs:
+    """List the files of a data set without labels, in the order of their names.
+
+    The rules of :func:`find_pairs` say which files are images.
+
+    Args:
+        root: the folder that ``dataset.root`` is relative to.
+
+    Raises:
+        DataError: a folder does not exist or cannot be listed, there is no image, or a list of the data set cannot be
+            read or names what there is not.
+    """
+    folder = _existing_folder(dataset, root)
+    pattern = dataset.images.replace("{split}", dataset.split)
+    name = f"images {folder / pattern}"
+    any_suffix = leaves_suffix_open(pattern)
+    found = sorted(path for path, _ in _all_matches(folder, pattern))
+    images = [path for path in found if not any_suffix or path.suffix.lower() in IMAGE_SUFFIXES]
+    others = [path for path in found if any_suffix and path.suffix.lower() not in IMAGE_SUFFIXES]
+    if not images:
+        deeper = "" if "*" not in pattern else "; write one '*' for each folder level, such as */*"
+        raise DataError(
+            f"{name}: no image. {len(found)} files match{deeper}"
+            + _passed_over({str(path): _File(path, "") for path in others})
+        )
+    names = {name_below(folder, path): path for path in images}
+    chosen = choose([*names], dataset, name)
+    images = [path for below, path in names.items() if below in chosen]
+    return Pairs(dataset, name, tuple(images), (), passed_over=tuple(others), hidden=(True,) * len(images))
+
+
+def _existing_folder(dataset: Dataset, root: StoragePath) -> StoragePath:
+    """The folder of a data set; raises a DataError if there is none."""
+    folder = folder_of(dataset, root)
+    if not storage.is_dir(folder):
+        raise DataError(
+            f"the data set folder {folder} {storage.why_no_folder(folder)}; set data.root (now {root}) or the root of"
+            " the data set"
+        )
+    return folder
+
+
 def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
     """List the files of a data set, and pair images with labels.
 
@@ -44,14 +91,9 @@ def find_pairs(dataset: Dataset, root: StoragePath) -> Pairs:
         DataError: a folder does not exist or cannot be listed, two files stand for one sample, no image has a label,
             or a list of the data set cannot be read or names what there is not.
     """
-    folder = folder_of(dataset, root)
+    folder = _existing_folder(dataset, root)
     name = f"{dataset.format} {folder} ({dataset.split})"
-    if not storage.is_dir(folder):
-        raise DataError(
-            f"the data set folder {folder} {storage.why_no_folder(folder)}; set data.root (now {root}) or the root of"
-            " the data set"
-        )
-    patterns = [pattern.replace("{split}", dataset.split) for pattern in (dataset.images, dataset.labels)]
+    patterns = [pattern.replace("{split}", dataset.split) for pattern in (dataset.images, dataset.labels or "")]
     images, other_images = _by_key(folder, patterns[0], IMAGE_SUFFIXES)
     labels, other_labels = _by_key(folder, patterns[1], LABEL_SUFFIXES)
     images, labels = _listed(dataset, name, folder, images, labels)
@@ -95,24 +137,28 @@ def _by_key(folder: StoragePath, pattern: str, suffixes: Sequence[str]) -> tuple
     found: dict[str, _File] = {}
     others: dict[str, _File] = {}
     any_suffix = leaves_suffix_open(pattern)
+    for path, matched in _all_matches(folder, pattern):
+        spelt = spelt_key(pattern, path, matched)
+        key, file = normalised(spelt), _File(path, spelt)
+        if any_suffix and path.suffix.lower() not in suffixes:
+            others[key] = file
+        elif key in found:
+            raise DataError(
+                f"{found[key].path} and {path} stand for the same sample; keep one or narrow the pattern {pattern!r}"
+            )
+        else:
+            found[key] = file
+    return found, others
+
+
+def _all_matches(folder: StoragePath, pattern: str) -> list[tuple[StoragePath, tuple[str, ...]]]:
+    """All that :func:`_matches` finds; raises a DataError if a folder cannot be listed."""
     try:
-        for path, matched in _matches(folder, PurePosixPath(pattern).parts):
-            spelt = spelt_key(pattern, path, matched)
-            key, file = normalised(spelt), _File(path, spelt)
-            if any_suffix and path.suffix.lower() not in suffixes:
-                others[key] = file
-            elif key in found:
-                raise DataError(
-                    f"{found[key].path} and {path} stand for the same sample; keep one or narrow the pattern"
-                    f" {pattern!r}"
-                )
-            else:
-                found[key] = file
+        return [*_matches(folder, PurePosixPath(pattern).parts)]
     except OSError as error:
         raise DataError(f"cannot list {error.filename}: {error.strerror}") from None
     except tf.errors.OpError as error:
         raise DataError(f"cannot list the files below {folder}: {reason(error)}") from None
-    return found, others
 
 
 def _matches(folder: StoragePath, parts: Sequence[str]) -> Iterator[tuple[StoragePath, tuple[str, ...]]]:

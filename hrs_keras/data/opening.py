@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from hrs_keras.data.finding import find_pairs
+from hrs_keras.data.finding import find_samples
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.folder import open_prepared
 from hrs_keras.errors import DataError
@@ -38,4 +38,4 @@ def open_files(recipe: Recipe, roles: Iterable[str] | None = None) -> dict[str, 
         start = "" if root.is_absolute() or storage.is_remote(root) else f" in {Path.cwd()}"
         raise DataError(f"data.root: {root} {storage.why_no_folder(root)}{start}; give the folder as data.root=FOLDER")
     wanted = recipe.roles if roles is None else roles
-    return {role: [find_pairs(dataset, root) for dataset in recipe.datasets(role)] for role in wanted}
+    return {role: [find_samples(dataset, root) for dataset in recipe.datasets(role)] for role in wanted}

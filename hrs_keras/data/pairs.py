@@ -21,16 +21,16 @@ class Pairs:
     Attributes:
         dataset: how the samples are to be read.
         name: what messages call the data set.
-        images, labels: the files of each sample.
+        images, labels: the files of each sample; there are no labels where the data set has images alone.
         orphans: images without a label, and labels without an image.
         passed_over: files that might be partners of orphans, but by their names are no images.
         records: where each sample is stored, if the data was prepared; the files need not exist then.
-        fingerprints: size in bytes and time of the last change in ns of each sample's image, and of its label, if the
-            data was prepared; None for files, which are looked at.
+        fingerprints: size in bytes and time of the last change in ns of each sample's image, and of its label if there
+            is one, if the data was prepared; None for files, which are looked at.
         audited: what the audit before the preparation found; None for files, which are not audited yet.
         class_pixels: of each sample the number of pixels of each class, and last of those that are ignored, as the
             audit counted them; None before it. A hidden label counts as one that is ignored throughout.
-        hidden: of each sample, whether its label is hidden (``data.labelled``); None if no label is.
+        hidden: of each sample, whether its label is hidden (``data.labelled``) or there is none; None if no label is.
     """
 
     dataset: Dataset
@@ -40,7 +40,7 @@ class Pairs:
     orphans: tuple[StoragePath, ...] = ()
     passed_over: tuple[StoragePath, ...] = ()
     records: tuple[Record, ...] | None = None
-    fingerprints: tuple[tuple[tuple[int, int], tuple[int, int]], ...] | None = None
+    fingerprints: tuple[tuple[tuple[int, int], ...], ...] | None = None
     audited: DatasetAudit | None = None
     class_pixels: tuple[tuple[int, ...], ...] | None = None
     hidden: tuple[bool, ...] | None = None
@@ -54,7 +54,7 @@ class Pairs:
         return replace(
             self,
             images=tuple(self.images[i] for i in keep),
-            labels=tuple(self.labels[i] for i in keep),
+            labels=tuple(self.labels[i] for i in keep) if self.labels else (),
             records=None if self.records is None else tuple(self.records[i] for i in keep),
             fingerprints=None if self.fingerprints is None else tuple(self.fingerprints[i] for i in keep),
             class_pixels=None if self.class_pixels is None else tuple(self.class_pixels[i] for i in keep),
@@ -123,8 +123,8 @@ class Pairs:
 
     @property
     def hidden_labels(self) -> int:
-        """How many samples' labels are hidden."""
-        return sum(self.hidden or ())
+        """How many samples have a label that is hidden."""
+        return sum(self.hidden or ()) if self.labels else 0
 
     def by_label(self) -> "tuple[Pairs, Pairs]":
         """The samples whose labels may be read, and those whose labels are hidden."""

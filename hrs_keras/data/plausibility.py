@@ -71,7 +71,7 @@ def _of_one(one: AuditedSet) -> Iterator[Problem]:
             f"has no class but {one.found.pop()!r}, though its ids could give {len(one.possible)}: are the labels what"
             " encoding, channel and ids say?"
         )
-    if total and one.report.ignored > MOSTLY_IGNORED * total:
+    if total and one.possible and one.report.ignored > MOSTLY_IGNORED * total:
         share = 100 * one.report.ignored / total
         yield one.warning(f"is mostly ignored ({share:.1f} % of the pixels): do its ids fit the files?")
 

@@ -119,13 +119,14 @@ def _culprit(recipe: Recipe, suspects: Iterable[Sample]) -> Problem | None:
 
 def _what_is_wrong(recipe: Recipe, sample: Sample) -> Problem | None:
     pairs, number = sample
-    image, label = pairs.images[number], pairs.labels[number]
-    if pairs.records is None and pairs.hidden and pairs.hidden[number]:
-        return check_image(image, pairs.dataset)
+    image = pairs.images[number]
     if pairs.records is None:
-        ids = IdMap(pairs.dataset, recipe.data.label_space)
-        problems = check_sample(image, label, pairs.dataset, ids).problems
-        return next((problem for problem in problems if problem.error), None)
+        if pairs.hidden and pairs.hidden[number]:
+            found = check_image(image, pairs.dataset)
+        else:
+            ids = IdMap(pairs.dataset, recipe.data.label_space)
+            found = check_sample(image, pairs.labels[number], pairs.dataset, ids)
+        return next((problem for problem in found.problems if problem.error), None)
     try:
         validation_loader(recipe, [pairs])(tf.constant(number, tf.int64))
     except tf.errors.OpError as error:

@@ -49,9 +49,9 @@ class DatasetAudit:
     """What an audit found in one data set.
 
     Attributes:
-        role: source, target, validation or test.
+        role: source, target, unlabelled, validation or test.
         name: what messages call the data set.
-        samples: number of image-label pairs found.
+        samples: number of image-label pairs found, or of images where there are no labels.
         pixels: class name -> number of pixels, in the files' own resolution, after the crop.
         ignored: number of pixels that no loss and no metric reads.
         problems: what is wrong.
@@ -109,13 +109,15 @@ class DatasetAudit:
             hidden: of how many of them the label is hidden.
         """
         total = self.ignored + sum(self.pixels.values())
+        with_labels = self.role != "unlabelled"
         lines = [
-            f"{title}: {self.name}: {self.samples} samples, {used} used, {len(self.bad)} unusable; {total} pixels,"
-            f" {100 * self.ignored / max(1, total):.2f} % ignored"
+            f"{title}: {self.name}: {self.samples} {'samples' if with_labels else 'without labels'}, {used} used,"
+            f" {len(self.bad)} unusable; {total} pixels"
+            + (f", {100 * self.ignored / max(1, total):.2f} % ignored" if with_labels else "")
         ]
         if hidden:
             lines.append(f"  labels are hidden of {hidden} of the {used} samples used (data.labelled)")
-        if self.absent and total:
+        if self.absent and total and with_labels:
             lines.append(f"  classes without a pixel: {', '.join(self.absent)}")
         if self.others:
             share = 100 * self.others / max(1, total)

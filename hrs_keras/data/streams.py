@@ -3,9 +3,11 @@
 ``source``
     the synthetic images;
 ``target``
-    the real images that keep their labels; but where ``data.labelled: none`` hides all labels, all real images;
+    the real images that keep their labels; but where none does, since ``data.labelled: none`` hides all labels or there
+    is no ``data.target``, all real images;
 ``unlabelled``
-    the real images that are not in ``target``. Only trainers that ask for them read them.
+    the real images that are not in ``target``: those with hidden labels, and those of ``data.unlabelled``. A trainer
+    that asks for them reads them.
 
 Roles are what a recipe lists (``data.target``), streams are what batches hold.
 """
@@ -25,11 +27,8 @@ def streams(sets: Mapping[str, Sequence[Pairs]]) -> dict[str, list[Pairs]]:
         ``source``, ``target`` and ``unlabelled`` -> the samples of each data set. Labels that are hidden are 255
         throughout, and their files are not opened.
     """
-    found = {"source": list(sets.get("source", ())), "target": list(sets.get("target", ())), "unlabelled": []}
-    if any(pairs.hidden is not None for pairs in found["target"]):
-        labelled, others = (
-            [part for part in parts if len(part)]
-            for parts in zip(*(pairs.by_label() for pairs in found["target"]), strict=True)
-        )
-        found |= {"target": labelled, "unlabelled": others} if labelled else {"target": others}
-    return found
+    parts = [pairs.by_label() for pairs in sets.get("target", ())]
+    labelled = [part for part, _ in parts if len(part)]
+    others = [part for _, part in parts if len(part)] + list(sets.get("unlabelled", ()))
+    real = {"target": labelled, "unlabelled": others} if labelled else {"target": others, "unlabelled": []}
+    return {"source": list(sets.get("source", ())), **real}

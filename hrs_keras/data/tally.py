@@ -42,8 +42,14 @@ class Tally:
         other = f"is passed over: its name does not end in {', '.join(IMAGE_SUFFIXES)}"
         self._problems = [
             *(Problem(printable(path), alone) for path in pairs.orphans),
-            *(Problem(printable(path), other, error=False) for path in pairs.passed_over),
+            *(Problem(printable(path), other, error=False) for path in pairs.passed_over if pairs.labels),
         ]
+        if pairs.passed_over and not pairs.labels:  # a folder of photographs may hold as many files of another kind
+            what = (
+                f"leaves out {len(pairs.passed_over)} files, whose names do not end in {', '.join(IMAGE_SUFFIXES)}"
+                f" ({printable(pairs.passed_over[0])}, for one)"
+            )
+            self._problems.append(Problem(pairs.name, what, error=False))
         self._class_pixels: list[list[int]] = []
         self._bad: list[int] = []
         self._palette = CommonPalette()
@@ -72,7 +78,8 @@ class Tally:
             self._constant.add(found.constant)
             if found.histogram[:IGNORE_LABEL].any():  # else it has a warning of its own
                 self._alike[found.digest, found.constant].append(position)
-        self._palette.add(self._pairs.labels[position], found.palette)
+        if found.palette:
+            self._palette.add(self._pairs.labels[position], found.palette)
         self._unmapped.update(found.unmapped.keys())
         if found.unmapped:
             self._unmapped_in.append((position, dict(Counter(found.unmapped).most_common(_SHOWN))))

@@ -72,10 +72,13 @@ Made with {package_versions}{revision}.
 
 def _datasets(recipe: Recipe) -> str:
     rows = [[role, _dataset(one), str(one.subset or "all")] for role in recipe.roles for one in recipe.datasets(role)]
-    return table(["", "data set", "subset"], rows, texts=3)
+    hidden = f"\n\nOf the target's labels {recipe.data.labelled} were used." if recipe.data.hides_labels else ""
+    return table(["", "data set", "subset"], rows, texts=3) + hidden
 
 
 def _dataset(dataset: Dataset) -> str:
+    if dataset.labels is None:
+        return literal(f"images without labels: {dataset.root}/{dataset.images}")
     return literal(f"{dataset.format}: {dataset.root}, {dataset.split} split")
 
 

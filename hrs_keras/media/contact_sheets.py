@@ -65,7 +65,9 @@ def draw_contact_sheets(recipe: Recipe, audited: Audit, out: Path, rows: int) ->
             continue
         if pairs.hidden_labels:
             log.info("%s: labels are hidden of %d of the %d samples", title, pairs.hidden_labels, len(pairs))
-        panel = _panel(_evenly_spaced(recipe, pairs, rows), recipe, "ignored")
+        panel = _images(recipe, pairs, rows)
+        if pairs.labels:
+            panel = _panel(_evenly_spaced(recipe, pairs, rows), recipe, "ignored")
         written.append(_save(panel, out / f"{title}.png", f"{recipe.name}: {title}"))
         if (rarest := _rarest_class(report)) and pairs.hidden_labels < len(pairs):
             written += _draw_rarest(recipe, pairs, rarest, out / f"{title}_rarest.png", f"{recipe.name}: {title}")
@@ -104,6 +106,12 @@ def draw_augmented(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]], out: Pat
         )
         for domain, own in taken.items()
     ]
+
+
+def _images(recipe: Recipe, pairs: Pairs, rows: int) -> Panel:
+    """Images that have no labels."""
+    found = zip(*samples(recipe, [pairs], rows), strict=True)
+    return Panel(["image"], [Row([to_uint8(image)], [title]) for image, _, title in found])
 
 
 def _evenly_spaced(recipe: Recipe, pairs: Pairs, rows: int) -> list[Row]:

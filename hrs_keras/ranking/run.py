@@ -22,7 +22,6 @@ from hrs_keras.ranking.options import Ranking, RankOptions
 from hrs_keras.ranking.parameters import groups_of, read_parameters
 from hrs_keras.ranking.real import MOST_REAL
 from hrs_keras.ranking.table import writing_table
-from hrs_keras.recipe.data import TRAINED_ON
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.runs.data import recipe_on_other_data, warn_of_other_data
 from hrs_keras.runs.folder import RunFolder
@@ -108,16 +107,17 @@ def _plan(run: RunFolder, recipe: Recipe, options: RankOptions) -> _Plan:
     refuse_unwritable(out.parent, "table's folder", "--out")
     if options.join is not None and Path(options.join).resolve() in (out.resolve(), _means_file(out).resolve()):
         raise HRSError(f"--join {printable(Path(options.join))} would be overwritten; choose another --out")
-    role = options.data if options.data in TRAINED_ON else None
+    role = options.data if options.data in ("source", "target") else None
     if role is not None and not recipe.datasets(role):
         raise RecipeError(f"{run.path} has read no {role} images; give --data target, or a folder of images")
     folder = FolderImages(Path(options.data), recipe.data.size, options.on_skipped) if role is None else None
     names = folder.names if folder else []  # before the audit, which may take long
-    found = audit_to_read(recipe, [one for one in TRAINED_ON if one in ("target", role)])
+    real_role = "target" if recipe.datasets("target") else "unlabelled"
+    found = audit_to_read(recipe, [one for one in recipe.roles if one in (real_role, role)])
     warn_of_other_data(run, recipe, found)
     sets = {one: LabelledImages(recipe, pairs) for one, pairs in found.sets.items()}
     ranked = folder or sets[str(role)]
-    real = evenly_spaced(len(sets["target"]), MOST_REAL)
+    real = evenly_spaced(len(sets[real_role]), MOST_REAL)
     others = Images(labelled=folder is None, real=len(real) - (role == "target"))
     columns = Columns.of(recipe.method, recipe.data.label_space.classes, others)
     for column in options.by:
@@ -127,7 +127,7 @@ def _plan(run: RunFolder, recipe: Recipe, options: RankOptions) -> _Plan:
         refuse_unlistable(names)
     noted = [] if options.join is None else read_parameters(Path(options.join), options.id, names)
     groups, ungrouped = groups_of(noted)
-    return _Plan(recipe, role, ranked, names, sets["target"], real, columns, groups, ungrouped)
+    return _Plan(recipe, role, ranked, names, sets[real_role], real, columns, groups, ungrouped)
 
 
 def _means_file(out: Path) -> Path:

@@ -8,9 +8,10 @@ from hrs_keras.errors import did_you_mean
 from hrs_keras.labels import ID_TABLES, IGNORE, IGNORE_LABEL, LABEL_SPACES, LabelSpace, own_label_space
 from hrs_keras.recipe.class_names import refuse_unfinished, refuse_unfit_names
 from hrs_keras.recipe.dataset import Dataset, at_home
+from hrs_keras.recipe.photographs import Photographs
 from hrs_keras.recipe.types import STORED, Number, Positive, PositiveInt, Section, Seed, fraction_or_count
 
-TRAINED_ON = ("source", "target")
+TRAINED_ON = ("source", "target", "unlabelled")
 """The keys of the data sets that batches are drawn from."""
 
 EVALUATED_ON = ("validation", "test")
@@ -59,7 +60,8 @@ class Data(Section):
     classes: str | list[str]
     size: tuple[PositiveInt, PositiveInt]
     source: list[Dataset]
-    target: Annotated[list[Dataset], Field(min_length=1)]
+    unlabelled: list[Photographs] = Field(default_factory=list)
+    target: list[Dataset]
     validation: Annotated[list[Dataset], Field(min_length=1)]
     test: list[Dataset] = Field(default_factory=list)
     labelled: Literal["all", "none"] | int | float = "all"
@@ -73,6 +75,13 @@ class Data(Section):
     @classmethod
     def _folder(cls, folder: str | None) -> str | None:
         return folder if folder is None else at_home(folder)
+
+    @field_validator("target")
+    @classmethod
+    def _some_real_images(cls, target: list[Dataset], info: ValidationInfo) -> list[Dataset]:
+        if not target and not info.data.get("unlabelled"):
+            raise ValueError("is a list of 0, wants at least 1 data set, or images without labels in data.unlabelled")
+        return target
 
     @field_validator("labelled", mode="plain")
     @classmethod
@@ -129,6 +138,23 @@ class Data(Section):
                     f"{role}.{weighted.index(False)} has no weight, but {role}.{weighted.index(True)} has one; give a"
                     f" weight to all data sets of {role}, or to none"
                 )
+        if self.target and self.unlabelled and self.hides_labels:
+            weights = self.target[0].weight, self.unlabelled[0].weight
+            if (weights[0] is None) != (weights[1] is None):
+                raise ValueError(
+                    "unlabelled and the target images whose labels are hidden (labelled) are drawn from together: give"
+                    " a weight to all data sets of both, or to none"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_described(self) -> "Data":
+        for role in ROLES:
+            for position, dataset in enumerate(getattr(self, role)):
+                if dataset.labels is None and role != "unlabelled":
+                    raise ValueError(
+                        f"{role}.{position}.labels: wants a file pattern; list images without labels in unlabelled"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -155,12 +181,12 @@ class Data(Section):
     def hides_labels(self) -> bool:
         """Whether the labels of target images may be hidden: all, or what a fraction or a count leaves."""
         whole = isinstance(self.labelled, float) and self.labelled == 1  # the count 1 is one image
-        return self.labelled != "all" and not whole
+        return bool(self.target) and self.labelled != "all" and not whole
 
     @property
     def has_target_labels(self) -> bool:
         """Whether any target image is trained on with its label."""
-        return self.labelled != "none"
+        return bool(self.target) and self.labelled != "none"
 
     @property
     def label_space(self) -> LabelSpace:

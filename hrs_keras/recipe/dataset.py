@@ -53,7 +53,8 @@ class Dataset(Section):
             :mod:`hrs_keras.recipe.known_data_sets`.
         root: folder, relative to ``data.root``.
         split: fills ``{split}`` in the patterns.
-        images, labels: file patterns below ``root``; what their ``*`` match is the sample's name.
+        images, labels: file patterns below ``root``; what their ``*`` match is the sample's name. Only images without
+            labels (:class:`hrs_keras.recipe.photographs.Photographs`) have no pattern for them.
         encoding: what a label pixel holds: the id, an index into the file's palette (which is the id), or a colour.
         bits: of a label's channel; with less than 8 the values are 0 to 1, 3 or 15.
         channel: which one holds the id; 0 = red or grey.
@@ -73,7 +74,7 @@ class Dataset(Section):
     root: str = "."
     split: str = "train"
     images: str
-    labels: str
+    labels: str | None
     encoding: Literal["values", "palette", "colours"] = "values"
     bits: Literal[1, 2, 4, 8, 16] = 8
     channel: Annotated[int, Field(ge=0, le=3), Number] = 0
@@ -94,7 +95,9 @@ class Dataset(Section):
 
     @field_validator("images", "labels")
     @classmethod
-    def _below_root(cls, pattern: str, info: ValidationInfo) -> str:
+    def _below_root(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        if pattern is None:
+            return None
         for field in re.findall(r"{[^{}]*}", pattern):
             if field != "{split}":
                 raise ValueError(f"{pattern!r} has {field}, but only {{split}} is filled in")

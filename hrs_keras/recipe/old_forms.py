@@ -31,6 +31,7 @@ LATER_KEYS: dict[str, Any] = {
     "train.source_ratio": 1.0,
     "data.rare_class_sampling": {"source": None, "target": None},
     "data.labelled": "all",
+    "data.unlabelled": [],
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
 

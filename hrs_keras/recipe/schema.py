@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -22,8 +22,8 @@ from hrs_keras.recipe.yaml_text import dump_yaml
 class Phase(NamedTuple):
     """Steps ``first`` to ``stop`` (exclusive) of a run, and the domains that their batches hold.
 
-    Domains are ``source``, ``target``, and ``unlabelled`` for target images whose labels are hidden, beside others
-    whose labels are not; see :mod:`hrs_keras.data.streams`.
+    Domains are ``source``, ``target``, and ``unlabelled`` for real images without labels beside others with labels; see
+    :mod:`hrs_keras.data.streams`.
     """
 
     domains: tuple[str, ...]
@@ -64,7 +64,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _labels_enough(self) -> "Recipe":
-        """What makes no sense where all target labels are hidden."""
+        """What makes no sense without any target label."""
+        hidden = "data.labelled: none hides all labels of the target" if self.data.target else "there is no data.target"
         without = {
             "method.source_weighting: none reads the target alone": not self.method.reads_source,
             "with method.pretrain the later steps read the target alone": self.method.pretrain > 0,
@@ -73,7 +74,7 @@ class Recipe(Section):
         }
         for what, found in without.items():
             if found and not self.data.has_target_labels:
-                raise ValueError(f"{what}, but data.labelled: none hides all labels of the target; set one differently")
+                raise ValueError(f"{what}, but {hidden}; set one differently")
         return self
 
     @model_validator(mode="after")
@@ -113,7 +114,8 @@ class Recipe(Section):
             yield "source"
         if labels or self.method.learns_without_labels or self.method.mix.replace_source:
             yield "target"
-        if labels and self.data.hides_labels and self.method.reads_unlabelled:
+        without = self.data.hides_labels or bool(self.data.unlabelled)
+        if labels and without and self.method.reads_unlabelled:
             yield "unlabelled"
 
     def phases_until(self, step: int) -> list[Phase]:
@@ -122,13 +124,13 @@ class Recipe(Section):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The keys of ``data`` that list data sets of this recipe: ``test`` is one of them only where it is given."""
-        return tuple(role for role in ROLES if role != "test" or self.data.test)
+        """The keys of ``data`` that list data sets of this recipe: not ``unlabelled`` or ``test`` if it has none."""
+        return tuple(role for role in ROLES if role not in ("unlabelled", "test") or getattr(self.data, role))
 
     def datasets(self, role: str) -> list[Dataset]:
-        """The data sets of a role (source, target, validation or test) that the run reads."""
-        sets: list[Dataset] = getattr(self.data, role)
-        return [] if role == "source" and not self.method.reads_source else sets
+        """The data sets of a role (source, target, unlabelled, validation or test) that the run reads."""
+        sets: Sequence[Dataset] = getattr(self.data, role)
+        return [] if role == "source" and not self.method.reads_source else [*sets]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data (str, int, float, bool, None, list, dict), as YAML and JSON take it."""

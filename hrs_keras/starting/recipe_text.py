@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from hrs_keras.starting.classes import Classes, id_table
 from hrs_keras.starting.examining import SHOWN, Examined
 from hrs_keras.starting.image_lists import list_file
 from hrs_keras.starting.layouts import fitting_table, preset, versions
+from hrs_keras.starting.photographs import Photographs
 from hrs_keras.starting.plan import DataSet
 from hrs_keras.starting.shaping import Shape
 from hrs_keras.starting.yaml_lines import YamlLines
@@ -43,6 +44,7 @@ class Draft(NamedTuple):
         sets: the data sets.
         classes: of the run.
         shape: sizes and numbers.
+        photographs: without labels, if there are any.
     """
 
     path: Path
@@ -50,15 +52,22 @@ class Draft(NamedTuple):
     sets: Sequence[DataSet]
     classes: Classes
     shape: Shape
+    photographs: Photographs | None = None
+
+    def summary(self) -> Iterator[str]:
+        """What was found, in lines."""
+        for folder in self.folders.values():
+            yield from folder.summary()
+        if self.photographs is not None:
+            yield self.photographs.summary()
 
 
 def recipe_text(draft: Draft) -> str:
     """The recipe as YAML text."""
     yaml = YamlLines()
     yaml.comment("Written by `hrs init`. Look it through, then run `hrs audit` with it.")
-    for folder in draft.folders.values():
-        for line in folder.summary():
-            yaml.comment(line)
+    for line in draft.summary():
+        yaml.comment(line)
     yaml.pair(0, "extends", "base.yaml", "explains every key, and has the values of those that are not here")
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", draft.path.stem):
         yaml.pair(0, "name", "my_run", "of the run's folder; the file's name can be none")
@@ -78,7 +87,7 @@ def recipe_text(draft: Draft) -> str:
 
 
 def _data(yaml: YamlLines, draft: Draft) -> None:
-    root = _common_root(draft.folders.values())
+    root = _common_root(draft)
     yaml.section(0, "data")
     yaml.pair(1, "root", str(root))
     names, comment = draft.classes
@@ -98,6 +107,10 @@ def _data(yaml: YamlLines, draft: Draft) -> None:
             yaml.pair(1, role, [], "too few real images to split: give --validation DIR, which training wants")
         for one in sets:
             _data_set(yaml, one, root, draft, anchors)
+        if role == "unlabelled" and draft.photographs is not None:
+            yaml.section(1, role, "real, without labels")
+            for pattern in draft.photographs.patterns(root):
+                yaml.item(2, pattern)
     yaml.pair(
         1, "augment", {"flip": True, "scale": [1.0, 1.5], "colour": 0.2}, "as in the other recipes for few labels"
     )
@@ -198,7 +211,8 @@ def _has_weights() -> bool:
         return False
 
 
-def _common_root(folders: Sequence[Examined] | Any) -> Path:
+def _common_root(draft: Draft) -> Path:
     """The folder that all data sets are below."""
-    paths = [folder.listing.folder for folder in folders]
+    paths = [folder.listing.folder for folder in draft.folders.values()]
+    paths += [draft.photographs.listing.folder] if draft.photographs else []
     return Path(os.path.commonpath([path.parent if len(paths) == 1 else path for path in paths]))

@@ -13,6 +13,7 @@ from hrs_keras.starting.classes import choose_classes
 from hrs_keras.starting.examining import examine
 from hrs_keras.starting.image_lists import image_lists
 from hrs_keras.starting.names import Names, read_classes, read_palette
+from hrs_keras.starting.photographs import find_photographs
 from hrs_keras.starting.plan import plan, target_images
 from hrs_keras.starting.recipe_text import Draft, recipe_text
 from hrs_keras.starting.shaping import shape
@@ -40,7 +41,7 @@ def start_recipe(path: Path, folders: Mapping[str, Path], classes: Path | None =
 
     Args:
         path: of the recipe; ``.yaml`` is added if it has no such suffix.
-        folders: role (source, target, validation, test) -> folder; target is wanted.
+        folders: role (source, target, unlabelled, validation, test) -> folder; target is wanted.
         classes: a file that names the classes of the run, or None.
 
     Raises:
@@ -52,20 +53,21 @@ def start_recipe(path: Path, folders: Mapping[str, Path], classes: Path | None =
     given = read_classes(classes) if classes is not None else None
     names = _names_in(classes) if classes is not None else None
     _refuse_same(folders)
-    examined = {role: examine(folder, f"--{role}", names) for role, folder in folders.items()}
+    examined = {role: examine(one, f"--{role}", names) for role, one in folders.items() if role != "unlabelled"}
+    photographs = find_photographs(folders["unlabelled"]) if "unlabelled" in folders else None
     sets = plan(examined)
     chosen = choose_classes(given, printable(classes) if classes is not None else "", examined["target"])
-    fewest = min(sum(len(one.samples) for one in sets if one.role == role) for role in TRAINED_ON if role in folders)
+    fewest = min(sum(len(one.samples) for one in sets if one.role == role) for role in TRAINED_ON if role in examined)
     whole = Path(os.path.abspath(path))
     listed = image_lists(whole, sets)
-    text = recipe_text(Draft(whole, examined, sets, chosen, shape(target_images(sets), fewest)))
+    draft = Draft(whole, examined, sets, chosen, shape(target_images(sets), fewest), photographs)
+    text = recipe_text(draft)
     for file in listed:
         _refuse_place(file)
     for file, content in {**listed, path: text}.items():
         with writing(file):
             write_text(file, content)
-    summary = [line for folder in examined.values() for line in folder.summary()]
-    return Started(path, [*listed], summary, list(dict.fromkeys(re.findall(rf"\b{TODO}\w+", text))))
+    return Started(path, [*listed], [*draft.summary()], list(dict.fromkeys(re.findall(rf"\b{TODO}\w+", text))))
 
 
 def _names_in(classes: Path) -> Names:

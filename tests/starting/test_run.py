@@ -373,3 +373,24 @@ def test_tensorflow_is_not_imported(tmp_path):
     process = start_process("-c", QUICK, tmp_path / "mine.yaml", "--target", real, cache=tmp_path)
     assert process.communicate(timeout=60)[1] == ""
     assert process.returncode == 0
+
+
+def test_photographs_without_labels(tmp_path, start):
+    """At any depth, beside whatever else a camera writes; each depth is a pattern."""
+    photographs = tmp_path / "photos"
+    for name in ("a.jpg", "b.png", "day/c.jpg"):
+        save(photographs / name, image(40 + len(name)))
+    text(photographs / "gps.csv", "1,2")
+    path = start(target=own_folders.cityscapes(tmp_path / "cs"), unlabelled=photographs)
+    recipe = load_recipe(path)
+    assert [(one.root, one.images) for one in recipe.data.unlabelled] == [("photos", "*"), ("photos", "*/*")]
+    assert f"# unlabelled: 3 images without labels in {photographs}" in path.read_text()
+    found = audit(recipe)
+    assert samples(found) == {"target": [3], "unlabelled": [2, 1], "validation": [3]}
+
+
+@pytest.mark.fault("`hrs init --unlabelled` with a folder without images", "refused; what it holds instead is named")
+def test_photographs_that_are_none(tmp_path, start):
+    text(tmp_path / "photos/a.heic", "")
+    with pytest.raises(DataError, match=r"--unlabelled .*photos holds no image .* 1 with \.heic: convert"):
+        start(target=own_folders.cityscapes(tmp_path / "cs"), unlabelled=tmp_path / "photos")

@@ -114,7 +114,7 @@ def _examples(recipe: Recipe, role: str, pairs: Pairs, numbers: Sequence[int], j
         try:
             image, label, (height, width) = (part.numpy() for part in next(converted))
         except tf.errors.OpError as error:
-            names = f"{pairs.images[number]} and {pairs.labels[number]}"
+            names = " and ".join(str(paths[number]) for paths in (pairs.images, pairs.labels) if paths)
             raise DataError(
                 f"{names} cannot be converted ({reason(error)}); were they changed since the audit?"
             ) from None
@@ -127,12 +127,12 @@ def _contents(part: bytes | np.ndarray) -> bytes:
 
 
 def _training_parts(recipe: Recipe, pairs: Pairs) -> _Parts:
-    """Pixels as training reads them."""
+    """Pixels as training reads them; nothing for a label where there is none."""
     load = training_loader(recipe, [pairs])
 
     def parts(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         image, label = load(number)
-        return image, label, tf.shape(label)
+        return image, label if pairs.labels else tf.constant(b""), tf.shape(label)
 
     return parts
 
@@ -208,7 +208,7 @@ def _read_back(partial: str, lengths: list[int], checksums: list[int]) -> ShardN
 def _refuse_changed_files(task: ShardTask, pairs: Pairs) -> None:
     """Raise an error unless the files of a shard stayed as they were planned while they were read."""
     for planned, paths in ((task.of_set.images, pairs.images), (task.of_set.labels, pairs.labels)):
-        for number in task.numbers:
+        for number in task.numbers if paths else ():
             if fingerprint(paths[number]) != planned[number][1:]:
                 raise DataError(
                     f"{paths[number]} was changed while it was prepared; remove {task.folder}, or take another folder,"

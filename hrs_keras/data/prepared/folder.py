@@ -100,7 +100,11 @@ def _samples(recipe: Recipe, dataset: Dataset, folder: str, stored: FinishedSet)
             for shard in stored.shards
             for record in records_of(storage.join(folder, shard.file), shard.lengths, shard.crc32)
         ),
-        fingerprints=tuple((image[1:], label[1:]) for image, label in zip(stored.images, stored.labels, strict=True)),
+        fingerprints=tuple(
+            tuple(file[1:] for file in files)
+            for files in (zip(stored.images, stored.labels, strict=True) if stored.labels else zip(stored.images))
+        ),
+        hidden=None if stored.labels else (True,) * len(stored.images),
         audited=stored.audit,
         class_pixels=stored.audit.class_pixels_of_usable,
     )

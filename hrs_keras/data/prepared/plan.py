@@ -6,6 +6,7 @@ from math import prod
 
 from hrs_keras.data.audit import Audit
 from hrs_keras.data.files import File, FileChanges, changes, fingerprint, name_below
+from hrs_keras.data.image_files import read_header
 from hrs_keras.data.label_files import read_label_header
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.conversion import conversion
@@ -80,7 +81,9 @@ def _expected_sizes(
     if report.role in EVALUATED_ON:  # the image's file as it is, and a PNG about as large as the label's file
         return [image[1] + label[1] for image, label in zip(images, labels, strict=True)]
     size = stored_size(recipe.data)
-    return [4 * (prod(size) if size else _pixels(path, pairs.dataset.crop)) for path in pairs.labels]
+    if pairs.labels:
+        return [4 * (prod(size) if size else _pixels(path, pairs.dataset.crop)) for path in pairs.labels]
+    return [3 * (prod(size) if size else _pixels(path, pairs.dataset.crop, of_label=False)) for path in pairs.images]
 
 
 def versions() -> dict[str, str]:
@@ -99,10 +102,10 @@ def _bounds(sizes: list[int], most: float) -> list[tuple[int, int]]:
     return [*bounds, (first, len(sizes))]
 
 
-def _pixels(label: StoragePath, crop: Crop) -> int:
-    """The number of pixels that the crop leaves of a label."""
-    with storage.reading(str(label)) as file:
-        height, width = read_label_header(file).size
+def _pixels(path: StoragePath, crop: Crop, *, of_label: bool = True) -> int:
+    """The number of pixels that the crop leaves of a label, or of an image."""
+    with storage.reading(str(path)) as file:
+        height, width = read_label_header(file).size if of_label else read_header(file).upright
     (top, bottom), (left, right) = crop.rows or (0, height), crop.columns or (0, width)
     return (min(bottom, height) - top) * (min(right, width) - left)
 
