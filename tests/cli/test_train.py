@@ -1,10 +1,10 @@
 """The page that ``hrs train`` writes at its end; the run itself is made up."""
 
 import os
-import signal
 
 import pytest
 from support.made_up_runs import random_images, write_run
+from support.own_process import tell_to_end
 from support.tiny import BASE, CAMVID
 
 import hrs_keras.report.run
@@ -56,7 +56,7 @@ def test_a_page_that_cannot_be_written(trained, capsys):
 @pytest.mark.fault("SIGTERM while the page of a finished run is written", "exit code 75; the same command writes it")
 def test_told_to_end_while_the_page_is_written(trained, monkeypatch, capsys):
     with monkeypatch.context() as patched:
-        patched.setattr(hrs_keras.report.run, "report_run", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        patched.setattr(hrs_keras.report.run, "report_run", lambda _: tell_to_end())
         code, page = trained()
     assert code == 75 and not page.exists()
     assert "told to end (SIGTERM) when all was done but its page" in capsys.readouterr().err

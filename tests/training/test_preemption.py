@@ -1,12 +1,12 @@
 """SIGTERM at any moment: what is saved, that the run says "again", and that it then ends as if nothing had happened."""
 
 import json
-import os
 import signal
 import time
 
 import pytest
 from support.checkpoints import tensors
+from support.own_process import tell_to_end
 from support.tiny_run import SETTINGS
 
 from hrs_keras.errors import PreemptedError
@@ -22,11 +22,6 @@ from hrs_keras.training.run import train
 STEPS = SETTINGS["train"]["steps"]
 
 
-def tell() -> None:
-    """Let the process itself be told; a handler of Python's runs at the next chance."""
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 @pytest.fixture
 def told_in(monkeypatch):
     """``told_in(owner, name, call)``: SIGTERM comes as a function is called for the ``call``-th time."""
@@ -37,7 +32,7 @@ def told_in(monkeypatch):
         def telling(*args, **kwargs):
             calls.append(args)
             if len(calls) == call:
-                tell()
+                tell_to_end()
             return original(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, telling)
@@ -89,7 +84,7 @@ def test_before_and_after_the_steps(recipe_file, monkeypatch, module, name):
     original = getattr(module, name)
 
     def slow(*args, **kwargs):
-        tell()
+        tell_to_end()
         time.sleep(30)  # it ends at once, and not only when this has ended
         return original(*args, **kwargs)
 
@@ -109,7 +104,7 @@ def test_an_error_of_another_kind_stays_one(recipe_file, monkeypatch):
     recipe = load_recipe(recipe_file, ["train.steps=1", "train.validate_every=9", "method.gan=false"])
 
     def fails(self, step):
-        tell()
+        tell_to_end()
         time.sleep(0.1)
         raise ZeroDivisionError
 
@@ -126,7 +121,7 @@ def test_told_to_end_while_the_last_step_is_saved(recipe_file, monkeypatch):
 
     def told(self, step):
         save(self, step)
-        tell()
+        tell_to_end()
 
     monkeypatch.setattr(Checkpoints, "save_now", told)
     with pytest.raises(PreemptedError, match=r"told to end .*step-2; the same command, without --fresh, goes on"):
