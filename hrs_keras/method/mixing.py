@@ -19,9 +19,6 @@ from hrs_keras.data.colour import recolour
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.recipe.mix import Mix
 
-CONFIDENT = 0.968
-"""A prediction counts as sure if its most likely class has at least this probability (DACS)."""
-
 RECOLOURED = 0.8
 """Share of the mixed images whose colours change. (The published code compares its 0.2 the other way round.)"""
 
@@ -135,32 +132,34 @@ def blur(image: tf.Tensor, deviation: tf.Tensor | float) -> tf.Tensor:
     return blurred[radius:-radius, radius:-radius]
 
 
-def pseudo_labels(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def pseudo_labels(logits: tf.Tensor, confidence: float) -> tuple[tf.Tensor, tf.Tensor]:
     """What a teacher says of images, and how far it is trusted.
 
     Args:
         logits: [B, H, W, C] float32.
+        confidence: see :func:`sure_share`.
 
     Returns:
         The most likely class of each pixel, [B, H, W] int32; and [B] float32, the weight q of all pixels of an image
         (:func:`sure_share`).
     """
     probability = tf.reduce_max(tf.nn.softmax(logits), axis=-1)
-    return tf.argmax(logits, axis=-1, output_type=tf.int32), sure_share(probability)
+    return tf.argmax(logits, axis=-1, output_type=tf.int32), sure_share(probability, confidence)
 
 
-def sure_share(probability: tf.Tensor) -> tf.Tensor:
-    """q: the share of an image's pixels whose most likely class has a probability of at least :data:`CONFIDENT`.
+def sure_share(probability: tf.Tensor, confidence: float) -> tf.Tensor:
+    """q: the share of an image's pixels of whose class a teacher is sure.
 
     The published code takes the share in the whole batch.
 
     Args:
         probability: of the most likely class, [B, H, W] float32.
+        confidence: from which probability on a teacher is sure.
 
     Returns:
         [B] float32.
     """
-    return tf.reduce_mean(tf.cast(probability >= CONFIDENT, tf.float32), axis=[1, 2])
+    return tf.reduce_mean(tf.cast(probability >= confidence, tf.float32), axis=[1, 2])
 
 
 def source_share(from_source: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:

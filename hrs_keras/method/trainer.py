@@ -192,17 +192,31 @@ class Trainer(keras.Model):
         return [tf.random.experimental.stateless_fold_in(step, first + number) for number in range(images)]
 
     def mixed(self, part: Part) -> Part:
-        """A part with mixed images in place of the source images, where ``method.mix.replace_source`` asks for them.
-
-        With more source than target images, or fewer (``train.source_ratio``), the target images are shared out evenly.
-        """
+        """A part with mixed images in place of the source images, where ``method.mix.replace_source`` asks for them."""
         if not self.method.mix.replace_source or "source" not in part.batch:
             return part
-        source, target = part.batch["source"], part.batch["target"]
-        count, targets = source[0].shape[0], target[0].shape[0]
-        x_t, y_t = (tf.gather(tensor, [number * targets // count for number in range(count)]) for tensor in target)
-        mixed = mixing.mix(source, (x_t, y_t), self.image_seeds(part, count), self.method.mix)
+        mixed = self.mix(part, part.batch["target"])
         return part._replace(batch=part.batch | {"source": (mixed.images, mixed.labels)}, from_source=mixed.from_source)
+
+    def mix(self, part: Part, target: tuple[tf.Tensor, tf.Tensor]) -> mixing.Mixed:
+        """Each source image of a part mixed with one of its target images, as ``method.mix`` says.
+
+        Args:
+            part: its source images are mixed.
+            target: images [T, H, W, 3] float32 in [-1, 1], and labels [T, H, W] int32, 255 = ignore.
+        """
+        source = part.batch["source"]
+        x_t, y_t = (self.shared_out(part, tensor) for tensor in target)
+        return mixing.mix(source, (x_t, y_t), self.image_seeds(part, source[0].shape[0]), self.method.mix)
+
+    def shared_out(self, part: Part, tensor: tf.Tensor) -> tf.Tensor:
+        """[T, ...], of target images -> [S, ...], of those that the part's S source images are mixed with.
+
+        As many source images as possible have a target image of their own; with more of them the target images are
+        shared out evenly.
+        """
+        count, targets = part.batch["source"][0].shape[0], tensor.shape[0]
+        return tf.gather(tensor, [number * targets // count for number in range(count)])
 
     def label_noise(self, shape: tf.Tensor, part: int) -> tf.Tensor:
         """Uniform in [0, ``method.label_noise``]: by how much a discriminator's labels are perturbed."""

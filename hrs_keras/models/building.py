@@ -24,7 +24,8 @@ class Networks:
         weighting: level -> W, see :func:`hrs_keras.models.weighting.weighting_network`.
         generator: G, see :func:`hrs_keras.models.generator.generator`; PixelDA's generator with ``trainer: pixelda``,
             see :func:`hrs_keras.models.adapter.adapter`.
-        discriminator: D, see :func:`hrs_keras.models.discriminator.discriminator`.
+        discriminator: D, see :func:`hrs_keras.models.discriminator.discriminator`; with ``trainer: adversarial_semi``
+            it judges probability maps, see :func:`hrs_keras.models.weighting.weighting_network`.
         fresh: those of the segmenter's trainable variables that hold no pretrained weights.
     """
 
@@ -105,6 +106,9 @@ def _build_generator(recipe: Recipe, segmenter: keras.Model) -> keras.Model | No
 
 def _build_discriminator(recipe: Recipe) -> keras.Model | None:
     method = recipe.method
+    if method.trainer == "adversarial_semi":  # the same layers as those of a weighting network
+        classes = len(recipe.data.label_space.classes)
+        return weighting_network("pixel", classes, 1, method.weighting_width, "linear")
     return discriminator(method.discriminator_channels) if method.gan or method.trainer == "pixelda" else None
 
 

@@ -8,20 +8,14 @@ from hrs_keras.errors import did_you_mean
 from hrs_keras.recipe.mix import Mix
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
 from hrs_keras.recipe.source_weighting import SourceWeighting
+from hrs_keras.recipe.trainer_settings import AdversarialSemi, ClassMix, PixelDA
 from hrs_keras.recipe.types import NonNegative, Number, PositiveInt, Section, Share
 
 Level = Literal["pixel", "region", "image"]
 
 
-class PixelDA(Section):
-    """Settings of ``trainer: pixelda``: weights of its generator's losses, and the generator."""
-
-    adversarial: NonNegative
-    task: NonNegative
-    content: NonNegative
-    noise: PositiveInt
-    channels: PositiveInt
-    blocks: PositiveInt
+WEIGHTING_OF = {"pixelda": "plain", "class_mix": "plain", "adversarial_semi": "none"}
+"""Trainer -> the only ``source_weighting`` that it takes; none of these takes the GAN of joint training."""
 
 
 class Method(Section):
@@ -46,6 +40,8 @@ class Method(Section):
     discriminator_channels: Annotated[list[PositiveInt], Field(min_length=6, max_length=6)]
     pixelda: PixelDA
     mix: Mix = Mix()
+    class_mix: ClassMix = ClassMix()
+    adversarial_semi: AdversarialSemi = AdversarialSemi()
 
     @property
     def selects(self) -> bool:
@@ -102,24 +98,29 @@ class Method(Section):
 
     @model_validator(mode="after")
     def _plain_mixing(self) -> "Method":
-        for key, given in (("trainer: pixelda", self.trainer == "pixelda"), ("pretrain above 0", self.pretrain > 0)):
-            if given and (self.source_weighting != "plain" or self.gan):
+        wanted = WEIGHTING_OF.get(self.trainer)
+        for key, weighting in ((f"trainer: {self.trainer}", wanted), ("pretrain above 0", self.pretrain and "plain")):
+            if weighting and (self.source_weighting != weighting or self.gan):
                 raise ValueError(
-                    f"{key} wants source_weighting: plain and gan: false, found {self.source_weighting} and"
+                    f"{key} wants source_weighting: {weighting} and gan: false, found {self.source_weighting} and"
                     f" {str(self.gan).lower()}"
                 )
-        if self.trainer == "pixelda" and self.pretrain:
-            raise ValueError("trainer: pixelda reads both domains in every step; set pretrain: 0")
+        if wanted and self.pretrain:
+            raise ValueError(f"trainer: {self.trainer} reads both domains in every step; set pretrain: 0")
         if self.trainer == "pixelda" and self.lambda_source != 1:
             raise ValueError(f"trainer: pixelda reads no lambda_source, found {self.lambda_source:g}; leave it 1")
         return self
 
     @model_validator(mode="after")
     def _two_domains_to_mix(self) -> "Method":
+        if self.trainer == "class_mix" and self.class_weights != "none":
+            raise ValueError(
+                "trainer: class_mix wants class_weights: none: they are made of the unmixed images' classes"
+            )
         if not self.mix.replace_source:
             return self
         for found, wanted, why in (
-            (self.trainer == "pixelda", "trainer: joint", "pixelda redraws source images"),
+            (self.trainer in WEIGHTING_OF, "trainer: joint", f"{self.trainer} has a step of its own"),
             (not self.reads_source, "a source_weighting other than none", "the source is not read"),
             (self.pretrain > 0, "pretrain: 0", "with pretraining no step reads both domains"),
             (self.selects and self.threshold == "median", "threshold: mean", "the median is that of whole images"),

@@ -1,12 +1,8 @@
 """The ``method.mix`` section of a recipe: class mix, by which pixels of a source image are put into a target image."""
 
-from typing import Annotated
+from pydantic import StrictBool
 
-from pydantic import Field, StrictBool
-
-from hrs_keras.recipe.types import Number, Section, Share
-
-Probability = Annotated[float, Field(ge=0, le=1), Number]
+from hrs_keras.recipe.types import Probability, Section, Share
 
 
 class Mix(Section):

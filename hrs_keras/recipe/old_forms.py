@@ -27,6 +27,11 @@ LATER_KEYS: dict[str, Any] = {
     "train.init_from": None,
     "data.test": [],
     "method.class_weights": "none",
+    "method.adversarial_semi": {
+        **{"adversarial": 0.01, "adversarial_unlabelled": 0.001, "self_taught": 0.1},
+        **{"threshold": 0.2, "start": 0.25, "judge_unlabelled": True},
+    },
+    "method.class_mix": {"confidence": 0.968, "teacher": 0.99},
     "method.mix": {"replace_source": False, "classes": 0.5, "colour": 0.2, "blur": 0.5},
     "train.source_ratio": 1.0,
     "data.rare_class_sampling": {"source": None, "target": None},

@@ -18,6 +18,7 @@ PositiveInt = Annotated[int, Field(gt=0, lt=2**31), Number]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Number]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Number]
 Share = Annotated[float, Field(ge=0, lt=1), Number]
+Probability = Annotated[float, Field(ge=0, le=1), Number]
 # Twice a seed must still fit into the 32 bits that TensorFlow's stateless random numbers are keyed by.
 Seed = Index
 

@@ -37,3 +37,5 @@ def _of_player(player: Player, train: Train) -> Iterator[str]:
         yield f"weight decay {decay:g}"
     if player.average is not None:
         yield f"validated and exported with weights averaged by {player.average.decay:g}"
+    if "teacher" in player.averages:
+        yield f"its teacher's weights averaged by {player.averages['teacher'].decay:g}"

@@ -27,7 +27,7 @@ PUBLISHED = {
         "LSD-seg (unsupervised)": 37.1,
         "Conservative Loss (unsupervised)": 38.1,
         "ROAD (unsupervised)": 35.9,
-        "Hung et al. (semi-supervised, ResNet-101)": 67.7,
+        "adversarial_semi": 67.7,
     },
     "paper_table2": {
         "fcn": 65.3,

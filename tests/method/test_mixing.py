@@ -108,9 +108,9 @@ def test_how_many_images_change_their_look(settings, share):
 
 def test_weight_of_pseudo_labels_is_the_share_of_sure_pixels():
     probability = tf.constant([[[0.968, 0.99], [0.5, 0.9]], [[0.1, 0.2], [0.3, 0.999]]])
-    np.testing.assert_array_equal(mixing.sure_share(probability), [0.5, 0.25])
+    np.testing.assert_array_equal(mixing.sure_share(probability, 0.968), [0.5, 0.25])
     logits = np.random.default_rng(0).normal(0, 4, (2, 5, 6, 4)).astype("float32")
-    labels, weight = mixing.pseudo_labels(tf.constant(logits))
+    labels, weight = mixing.pseudo_labels(tf.constant(logits), 0.968)
     p = reference.softmax(logits)
     np.testing.assert_array_equal(labels, p.argmax(-1))
     np.testing.assert_allclose(weight, (p.max(-1) >= 0.968).mean((1, 2)), rtol=1e-6)

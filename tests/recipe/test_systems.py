@@ -24,11 +24,14 @@ SYSTEMS = {
     "focal": ("joint", "focal", ALL, "shared", False, 0.0),
     "w1": ("joint", "learned", ALL, "shared", False, 0.0),
     "pixelda": ("pixelda", "plain", ALL, "shared", False, 0.0),
+    "class_mix": ("class_mix", "plain", ALL, "shared", False, 0.0),
+    "adversarial_semi": ("adversarial_semi", "none", ALL, "shared", False, 0.0),
     "ours_w1": ("joint", "learned", ALL, "shared", True, 0.0),
     "ours_w19": ("joint", "learned", ALL, "per_class", True, 0.0),
     "pixel_w1": ("joint", "learned", ["pixel"], "shared", True, 0.0),
     "pixel_w19": ("joint", "learned", ["pixel"], "per_class", True, 0.0),
 }
+REAL_ALONE = ("fcn", "adversarial_semi")
 KEYS = ("trainer", "source_weighting", "levels", "channels", "gan", "pretrain")
 
 
@@ -38,7 +41,7 @@ def file_of(system: str):
 
 def test_every_system_is_listed():
     assert {path.stem for path in (RECIPES / "systems").iterdir()} == set(SYSTEMS)
-    assert len({str(row) for row in SYSTEMS.values()}) == 12
+    assert len({str(row) for row in SYSTEMS.values()}) == len(SYSTEMS) == 14
 
 
 @pytest.mark.parametrize("common", ["gtav_city", "gtav_synthia_city", "blender_camvid", "toy_city"])
@@ -47,7 +50,7 @@ def test_systems_differ_in_these_keys_only(system, common):
     expected = load_recipe(RECIPES / f"{common}.yaml").to_dict()
     expected["method"] |= dict(zip(KEYS, SYSTEMS[system], strict=True))
     expected["name"] = f"{common}-{system}"
-    if system == "fcn":
+    if system in REAL_ALONE:
         expected["data"]["source"] = []
     assert load_recipe([RECIPES / f"{common}.yaml", file_of(system)]).to_dict() == expected
 
@@ -64,7 +67,7 @@ def test_a_system_does_not_depend_on_the_recipe_it_stands_on(system, below):
 def test_a_part_names_all_keys_in_which_systems_differ_and_no_others(system):
     text = yaml.safe_load(file_of(system).read_text())
     assert tuple(text["method"]) == KEYS
-    assert {**text, "method": None} == ({"data": {"source": []}} if system == "fcn" else {}) | {"method": None}
+    assert {**text, "method": None} == ({"data": {"source": []}} if system in REAL_ALONE else {}) | {"method": None}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

@@ -11,7 +11,7 @@ from hrs_keras.method.optimizer import FusedAdam
 from hrs_keras.method.players import Player
 from hrs_keras.method.trainer import Trainer
 from hrs_keras.method.trainers.pixelda import PixelDATrainer
-from support import one_step, pixelda_step
+from support import one_step, own_trainers, pixelda_step
 from support.optimizer_course import dense, gradients
 
 STEPS = 5
@@ -110,6 +110,35 @@ def compare_pixelda() -> None:
     for name, first, two, one in zip(pixelda_step.PLAYERS, start, *ends, strict=True):
         move = np.linalg.norm(two - one) / np.linalg.norm(one - first)
         assert move < 1e-3, (name, move)
+
+
+def compare_own_trainers() -> None:
+    """The weights of trainers of their own, and what they average, on two replicas are those on one."""
+    tf.config.experimental.enable_op_determinism()
+    strategies = (
+        _both()
+    )  # once: a second mirrored strategy of a process would take the first one's collectives for its own
+    for case in own_trainers.ONE_OF_EACH:
+        batches = tf.data.Dataset.from_tensors(own_trainers.batch_for(case)).repeat(2)
+        ends, histories = [], []
+        for strategy in strategies:
+            with strategy.scope():
+                rates = [f"train.learning_rate.{name}=1" for name in ("encoder", "generator", "discriminator")]
+                trainer = own_trainers.build(case, *rates)
+            for player in trainer.players:
+                player.optimizer.epsilon = 1.0  # see compare_pixelda
+            variables = _trained(trainer)
+            start = [v.numpy() for v in variables]
+            shared = strategy.experimental_distribute_dataset(batches)
+            histories.append(trainer.fit(shared, shuffle=False, verbose=0).history)
+            ends.append([v.numpy() for v in variables])
+            for variable in variables:
+                first, *others = strategy.experimental_local_results(variable.value)
+                assert all(np.array_equal(first, other) for other in others), (case, variable.path)
+        for name, value in histories[1].items():
+            np.testing.assert_allclose(histories[0][name], value, rtol=1e-4, err_msg=f"{case}: {name}")
+        for variable, first, two, one in zip(variables, start, *ends, strict=True):
+            assert np.linalg.norm(two - one) <= 1e-3 * np.linalg.norm(one - first), (case, variable.path)
 
 
 def _flat(trainer: Trainer) -> list[np.ndarray]:

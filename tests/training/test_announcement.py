@@ -51,6 +51,12 @@ def test_all_that_is_on():
     assert warmup == "learning rates rise over 100 steps and decay over the other 1900"
 
 
+def test_an_averaged_teacher():
+    mixing = ("method.trainer=class_mix", "method.source_weighting=plain", "data.labelled=none")
+    (encoder,) = said(*mixing, "method.class_mix.teacher=0.9")
+    assert encoder.endswith("learning rate 0.0001, its teacher's weights averaged by 0.9")
+
+
 def test_weights_of_classes():
     weights = ClassWeights({"target": np.array([0.5, 1.25, *9 * [1]]), "source": np.full(11, 12.345)})
     target, source = said(class_weights=weights)[-2:]
