@@ -115,9 +115,8 @@ def compare_pixelda() -> None:
 def compare_own_trainers() -> None:
     """The weights of trainers of their own, and what they average, on two replicas are those on one."""
     tf.config.experimental.enable_op_determinism()
-    strategies = (
-        _both()
-    )  # once: a second mirrored strategy of a process would take the first one's collectives for its own
+    # Once: a second mirrored strategy of a process would mistake the first one's collectives for its own.
+    strategies = _both()
     for case in own_trainers.ONE_OF_EACH:
         batches = tf.data.Dataset.from_tensors(own_trainers.batch_for(case)).repeat(2)
         ends, histories = [], []
