@@ -13,15 +13,28 @@ from hrs_keras.recipe.schema import Recipe
 from hrs_keras.recipe.types import Section
 
 RECIPES = BASE.parent
+RECOMMENDED = RECIPES / "recommended.yaml"
 
 
 # ---- the recipes of the repository -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", sorted(set(RECIPES.glob("*.yaml")) - {BASE}), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(set(RECIPES.glob("*.yaml")) - {BASE, RECOMMENDED}), ids=lambda path: path.stem)
 def test_recipes_of_the_repository_load(path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem or "name:" in path.read_text()
+
+
+@pytest.mark.parametrize("system", sorted(path.stem for path in RECIPES.glob("systems/*.yaml")))
+def test_the_recommended_recipe_wants_data_alone_and_takes_every_system(camvid_recipe, system):
+    mine = camvid_recipe(f"extends: {RECOMMENDED}\n{CAMVID}", whole=True)
+    recipe = load_recipe(mine)
+    assert (recipe.encoder.family, recipe.method.source_weighting, recipe.method.gan) == (
+        "efficientnet_lite",
+        "plain",
+        False,
+    )
+    assert load_recipe([mine, RECIPES / f"systems/{system}.yaml"]).encoder == recipe.encoder
 
 
 def test_base_is_no_recipe_of_its_own():
