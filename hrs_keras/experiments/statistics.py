@@ -16,6 +16,7 @@ from hrs_keras.errors import RecipeError
 from hrs_keras.experiments.grid import Cell, Experiment
 from hrs_keras.experiments.results import Evaluation, RunResult
 from hrs_keras.experiments.sections import System
+from hrs_keras.experiments.target_labels import target_labels
 from hrs_keras.labels import LabelSpace
 
 POINTS = 100.0
@@ -112,6 +113,11 @@ class Row:
     cells: tuple[str, ...]
     planned: Mapping[int, Cell]
     results: Mapping[int, RunResult]
+
+    @property
+    def target_labels(self) -> str:
+        """How many labels of real images its runs learn from, in words of :func:`target_labels`."""
+        return ", ".join(dict.fromkeys(target_labels(cell.recipe) for cell in self.planned.values()))
 
     @property
     def learns_selection(self) -> bool:

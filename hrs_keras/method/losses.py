@@ -3,9 +3,15 @@
 Averaging over images, weighting of terms and the division by replicas are the trainer's. All of it in float32.
 """
 
+import math
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from hrs_keras.labels import IGNORE_LABEL
+
+PixelLoss = Callable[[tf.Tensor], tf.Tensor]
+"""The cross-entropies of pixels, float32 -> their losses, of the same shape."""
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -41,7 +47,28 @@ def focal_modulation(labels: tf.Tensor, logits: tf.Tensor, gamma: float) -> tf.T
     return tf.maximum(doubt, 1e-12) ** gamma
 
 
-def segmentation_loss(labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
+def conservative(cross_entropy: tf.Tensor, base: float, weight: float) -> tf.Tensor:
+    """``CL = lambda (1 - u / ln a)^2``, with u the cross-entropy: a conservative loss, after Zhu et al. (ECCV 2018).
+
+    It punishes what is badly predicted and what is predicted too well, and leaves moderate predictions alone: it is 0
+    where the true class has the probability p = 1/a, lambda at p = 1, and grows with u without bound. Its gradient is
+    the cross-entropy's times ``2 lambda (u / ln a - 1) / ln a``, which is negative beyond the turning point: there it
+    is gone *up*. The form is ours (docs/paper-fidelity.md).
+
+    Args:
+        cross_entropy: u of each pixel, float32, nats.
+        base: a, above 1.
+        weight: lambda.
+
+    Returns:
+        The same shape, float32.
+    """
+    return weight * tf.square(1.0 - cross_entropy / math.log(base))
+
+
+def segmentation_loss(
+    labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor | None = None, of_pixel: PixelLoss | None = None
+) -> tf.Tensor:
     """Cross-entropy summed with weights over the valid pixels, divided by their *number* (Eq. 2 and 5).
 
     Not by the sum of the weights: an image with few selected pixels must teach less.
@@ -50,14 +77,17 @@ def segmentation_loss(labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor |
         labels: [B, H, W] int32 train ids, 255 = ignore.
         logits: [B, H, W, C] float32.
         weights: [B, H, W] float32, or None for 1 everywhere; a gradient that they carry is kept.
+        of_pixel: what stands in the place of a pixel's cross-entropy, as a function of it; None for itself.
 
     Returns:
         [B] float32; exactly 0, with zero gradient, for an image without valid pixels.
     """
-    loss = cross_entropy(labels, logits)
+    loss, valid = cross_entropy(labels, logits), labels != IGNORE_LABEL
+    if of_pixel is not None:
+        loss = tf.where(valid, of_pixel(loss), 0.0)
     if weights is not None:
         loss *= weights
-    valid = tf.reduce_sum(tf.cast(labels != IGNORE_LABEL, tf.float32), axis=[1, 2])
+    valid = tf.reduce_sum(tf.cast(valid, tf.float32), axis=[1, 2])
     return tf.math.divide_no_nan(tf.reduce_sum(loss, axis=[1, 2]), valid)
 
 

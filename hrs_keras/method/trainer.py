@@ -1,5 +1,6 @@
 """What every trainer shares: players that take turns, and the answers that a run asks for."""
 
+import functools
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,6 +130,8 @@ class Trainer(keras.Model):
     ) -> tf.Tensor:
         """Eq. 2 or 5, as :func:`hrs_keras.method.losses.segmentation_loss`, averaged over the images.
 
+        With ``method.source_loss: conservative`` the source has that loss in place of the cross-entropy.
+
         Args:
             domain: whose labels these are; with ``method.class_weights`` pixels are also weighted by their class.
             labels: [B, H, W] int32 train ids, 255 = ignore.
@@ -146,7 +149,10 @@ class Trainer(keras.Model):
         if self.class_weights is not None:
             of_class = self.class_weights.of_pixels(domain, labels)
             weights = of_class if weights is None else weights * of_class
-        return tf.reduce_mean(losses.segmentation_loss(labels, logits, weights))
+        of_pixel = None
+        if domain == "source" and self.method.source_loss == "conservative":
+            of_pixel = functools.partial(losses.conservative, **self.method.conservative.model_dump())
+        return tf.reduce_mean(losses.segmentation_loss(labels, logits, weights, of_pixel))
 
     def turns(self, batch: Batch) -> Iterator[Turn]:
         """The turns of a step: one of all players, or with ``train.schedule: alternating`` one for each kind."""

@@ -8,7 +8,7 @@ from hrs_keras.errors import did_you_mean
 from hrs_keras.recipe.mix import Mix
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
 from hrs_keras.recipe.source_weighting import SourceWeighting
-from hrs_keras.recipe.trainer_settings import AdversarialSemi, ClassMix, PixelDA
+from hrs_keras.recipe.trainer_settings import AdversarialSemi, ClassMix, Conservative, PixelDA
 from hrs_keras.recipe.types import NonNegative, Number, PositiveInt, Section, Share
 
 Level = Literal["pixel", "region", "image"]
@@ -30,6 +30,8 @@ class Method(Section):
     activation: Literal["sigmoid", "linear"]
     threshold: Literal["mean", "median"]
     gan: StrictBool
+    source_loss: Literal["cross_entropy", "conservative"] = "cross_entropy"
+    conservative: Conservative = Conservative()
     lambda_source: NonNegative = 1.0
     class_weights: Literal["none", "inverse_sqrt"] = "none"
     lambda_adv: NonNegative
@@ -112,6 +114,14 @@ class Method(Section):
         return self
 
     @model_validator(mode="after")
+    def _source_to_learn_from(self) -> "Method":
+        if self.source_loss == "conservative" and self.trainer != "joint":
+            raise ValueError(f"source_loss: conservative is of trainer: joint, found {self.trainer}")
+        if self.source_loss == "conservative" and not self.reads_source:
+            raise ValueError("source_loss: conservative wants source images, but source_weighting: none reads none")
+        return self
+
+    @model_validator(mode="after")
     def _two_domains_to_mix(self) -> "Method":
         if self.trainer == "class_mix" and self.class_weights != "none":
             raise ValueError(
@@ -124,6 +134,7 @@ class Method(Section):
             (not self.reads_source, "a source_weighting other than none", "the source is not read"),
             (self.pretrain > 0, "pretrain: 0", "with pretraining no step reads both domains"),
             (self.selects and self.threshold == "median", "threshold: mean", "the median is that of whole images"),
+            (self.source_loss != "cross_entropy", "source_loss: cross_entropy", "target pixels are in mixed images"),
             (self.class_weights != "none", "class_weights: none", "they are made of the unmixed images' classes"),
         ):
             if found:

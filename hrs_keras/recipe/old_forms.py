@@ -11,6 +11,7 @@ new recipe is to have instead is the value in ``recipes/base.yaml``.
 
 import copy
 import functools
+import math
 from typing import Any
 
 from hrs_keras.recipe.data import ROLES
@@ -37,6 +38,8 @@ LATER_KEYS: dict[str, Any] = {
     "data.rare_class_sampling": {"source": None, "target": None},
     "data.labelled": "all",
     "data.unlabelled": [],
+    "method.source_loss": "cross_entropy",
+    "method.conservative": {"base": math.e, "weight": 1.0},
 }
 """Dotted key -> what a stored recipe without it means, as plain data."""
 

@@ -1,9 +1,12 @@
-"""Sections of ``method`` that trainers of their own have: ``pixelda``, ``class_mix``, ``adversarial_semi``."""
+"""Sections of ``method`` with the settings of one trainer or loss."""
 
-from pydantic import StrictBool
+import math
+from typing import Annotated
+
+from pydantic import Field, StrictBool
 
 from hrs_keras.recipe.train import AverageDecay
-from hrs_keras.recipe.types import NonNegative, PositiveInt, Probability, Section, Share
+from hrs_keras.recipe.types import NonNegative, Number, Positive, PositiveInt, Probability, Section, Share
 
 
 class PixelDA(Section):
@@ -47,3 +50,15 @@ class AdversarialSemi(Section):
     threshold: Probability = 0.2
     start: Share = 0.25
     judge_unlabelled: StrictBool = True
+
+
+class Conservative(Section):
+    """Settings of ``source_loss: conservative``; see :func:`hrs_keras.method.losses.conservative`.
+
+    Attributes:
+        base: a; the loss is 0 where the true class has the probability 1/a.
+        weight: lambda, the loss where it has the probability 1.
+    """
+
+    base: Annotated[float, Field(gt=1, allow_inf_nan=False), Number] = math.e
+    weight: Positive = 1.0

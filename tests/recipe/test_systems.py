@@ -1,5 +1,6 @@
 """The compared systems differ in what the paper says they differ in, and in nothing else."""
 
+import json
 import shlex
 
 import pytest
@@ -14,25 +15,34 @@ RECIPES = BASE.parent
 ALL = ["pixel", "region", "image"]
 
 # By hand, from the paper's descriptions of the rows of Tables 1 to 5.
-#             trainer    source_weighting  levels    channels     gan    pretrain
+#             trainer    source_weighting  levels    channels     gan    pretrain, source_loss
 SYSTEMS = {
-    "fcn": ("joint", "none", ALL, "shared", False, 0.0),
-    "joint": ("joint", "plain", ALL, "shared", False, 0.0),
-    "finetuning": ("joint", "plain", ALL, "shared", False, 0.5),
-    "joint_gan": ("joint", "plain", ALL, "shared", True, 0.0),
-    "mask": ("joint", "mask", ALL, "shared", False, 0.0),
-    "focal": ("joint", "focal", ALL, "shared", False, 0.0),
-    "w1": ("joint", "learned", ALL, "shared", False, 0.0),
-    "pixelda": ("pixelda", "plain", ALL, "shared", False, 0.0),
-    "class_mix": ("class_mix", "plain", ALL, "shared", False, 0.0),
-    "adversarial_semi": ("adversarial_semi", "none", ALL, "shared", False, 0.0),
-    "ours_w1": ("joint", "learned", ALL, "shared", True, 0.0),
-    "ours_w19": ("joint", "learned", ALL, "per_class", True, 0.0),
-    "pixel_w1": ("joint", "learned", ["pixel"], "shared", True, 0.0),
-    "pixel_w19": ("joint", "learned", ["pixel"], "per_class", True, 0.0),
+    "fcn": ("joint", "none", ALL, "shared", False, 0.0, "cross_entropy"),
+    "joint": ("joint", "plain", ALL, "shared", False, 0.0, "cross_entropy"),
+    "finetuning": ("joint", "plain", ALL, "shared", False, 0.5, "cross_entropy"),
+    "joint_gan": ("joint", "plain", ALL, "shared", True, 0.0, "cross_entropy"),
+    "mask": ("joint", "mask", ALL, "shared", False, 0.0, "cross_entropy"),
+    "focal": ("joint", "focal", ALL, "shared", False, 0.0, "cross_entropy"),
+    "w1": ("joint", "learned", ALL, "shared", False, 0.0, "cross_entropy"),
+    "pixelda": ("pixelda", "plain", ALL, "shared", False, 0.0, "cross_entropy"),
+    "class_mix": ("class_mix", "plain", ALL, "shared", False, 0.0, "cross_entropy"),
+    "adversarial_semi": ("adversarial_semi", "none", ALL, "shared", False, 0.0, "cross_entropy"),
+    "ours_w1": ("joint", "learned", ALL, "shared", True, 0.0, "cross_entropy"),
+    "ours_w19": ("joint", "learned", ALL, "per_class", True, 0.0, "cross_entropy"),
+    "pixel_w1": ("joint", "learned", ["pixel"], "shared", True, 0.0, "cross_entropy"),
+    "pixel_w19": ("joint", "learned", ["pixel"], "per_class", True, 0.0, "cross_entropy"),
+    "source_only": ("joint", "plain", ALL, "shared", False, 0.0, "cross_entropy"),
+    "conservative": ("joint", "plain", ALL, "shared", True, 0.0, "conservative"),
 }
-REAL_ALONE = ("fcn", "adversarial_semi")
-KEYS = ("trainer", "source_weighting", "levels", "channels", "gan", "pretrain")
+KEYS = ("trainer", "source_weighting", "levels", "channels", "gan", "pretrain", "source_loss")
+REAL_ALONE, NO_LABELS = {"source": []}, {"labelled": "none"}
+OF_DATA = {
+    "fcn": REAL_ALONE,
+    "adversarial_semi": REAL_ALONE,
+    "source_only": NO_LABELS,
+    "conservative": NO_LABELS,
+}
+"""What a system says of the data: only those for which there is no choice do."""
 
 
 def file_of(system: str):
@@ -41,7 +51,7 @@ def file_of(system: str):
 
 def test_every_system_is_listed():
     assert {path.stem for path in (RECIPES / "systems").iterdir()} == set(SYSTEMS)
-    assert len({str(row) for row in SYSTEMS.values()}) == len(SYSTEMS) == 14
+    assert len({str((row, OF_DATA.get(name))) for name, row in SYSTEMS.items()}) == len(SYSTEMS) == 16
 
 
 @pytest.mark.parametrize("common", ["gtav_city", "gtav_synthia_city", "blender_camvid", "toy_city"])
@@ -50,8 +60,7 @@ def test_systems_differ_in_these_keys_only(system, common):
     expected = load_recipe(RECIPES / f"{common}.yaml").to_dict()
     expected["method"] |= dict(zip(KEYS, SYSTEMS[system], strict=True))
     expected["name"] = f"{common}-{system}"
-    if system in REAL_ALONE:
-        expected["data"]["source"] = []
+    expected["data"] |= OF_DATA.get(system, {})
     assert load_recipe([RECIPES / f"{common}.yaml", file_of(system)]).to_dict() == expected
 
 
@@ -59,7 +68,9 @@ def test_systems_differ_in_these_keys_only(system, common):
 @pytest.mark.parametrize("below", SYSTEMS)
 def test_a_system_does_not_depend_on_the_recipe_it_stands_on(system, below):
     common = RECIPES / "gtav_city.yaml"
-    on_another = load_recipe([common, file_of(below), file_of(system)], ["data.source=[{format: gtav}]"]).method
+    data = {"labelled": "all"} | OF_DATA.get(system, {}) | {"source": [{"format": "gtav"}]}
+    overrides = [f"data.{key}={json.dumps(value)}" for key, value in data.items()]
+    on_another = load_recipe([common, file_of(below), file_of(system)], overrides).method
     assert [getattr(on_another, key) for key in KEYS] == list(SYSTEMS[system])
 
 
@@ -67,7 +78,7 @@ def test_a_system_does_not_depend_on_the_recipe_it_stands_on(system, below):
 def test_a_part_names_all_keys_in_which_systems_differ_and_no_others(system):
     text = yaml.safe_load(file_of(system).read_text())
     assert tuple(text["method"]) == KEYS
-    assert {**text, "method": None} == ({"data": {"source": []}} if system in REAL_ALONE else {}) | {"method": None}
+    assert {**text, "method": None} == ({"data": OF_DATA[system]} if system in OF_DATA else {}) | {"method": None}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

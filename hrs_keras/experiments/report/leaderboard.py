@@ -15,6 +15,7 @@ class Place:
 
     Attributes:
         title: of the system.
+        labels: how many labels of real images it learns from; empty where all systems learn from as many.
         runs: how many, as text.
         mean: of mean IoU over the seeds, in points.
         text: the same with its spread, as tables have it.
@@ -24,6 +25,7 @@ class Place:
     """
 
     title: str
+    labels: str
     runs: str
     mean: Summary | None
     text: str
@@ -68,10 +70,10 @@ def boards(measured: Measurements) -> list[Board]:
 def _board(measured: Measurements, cells: tuple[str, ...]) -> Board:
     experiment, whole = measured.experiment, next(iter(measured.space.subsets))
     rows = [row for (_, where), row in measured.rows.items() if where == cells]
+    alike = len({row.target_labels for row in rows}) == 1
     found = {row.system.title: row.means(experiment.reported, whole) for row in rows}
-    places = sorted(
-        (_place(measured, row) for row in rows), key=lambda one: one.mean.mean if one.mean else -1.0, reverse=True
-    )
+    found_places = [_place(measured, row, "" if alike else row.target_labels) for row in rows]
+    places = sorted(found_places, key=lambda one: one.mean.mean if one.mean else -1.0, reverse=True)
     means = [
         Estimate(
             one.title,
@@ -96,11 +98,10 @@ def _board(measured: Measurements, cells: tuple[str, ...]) -> Board:
     )
 
 
-def _place(measured: Measurements, row: Row) -> Place:
+def _place(measured: Measurements, row: Row, labels: str) -> Place:
     experiment, whole = measured.experiment, next(iter(measured.space.subsets))
     mean = summarise(row.means(experiment.reported, whole).values())
     is_baseline = row.system.name == experiment.baseline
     difference = None if is_baseline else measured.difference(row, experiment.reported, whole)
-    return Place(
-        row.system.title, row.count, mean, spread(mean), difference, signed(difference, len(row.results)), is_baseline
-    )
+    text = signed(difference, len(row.results))
+    return Place(row.system.title, labels, row.count, mean, spread(mean), difference, text, is_baseline)

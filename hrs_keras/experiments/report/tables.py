@@ -46,7 +46,10 @@ def printed(number: float | None) -> str:
 
 
 def main_table(measured: Measurements) -> str:
-    """One row for each system, for an experiment without axes."""
+    """One row for each system, for an experiment without axes.
+
+    Where systems learn from different amounts of labels of real images, a column says from how many.
+    """
     experiment = measured.experiment
     which, (other, other_title) = experiment.reported, _beside(experiment)
     whole, *parts = measured.space.subsets
@@ -60,6 +63,10 @@ def main_table(measured: Measurements) -> str:
         cells += [_mean(row, which, subset) for subset in (whole, *parts)]
         cells += [_difference(measured, row, whole, name) for name in compared]
         rows.append([*cells, _mean(row, other, whole)])
+    if len({row.target_labels for row in measured.rows.values()}) > 1:
+        header.insert(1, "target labels")
+        for line, row in zip(rows, measured.rows.values(), strict=True):
+            line.insert(1, row.target_labels)
     if has_published(experiment):
         header.append("published")
         for cells, system in zip(rows, experiment.systems, strict=True):

@@ -1,5 +1,6 @@
 """Algorithm 1 as a ``keras.Model``: the segmenter, the weighting networks and the GAN, trained together."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 from hrs_keras.media.painting import to_uint8
 from hrs_keras.media.panels import selection_panel
 from hrs_keras.method import losses, mixing
+from hrs_keras.method.measured import SelectedShare, SourceEntropy
 from hrs_keras.method.players import SOURCE, TARGET, Batch, Part, Scalars
 from hrs_keras.method.selection import level_maps
 from hrs_keras.method.trainer import SourceFigure, Trainer
@@ -20,32 +22,6 @@ from hrs_keras.recipe.source_weighting import SourcePixels, SourceWeighting
 
 DOMAINS = ("source", "target", "unlabelled")
 """What a batch may hold, in the order in which the networks are shown it."""
-
-
-class SelectedShare(keras.metrics.Metric):
-    """Mean of H over the valid source pixels, overall and for each class, since the last reset."""
-
-    def __init__(self, num_classes: int):
-        super().__init__(name="selected_share")
-        self.weight = self.add_variable((num_classes,), initializer="zeros", name="weight")
-        self.pixels = self.add_variable((num_classes,), initializer="zeros", name="pixels")
-
-    def update_state(self, labels: tf.Tensor, weights: tf.Tensor) -> None:
-        """Add labels [B, H, W] int32 (255 = ignore) and their weights [B, H, W] float32."""
-        num_classes = self.pixels.shape[0]
-        # Ignored pixels are counted in one class more, which is then cut off.
-        ids = tf.reshape(tf.minimum(labels, num_classes), [-1])
-        flat = tf.reshape(weights, [-1])
-        self.weight.assign_add(tf.math.unsorted_segment_sum(flat, ids, num_classes + 1)[:-1])
-        self.pixels.assign_add(tf.math.unsorted_segment_sum(tf.ones_like(flat), ids, num_classes + 1)[:-1])
-
-    def result(self) -> tf.Tensor:
-        """Overall share, a scalar float32."""
-        return tf.math.divide_no_nan(tf.reduce_sum(self.weight), tf.reduce_sum(self.pixels))
-
-    def per_class(self) -> tf.Tensor:
-        """[C] float32; NaN for a class that had no pixel."""
-        return tf.convert_to_tensor(self.weight) / tf.convert_to_tensor(self.pixels)
 
 
 @dataclass(frozen=True)
@@ -92,6 +68,9 @@ class JointTrainer(Trainer):
         self.classes = recipe.data.label_space.classes
         self.has_target_labels = recipe.data.has_target_labels
         self.selected = SelectedShare(len(self.classes))
+        self.entropy: SourceEntropy | None = None
+        if recipe.method.source_loss == "conservative":
+            self.entropy = SourceEntropy(math.log(recipe.method.conservative.base))
 
     def train_step(self, batch: Batch) -> Scalars:
         """One iteration of Algorithm 1.
@@ -112,6 +91,8 @@ class JointTrainer(Trainer):
                 turn.add(tape, loss, objectives)
                 if turn.first and weights is not None:
                     self.selected.update_state(part.source_labels, weights)
+                    if self.entropy is not None:
+                        self.entropy.update_state(part.source_labels, prediction.logits["source"])
             logs = (logs or turn.losses()) | turn.update()  # lines 7 to 10: E, W_k, G and D
         self.steps.assign_add(1)
         return logs | ({"selected": self.selected.result()} if "source" in batch else {})
@@ -204,6 +185,9 @@ class JointTrainer(Trainer):
     def measurements(self) -> dict[str, float]:
         """``selected`` and ``selected/CLASS``: the mean weight of the source pixels since the last call.
 
+        With ``source_loss: conservative`` also ``source/cross_entropy``, their mean cross-entropy, and
+        ``source/above_turning_point``, the share that is predicted too well.
+
         Without such pixels there is nothing to tell; a class without any has NaN.
         """
         shares = self.selected.per_class().numpy()
@@ -211,6 +195,11 @@ class JointTrainer(Trainer):
             return {}
         found = {"selected": float(self.selected.result())}
         self.selected.reset_state()
+        if self.entropy is not None:
+            entropy = self.entropy.result()
+            found["source/cross_entropy"] = float(entropy["mean"])
+            found["source/above_turning_point"] = float(entropy["below"])
+            self.entropy.reset_state()
         return found | {f"selected/{name}": float(share) for name, share in zip(self.classes, shares, strict=True)}
 
     def selection_maps(self, images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:

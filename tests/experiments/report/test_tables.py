@@ -1,11 +1,14 @@
 """The main tables of a report, cell by cell, from made-up results."""
 
-from support import made_up
-from support.made_up import AMOUNTS, CLASSES, amounts, evaluation, measurements, result, results, rows, section
+import pytest
+from support import made_up, tiny
+from support.made_up import AMOUNTS, CLASSES, SYSTEMS, amounts, evaluation, measurements, result, results, rows, section
 
 from hrs_keras.experiments.grid import load_experiment
 from hrs_keras.experiments.report import details, notes, tables
+from hrs_keras.experiments.report.leaderboard import boards
 from hrs_keras.experiments.report.report import write_report
+from hrs_keras.experiments.target_labels import target_labels
 
 # ---- the main table ------------------------------------------------------------------------------------------------
 
@@ -159,3 +162,46 @@ def test_further_axes_are_sections(tmp_path):
         ["FCN", "1/8", "small", "10.0", "10.0", "10.0"],
         ["FCN", "1/8", "big", "20.0", "20.0", "20.0"],
     ]
+
+
+# ---- labels of real images -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ([], "all"),
+        (["data.labelled=1.0"], "all"),
+        (["data.labelled=none"], "none"),
+        (["data.labelled=0.125"], "1/8"),
+        (["data.labelled=0.1"], "1/10"),
+        (["data.labelled=1"], "1"),
+        (["data.labelled=46"], "46"),
+        (["data.target.0.subset=0.125"], "1/8"),
+        (["data.target.0.subset=11"], "11"),
+        (["data.labelled=0.25", "data.target.0.subset=0.5"], "1/8"),
+        (["data.labelled=0.25", "data.target.0.subset=44"], "11"),
+        (["data.labelled=5", "data.target.0.subset=44"], "5"),
+        (["data.target=[]", "data.unlabelled=[photos]"], "none"),
+    ],
+)
+def test_how_many_labels_a_recipe_learns_from(overrides, words):
+    assert target_labels(tiny.recipe(*overrides)) == words
+
+
+def test_a_column_says_from_how_many_labels_systems_learn_where_they_differ(tmp_path):
+    experiment = made_up.experiment(tmp_path, "baseline: fcn\nset: {data.target.0.subset: 8}")
+    assert rows(tables.main_table(measurements(experiment, {})))[0][1] == "runs"  # all from 8
+    hiding = SYSTEMS["ours"].replace("}", ", data.labelled: none}")
+    changed = experiment.path.read_text().replace(SYSTEMS["ours"], hiding)
+    experiment.path.write_text(changed)
+    measured = measurements(load_experiment(experiment.path), {})
+    table = rows(tables.main_table(measured))
+    assert [row[:3] for row in table] == [
+        ["system", "target labels", "runs"],
+        ["FCN", "8", ""],
+        ["JOINT", "8", ""],
+        ["OURS", "none", ""],
+    ]
+    (board,) = boards(measured)
+    assert {place.title: place.labels for place in board.places} == {"FCN": "8", "JOINT": "8", "OURS": "none"}
