@@ -20,8 +20,11 @@ def _of_the_labels(changes: dict[str, Any]) -> dict[str, Any]:
             "changes nothing; wants what gives the baseline all labels, such as data.target.0.subset: null"
         )
     for key in changes:
-        if key.split(".")[:2] != ["data", "target"]:
-            raise ValueError(f"changes {key}; it gives the baseline all labels, so it may change data.target alone")
+        if key.split(".")[:2] != ["data", "target"] and key != "data.labelled":
+            raise ValueError(
+                f"changes {key}; it gives the baseline all labels, so beside data.labelled it may change data.target"
+                " alone"
+            )
     return changes
 
 
@@ -29,8 +32,8 @@ class Gate(Section):
     """Three conditions on the baseline, each on the mean over the seeds.
 
     Attributes:
-        all_labels: ``{dotted.key: value}`` below ``data.target``, which gives the baseline all labels. It is laid over
-            everything else, overrides of the command line included.
+        all_labels: ``{dotted.key: value}`` below ``data.target``, or ``data.labelled``, which gives the baseline all
+            labels. It is laid over everything else, overrides of the command line included.
         labels: points of mIoU that all labels gain the baseline at least: labels are short.
         last_quarter: points of mIoU that the last quarter of the steps gains the baseline; it has to be less: the
             baseline is trained out.

@@ -55,6 +55,15 @@ def test_overrides_do_not_take_the_labels_away(tmp_path):
     assert [cell.recipe.train.batch_size for cell in cells] == [3, 3]
 
 
+def test_hidden_labels_are_given_back():
+    """Of `idd_unsupervised` the baseline has none, and with all of them is joint training."""
+    experiment = load_experiment("idd_unsupervised")
+    hidden, given = experiment.cells()[0].recipe, experiment.gate_cells()[0].recipe
+    assert (hidden.data.labelled, given.data.labelled) == ("none", "all")
+    assert [recipe.phases[0].domains for recipe in (hidden, given)] == [("source",), ("source", "target")]
+    assert {cell.system for cell in experiment.cells() if cell.recipe.data.has_target_labels} == {"fcn"}
+
+
 @pytest.mark.parametrize(
     "gate, says",
     [
