@@ -272,7 +272,11 @@ def test_values_of_labelled(refusal, value):
             ["method.trainer=pixelda", "method.source_weighting=plain", "method.gan=false"],
             ("source", "target"),
         ),
-        ("0.5", ["method.trainer=pixelda", "method.source_weighting=plain", "method.gan=false"], ("source", "target")),
+        (
+            "0.5",
+            ["method.trainer=pixelda", "method.source_weighting=plain", "method.gan=false"],
+            ("source", "target", "unlabelled"),
+        ),
     ],
 )
 def test_what_a_step_reads(camvid_recipe, labelled, method, domains):

@@ -7,6 +7,8 @@ from support import tiny
 from support.one_step import batch_of, build, observe, observed
 from support.pixelda_step import build as build_pixelda
 
+from hrs_keras.method.players import Part
+
 OTHERS = ["weighting/pixel", "weighting/region", "weighting/image", "generator", "discriminator"]
 
 
@@ -59,6 +61,10 @@ def test_images_without_labels_are_real_images_to_all_but_the_encoder():
 def test_pixelda_without_labels_is_the_original():
     """The task network learns from source and adapted images (Bousmalis et al. 2017, Eq. 4), their losses averaged."""
     trainer, batch = build_pixelda("data.labelled=none"), batch_of()
-    loss = trainer.losses_of(next(iter(next(iter(trainer.turns(batch))).parts())))
+    loss = trainer.losses_of(Part(0, batch))
     assert set(loss) == {"source", "adapted", "content", "adversarial", "discriminator"}
     assert float(trainer.objectives_of(loss)["encoder"]) == pytest.approx(float(loss["source"] + loss["adapted"]) / 2)
+    images, labels = batch["target"]
+    some = {"source": batch["source"], "target": (images[:1], labels[:1]), "unlabelled": (images[1:], labels[1:])}
+    found = trainer.losses_of(Part(0, some))  # real to the discriminator, whether they have labels or not
+    assert float(found["discriminator"]) == pytest.approx(float(loss["discriminator"]), rel=1e-5)

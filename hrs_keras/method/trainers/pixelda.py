@@ -29,7 +29,8 @@ class PixelDATrainer(Trainer):
       and what differs from that is the adapted images alone;
     - the generator minimises the sum, weighted by ``method.pixelda``, of its side of the adversarial loss, of the
       segmentation loss of the adapted images and of the content loss;
-    - the discriminator minimises its side of the adversarial loss, with the target images as real.
+    - the discriminator minimises its side of the adversarial loss, with the target images as real, and with those that
+      have no labels.
 
     The original updates discriminator and task network together and then, on a new pass, the generator. Here all
     learn from one pass with ``train.schedule: shared``, and encoder, generator and discriminator in turn, each on a
@@ -40,6 +41,7 @@ class PixelDATrainer(Trainer):
         networks: from :func:`hrs_keras.models.build_networks`, for the same recipe.
     """
 
+    reads_unlabelled = True
     PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"adapted": "encoder", "adversarial": "generator", "content": "generator"}
 
     def __init__(self, recipe: Recipe, networks: Networks):
@@ -84,7 +86,7 @@ class PixelDATrainer(Trainer):
             "adapted": self.segmentation_loss("source", y_s, logits_a),
             **with_labels,
             "content": tf.reduce_mean(losses.content_loss(adapted, x_s)),
-            **self._adversarial_losses(adapted, x_t, part.number),
+            **self._adversarial_losses(adapted, part),
         }
 
     def objectives_of(self, loss: Scalars) -> Scalars:
@@ -99,11 +101,12 @@ class PixelDATrainer(Trainer):
             "discriminator": loss["discriminator"],
         }
 
-    def _adversarial_losses(self, adapted: tf.Tensor, x_t: tf.Tensor, part: int) -> Scalars:
+    def _adversarial_losses(self, adapted: tf.Tensor, part: Part) -> Scalars:
         """Both sides; the generator's asks for "real" and so does not saturate where the discriminator is sure."""
+        photographs = [part.batch[name][0] for name in ("target", "unlabelled") if name in part.batch]
         fake = self.discriminator(adapted, training=True)
-        real = self.discriminator(x_t, training=True)
-        perturbation = self.label_noise(tf.shape(tf.concat([real, fake], 0)), part)
+        real = self.discriminator(tf.concat(photographs, 0), training=True)
+        perturbation = self.label_noise(tf.shape(tf.concat([real, fake], 0)), part.number)
         lowered, raised = tf.split(perturbation, [real.shape[0], fake.shape[0]])
         return {
             "adversarial": tf.reduce_mean(losses.adversarial_loss(fake, TARGET)),
