@@ -288,18 +288,18 @@ def test_looking_at_them(recipe_of, tmp_path, monkeypatch, capsys):
     assert drawn["unlabelled.0.png"].columns == ["image"]
     assert [row.captions for row in drawn["unlabelled.0.png"].rows] == [["p0"], ["p4"]]
     assert "target.0: labels are hidden of 2 of the 4 samples" in capsys.readouterr().out
-    contact_sheets.draw_augmented(recipe, found.sets, tmp_path, rows=2)
-    assert len(drawn["unlabelled_augmented.png"].rows) == 2
 
 
 def test_a_folder_of_photographs_is_trained_with_from_five_lines(recipe_file, tmp_path, city):
     """`mine.yaml` builds upon a recipe of the user's; its real images have no label at all."""
+    theirs = tmp_path / "theirs.yaml"
+    theirs.write_text(f"extends: {recipe_file.name}\nmethod: {{levels: [image]}}\n")
     photographs = tmp_path / "photographs"
     photographs.mkdir()
     for path in city.glob("cityscapes/leftImg8bit/train/*/*.png"):
         (photographs / path.name).write_bytes(path.read_bytes())
     text = f"""\
-extends: {recipe_file.name}
+extends: {theirs.name}
 data:
   target: []
   unlabelled: [{photographs}]
