@@ -1,13 +1,15 @@
 """Losses of the systems that learn from images without labels: pure functions, one value an image, in float32.
 
-Of the semi-supervised segmentation of Hung et al. (BMVC 2018). Where an original averages over a batch it is the mean
-over the image here, as in :mod:`hrs_keras.method.losses`.
+Of the semi-supervised segmentation of Hung et al. (BMVC 2018), of ROAD (Chen et al., CVPR 2018) and of LSD-seg
+(Sankaranarayanan et al., CVPR 2018). Where an original sums or averages over a batch it is the mean over the image
+here, as in :mod:`hrs_keras.method.losses`.
 """
 
 import tensorflow as tf
 
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.method.losses import segmentation_loss
+from hrs_keras.models.grid_classifiers import bounds
 
 
 def verdict_loss(verdict: tf.Tensor, wanted: float, valid: tf.Tensor | None = None) -> tf.Tensor:
@@ -56,3 +58,55 @@ def self_taught_loss(logits: tf.Tensor, verdict: tf.Tensor, threshold: float) ->
 def one_hot_labels(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     """[B, H, W] int32 labels, 255 = ignore -> [B, H, W, C] float32; the zero vector where the label is ignored."""
     return tf.one_hot(labels, num_classes)
+
+
+def feature_distance(features: tf.Tensor, fixed: tf.Tensor) -> tf.Tensor:
+    """How far features have moved away from fixed ones: ``mean ||f - z||_2`` (ROAD's distillation).
+
+    Args:
+        features: f, [B, h, w, F].
+        fixed: z, the same; carries no gradient.
+
+    Returns:
+        [B] float32, the mean over the positions of the norm over the channels; its gradient is 0 where f = z.
+    """
+    difference = tf.cast(features, tf.float32) - tf.stop_gradient(tf.cast(fixed, tf.float32))
+    squares = tf.reduce_sum(tf.square(difference), axis=-1)
+    return tf.reduce_mean(tf.sqrt(tf.maximum(squares, 1e-12)), axis=[1, 2])  # the root's own gradient at 0 is infinite
+
+
+def grid_domain_loss(logits: tf.Tensor, domain: float, cells: int) -> tf.Tensor:
+    """Binary cross-entropy of domain classifiers, each of a cell of a grid: a mean within each cell, summed (ROAD).
+
+    Args:
+        logits: [B, h, w, 1] float32, each of the classifier of its own cell
+            (:func:`hrs_keras.models.grid_classifiers.grid_classifiers`); positive = target.
+        domain: that is asked for, 0 for source and 1 for target.
+        cells: of the grid in either direction.
+
+    Returns:
+        [B] float32, nats.
+    """
+    loss = tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(tf.shape(logits), domain), logits)
+    rows, columns = (bounds(side, cells) for side in logits.shape[1:3])
+    parts = [loss[:, top:bottom, left:right] for top, bottom in rows for left, right in columns]
+    return tf.add_n([tf.reduce_mean(part, axis=[1, 2, 3]) for part in parts])
+
+
+def domain_cross_entropy(logits: tf.Tensor, domain: int) -> tf.Tensor:
+    """Cross-entropy of a discriminator that tells several domains apart, patch by patch (LSD-seg).
+
+    Args:
+        logits: [B, h, w, K] float32, one for each of K domains.
+        domain: that is asked for.
+
+    Returns:
+        [B] float32, nats, averaged over the patches.
+    """
+    wanted = tf.fill(tf.shape(logits)[:-1], domain)
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, logits), axis=[1, 2])
+
+
+def coarse_labels(labels: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """[B, H, W] int32 labels -> [B, h, w], by nearest neighbour: those at the middle of each patch."""
+    return tf.image.resize(labels[..., tf.newaxis], size, method="nearest")[..., 0]

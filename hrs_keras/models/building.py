@@ -1,6 +1,6 @@
 """The networks of a recipe, and the one place that builds them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 
@@ -10,6 +10,8 @@ from hrs_keras.models.discriminator import discriminator
 from hrs_keras.models.fcn8s import Heads, fcn8s
 from hrs_keras.models.generator import generator
 from hrs_keras.models.global_state import precision_policy, seeded
+from hrs_keras.models.grid_classifiers import grid_classifiers
+from hrs_keras.models.lsd import class_discriminator, skip_generator
 from hrs_keras.models.weighting import weighting_network
 from hrs_keras.recipe.encoder import FEATURES, Encoder
 from hrs_keras.recipe.schema import Recipe
@@ -25,7 +27,10 @@ class Networks:
         generator: G, see :func:`hrs_keras.models.generator.generator`; PixelDA's generator with ``trainer: pixelda``,
             see :func:`hrs_keras.models.adapter.adapter`.
         discriminator: D, see :func:`hrs_keras.models.discriminator.discriminator`; with ``trainer: adversarial_semi``
-            it judges probability maps, see :func:`hrs_keras.models.weighting.weighting_network`.
+            it judges probability maps, see :func:`hrs_keras.models.weighting.weighting_network`; with ``trainer: road``
+            it is :func:`hrs_keras.models.grid_classifiers.grid_classifiers`; G and D of ``trainer: lsd`` are in
+            :mod:`hrs_keras.models.lsd`.
+        frozen: with ``trainer: road`` the encoder down to its ``deepest`` features, with its pretrained weights.
         fresh: those of the segmenter's trainable variables that hold no pretrained weights.
     """
 
@@ -34,6 +39,7 @@ class Networks:
     generator: keras.Model | None
     discriminator: keras.Model | None
     fresh: tuple[keras.Variable, ...]
+    frozen: keras.Model | None = None
 
 
 def build_segmenter(recipe: Recipe, *, pretrained: bool = False) -> keras.Model:
@@ -78,7 +84,8 @@ def build_networks(recipe: Recipe) -> Networks:
     with seeded(recipe.seed), precision_policy(recipe):
         segmenter, fresh = _build_segmenter(recipe, pretrained=True)
         weighting, generator = build_weighting(recipe), _build_generator(recipe, segmenter)
-        return Networks(segmenter, weighting, generator, _build_discriminator(recipe), fresh)
+        networks = Networks(segmenter, weighting, generator, _build_discriminator(recipe, segmenter), fresh)
+        return replace(networks, frozen=_build_frozen(recipe)) if recipe.method.trainer == "road" else networks
 
 
 def build_weighting(recipe: Recipe) -> dict[str, keras.Model]:
@@ -99,15 +106,38 @@ def _build_generator(recipe: Recipe, segmenter: keras.Model) -> keras.Model | No
     if method.trainer == "pixelda":
         settings = method.pixelda
         return adapter(recipe.data.size, settings.noise, settings.channels, settings.blocks)
+    if method.trainer == "lsd":
+        features = {name: segmenter.output[name].shape[-1] for name in ("stride32", "stride16", "stride8")}
+        return skip_generator(features, method.lsd.generator_channels, method.lsd.dropout)
     if not method.gan:
         return None
     return generator(segmenter.output["features"].shape[-1], recipe.encoder.deepest_stride, method.generator_channels)
 
 
-def _build_discriminator(recipe: Recipe) -> keras.Model | None:
+def _build_frozen(recipe: Recipe) -> keras.Model:
+    """The encoder down to its deepest features, pretrained throughout."""
+    encoder = _build_encoder(recipe.encoder)
+    held = {id(variable) for layer in _load_weights(recipe.encoder, encoder) for variable in layer.variables}
+    frozen = keras.Model(encoder.inputs[0], encoder.output["deepest"], name="frozen")
+    frozen.trainable = False
+    if fresh := [variable.path for variable in frozen.variables if id(variable) not in held]:
+        raise RecipeError(
+            f"method.trainer: road holds the encoder near its pretrained weights, but encoder.weights:"
+            f" {recipe.encoder.weights} does not fill {', '.join(fresh)}; choose weights that fill the whole encoder"
+        )
+    return frozen
+
+
+def _build_discriminator(recipe: Recipe, segmenter: keras.Model) -> keras.Model | None:
     method = recipe.method
+    if method.trainer == "road":
+        size = [side // recipe.encoder.deepest_stride for side in recipe.data.size]
+        channels = segmenter.output["features"].shape[-1]
+        return grid_classifiers((size[0], size[1]), channels, method.road.cells, method.road.width)
+    classes = len(recipe.data.label_space.classes)
+    if method.trainer == "lsd":
+        return class_discriminator(classes, method.lsd.discriminator_channels, method.lsd.dropout)
     if method.trainer == "adversarial_semi":  # the same layers as those of a weighting network
-        classes = len(recipe.data.label_space.classes)
         return weighting_network("pixel", classes, 1, method.weighting_width, "linear")
     return discriminator(method.discriminator_channels) if method.gan or method.trainer == "pixelda" else None
 

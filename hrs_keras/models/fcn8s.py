@@ -61,7 +61,8 @@ def fcn8s(encoder: keras.Model, num_classes: int, heads: Heads) -> keras.Model:
 
     Returns:
         A model from ``image`` [B, H, W, 3] float32 in [-1, 1], H and W multiples of 32, to ``logits``
-        [B, H, W, C] float32 and ``features``, the encoder's ``deepest``.
+        [B, H, W, C] float32; ``features``, the encoder's ``deepest``; and ``stride32``, ``stride16`` and ``stride8``,
+        the features that are scored.
     """
 
     def score(stride: int) -> keras.KerasTensor:
@@ -81,4 +82,7 @@ def fcn8s(encoder: keras.Model, num_classes: int, heads: Heads) -> keras.Model:
     # Losses and thresholds read float32 whatever the precision policy.
     x = keras.layers.Activation("linear", dtype="float32", name="float32")(x)
     logits = BilinearUpSampling(8, dtype="float32", name="logits")(x)
-    return keras.Model(encoder.inputs[0], {"logits": logits, "features": features["deepest"]}, name="segmenter")
+    scored = {f"stride{stride}": features[f"stride{stride}"] for stride in STRIDES}
+    return keras.Model(
+        encoder.inputs[0], {"logits": logits, "features": features["deepest"], **scored}, name="segmenter"
+    )

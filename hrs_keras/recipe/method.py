@@ -8,14 +8,17 @@ from hrs_keras.errors import did_you_mean
 from hrs_keras.recipe.mix import Mix
 from hrs_keras.recipe.plugins import SOURCE_WEIGHTINGS, TRAINERS
 from hrs_keras.recipe.source_weighting import SourceWeighting
-from hrs_keras.recipe.trainer_settings import AdversarialSemi, ClassMix, Conservative, PixelDA
+from hrs_keras.recipe.trainer_settings import AdversarialSemi, ClassMix, Conservative, Lsd, PixelDA, Road
 from hrs_keras.recipe.types import NonNegative, Number, PositiveInt, Section, Share
 
 Level = Literal["pixel", "region", "image"]
 
 
-WEIGHTING_OF = {"pixelda": "plain", "class_mix": "plain", "adversarial_semi": "none"}
+WEIGHTING_OF = {"pixelda": "plain", "class_mix": "plain", "adversarial_semi": "none", "road": "plain", "lsd": "plain"}
 """Trainer -> the only ``source_weighting`` that it takes; none of these takes the GAN of joint training."""
+
+UNSUPERVISED = ("road", "lsd")
+"""Trainers that read no target label."""
 
 
 class Method(Section):
@@ -44,6 +47,8 @@ class Method(Section):
     mix: Mix = Mix()
     class_mix: ClassMix = ClassMix()
     adversarial_semi: AdversarialSemi = AdversarialSemi()
+    road: Road = Road()
+    lsd: Lsd = Lsd()
 
     @property
     def selects(self) -> bool:

@@ -12,7 +12,7 @@ from pydantic import SerializeAsAny, StrictBool, field_validator, model_validato
 from hrs_keras.recipe.data import ROLES, Data
 from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.encoder import Encoder
-from hrs_keras.recipe.method import Method
+from hrs_keras.recipe.method import UNSUPERVISED, Method
 from hrs_keras.recipe.old_forms import digested_encoder, stored_encoder, without_later_keys
 from hrs_keras.recipe.train import Train
 from hrs_keras.recipe.types import Section, Seed
@@ -75,6 +75,24 @@ class Recipe(Section):
         for what, found in without.items():
             if found and not self.data.has_target_labels:
                 raise ValueError(f"{what}, but {hidden}; set one differently")
+        return self
+
+    @model_validator(mode="after")
+    def _no_labels_to_pass_over(self) -> "Recipe":
+        if self.method.trainer in UNSUPERVISED and self.data.has_target_labels:
+            raise ValueError(
+                f"method.trainer: {self.method.trainer} reads no target label, but data.labelled: {self.data.labelled}"
+                " keeps some; set data.labelled: none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _photographs_to_hold_on_to(self) -> "Recipe":
+        if self.method.trainer == "road" and self.encoder.weights is None:
+            raise ValueError(
+                "method.trainer: road holds the encoder near its pretrained weights, but encoder.weights: null has"
+                " none; set encoder.weights, such as imagenet"
+            )
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,8 @@ from pydantic import Field, StrictBool
 from hrs_keras.recipe.train import AverageDecay
 from hrs_keras.recipe.types import NonNegative, Number, Positive, PositiveInt, Probability, Section, Share
 
+FiveWidths = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+
 
 class PixelDA(Section):
     """Settings of ``trainer: pixelda``: weights of its generator's losses, and the generator."""
@@ -62,3 +64,41 @@ class Conservative(Section):
 
     base: Annotated[float, Field(gt=1, allow_inf_nan=False), Number] = math.e
     weight: Positive = 1.0
+
+
+class Road(Section):
+    """Settings of ``trainer: road``.
+
+    Attributes:
+        distance: weight of the distance between the features of target images and the pretrained network's.
+        domains: weight with which the segmenter works against the domain classifiers.
+        cells: of the grid of classifiers, in either direction.
+        width: channels of the classifiers' two hidden layers.
+    """
+
+    distance: NonNegative = 0.1
+    domains: NonNegative = 0.01
+    cells: PositiveInt = 3
+    width: PositiveInt = 1024
+
+
+class Lsd(Section):
+    """Settings of ``trainer: lsd``.
+
+    Attributes:
+        adversarial: weight of the segmenter's side of the domains.
+        classes: weight of the classes of rebuilt source images, for the segmenter.
+        generator_adversarial: weight of the generator's side of the domains.
+        reconstruction: weight of the distance between images and what is rebuilt, for the generator.
+        generator_channels: of its first five transposed convolutions.
+        discriminator_channels: of its convolutions.
+        dropout: in generator and discriminator.
+    """
+
+    adversarial: NonNegative = 0.0016
+    classes: NonNegative = 0.0016
+    generator_adversarial: NonNegative = 0.1
+    reconstruction: NonNegative = 1.0
+    generator_channels: FiveWidths = (256, 512, 256, 128, 64)
+    discriminator_channels: PositiveInt = 128
+    dropout: Share = 0.5

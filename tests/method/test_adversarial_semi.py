@@ -174,6 +174,10 @@ def test_the_discriminator_has_the_layers_of_a_weighting_network():
     assert found.layers[-1].get_config()["activation"] == "linear"
 
 
+@pytest.mark.fault(
+    "`trainer: adversarial_semi` with synthetic images, or without any label",
+    "refused; what is wanted is named",
+)
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

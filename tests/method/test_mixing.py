@@ -53,6 +53,7 @@ def test_a_share_of_a_whole_number_of_classes_is_not_rounded_up():
     assert [len(train_ids(mixing.drawn_classes(label, k / 10, seed(0)))) for k in range(11)] == list(range(11))
 
 
+@pytest.mark.fault("a source image without a labelled pixel is to be mixed", "the target image stays as it is")
 def test_a_label_that_is_ignored_throughout_gives_no_class():
     assert train_ids(mixing.drawn_classes(tf.fill((2, 3), 255), 0.5, seed(0))) == []
 
@@ -237,6 +238,10 @@ def test_target_images_are_read_for_mixing_though_their_labels_are_hidden():
     assert found == [("source",), ("source", "target")]
 
 
+@pytest.mark.fault(
+    "mixed images in a recipe that reads one domain alone, or weighs pixels by what whole images are",
+    "refused; the key that is wanted is named",
+)
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -4,15 +4,27 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support.one_step import begin
+from support.own_trainers import photographs
 from support.paths import REPOSITORY
 
 SYSTEMS = sorted(path.stem for path in (REPOSITORY / "recipes/systems").glob("*.yaml"))
-SMALL = ("method.pixelda.channels=4", "method.pixelda.blocks=1")
+SMALL = (
+    *("method.pixelda.channels=4", "method.pixelda.blocks=1", "method.road.width=8"),
+    *("method.lsd.generator_channels=[8, 8, 8, 8, 8]", "method.lsd.discriminator_channels=8"),
+)
 OWN = {
     "class_mix": ("data.labelled=0.5",),
     "adversarial_semi": ("data.labelled=0.5", "method.adversarial_semi.start=0.5"),
+    "road": ("encoder.family=photographs", "encoder.weights=all"),
 }
-"""Of systems that do most where only some target images have labels."""
+"""Of systems that do most where only some target images have labels, or that want pretrained weights."""
+pytestmark = pytest.mark.usefixtures("photographs_known")
+
+
+@pytest.fixture
+def photographs_known():
+    with photographs():
+        yield
 
 
 def systems(*quick: str):

@@ -45,7 +45,16 @@ IMAGES = random(2, H, W, 3)
 SCORES = {"pixel": (H, W), "region": (H // 8, W // 8), "image": (1, 1)}
 # Name -> (how to build it, an input, the shapes of the outputs, the range of the only output).
 CASES = {
-    "vgg16": (vgg_segmenter, IMAGES, {"logits": (2, H, W, C), "features": (2, H // 16, W // 16, 32)}, None),
+    "vgg16": (
+        vgg_segmenter,
+        IMAGES,
+        {
+            **{"logits": (2, H, W, C), "features": (2, H // 16, W // 16, 32)},
+            **{"stride32": (2, H // 32, W // 32, 32), "stride16": (2, H // 16, W // 16, 32)},
+            "stride8": (2, H // 8, W // 8, 16),
+        },
+        None,
+    ),
     "generator from stride 16": (
         lambda: generator(6, 16, [8] * 6),
         random(2, H // 16, W // 16, 6),
@@ -119,7 +128,8 @@ def test_parameters_of_fcn8s_on_vgg16():
     assert model.count_params() == count
     assert sum(math.prod(v.shape) for v in model.trainable_variables) == count
     shape = model.compute_output_shape((1, 512, 1024, 3))
-    assert shape == {"logits": (1, 512, 1024, 19), "features": (1, 32, 64, 512)}
+    scored = {"stride32": (1, 16, 32, 4096), "stride16": (1, 32, 64, 512), "stride8": (1, 64, 128, 256)}
+    assert shape == {"logits": (1, 512, 1024, 19), "features": (1, 32, 64, 512)} | scored
 
 
 @pytest.mark.parametrize("k", [1, 19])

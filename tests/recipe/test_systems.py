@@ -9,6 +9,7 @@ from support.tiny import BASE
 
 from hrs_keras.cli.main import parse
 from hrs_keras.cli.words import read_recipe
+from hrs_keras.errors import RecipeError
 from hrs_keras.recipe.reading import load_recipe
 
 RECIPES = BASE.parent
@@ -33,6 +34,8 @@ SYSTEMS = {
     "pixel_w19": ("joint", "learned", ["pixel"], "per_class", True, 0.0, "cross_entropy"),
     "source_only": ("joint", "plain", ALL, "shared", False, 0.0, "cross_entropy"),
     "conservative": ("joint", "plain", ALL, "shared", True, 0.0, "conservative"),
+    "road": ("road", "plain", ALL, "shared", False, 0.0, "cross_entropy"),
+    "lsd": ("lsd", "plain", ALL, "shared", False, 0.0, "cross_entropy"),
 }
 KEYS = ("trainer", "source_weighting", "levels", "channels", "gan", "pretrain", "source_loss")
 REAL_ALONE, NO_LABELS = {"source": []}, {"labelled": "none"}
@@ -41,6 +44,8 @@ OF_DATA = {
     "adversarial_semi": REAL_ALONE,
     "source_only": NO_LABELS,
     "conservative": NO_LABELS,
+    "road": NO_LABELS,
+    "lsd": NO_LABELS,
 }
 """What a system says of the data: only those for which there is no choice do."""
 
@@ -51,7 +56,7 @@ def file_of(system: str):
 
 def test_every_system_is_listed():
     assert {path.stem for path in (RECIPES / "systems").iterdir()} == set(SYSTEMS)
-    assert len({str((row, OF_DATA.get(name))) for name, row in SYSTEMS.items()}) == len(SYSTEMS) == 16
+    assert len({str((row, OF_DATA.get(name))) for name, row in SYSTEMS.items()}) == len(SYSTEMS) == 18
 
 
 @pytest.mark.parametrize("common", ["gtav_city", "gtav_synthia_city", "blender_camvid", "toy_city"])
@@ -61,7 +66,12 @@ def test_systems_differ_in_these_keys_only(system, common):
     expected["method"] |= dict(zip(KEYS, SYSTEMS[system], strict=True))
     expected["name"] = f"{common}-{system}"
     expected["data"] |= OF_DATA.get(system, {})
-    assert load_recipe([RECIPES / f"{common}.yaml", file_of(system)]).to_dict() == expected
+    both = [RECIPES / f"{common}.yaml", file_of(system)]
+    if system == "road" and expected["encoder"]["weights"] is None:
+        with pytest.raises(RecipeError, match="road holds the encoder near its pretrained weights"):
+            load_recipe(both)
+    else:
+        assert load_recipe(both).to_dict() == expected
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

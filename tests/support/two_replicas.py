@@ -122,7 +122,7 @@ def compare_own_trainers() -> None:
         ends, histories = [], []
         for strategy in strategies:
             with strategy.scope():
-                rates = [f"train.learning_rate.{name}=1" for name in ("encoder", "generator", "discriminator")]
+                rates = [f"train.learning_rate.{name}=0.1" for name in ("encoder", "generator", "discriminator")]
                 trainer = own_trainers.build(case, *rates)
             for player in trainer.players:
                 player.optimizer.epsilon = 1.0  # see compare_pixelda
