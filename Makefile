@@ -28,15 +28,11 @@ demo: $(INSTALLED)
 # Side by side. A worker that crashes ends the run, which would wait for its tests for ever if another took its place.
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
-# Tests that send signals to their own process have one to themselves.
-ALONE = tests/training/test_preemption.py
-
 test: $(INSTALLED)
 	$(BIN)/python -m pytest $(BESIDE) -m 'not slow'
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest $(BESIDE) --ignore=$(ALONE)
-	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest $(BESIDE)
 
 fuzz: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz --minutes $(or $(MINUTES),60)

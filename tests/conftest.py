@@ -21,6 +21,7 @@ from PIL import Image
 from support import tiny
 from support.paths import REPOSITORY
 from support.processes import hrs
+from support.signal_stack import SignalStack
 from support.tiny_run import write_recipe
 
 from hrs_keras.cli import logs
@@ -49,12 +50,22 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     return folder
 
 
+@pytest.fixture(scope="session")
+def signal_stack() -> SignalStack:
+    """The stack that signal handlers run on, as it was before any test."""
+    return SignalStack.now()
+
+
 @pytest.fixture(autouse=True)
-def own_signals() -> Iterator[None]:
-    """What a test does to SIGTERM ends with it: the command line ignores it at its end, as would all started later."""
+def own_signals(signal_stack: SignalStack) -> Iterator[None]:
+    """What a test does to SIGTERM ends with it: the command line ignores it at its end, as would all started later.
+
+    So does what OpenVINO does to the stack of signal handlers (:mod:`support.signal_stack`).
+    """
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
+    signal_stack.restore()
 
 
 @pytest.fixture(autouse=True)
