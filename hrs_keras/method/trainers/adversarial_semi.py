@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.method import adaptation_losses as adaptation
-from hrs_keras.method.players import Batch, Part, Scalars
-from hrs_keras.method.trainer import Trainer
+from hrs_keras.method.one_pass import OnePassTrainer
+from hrs_keras.method.players import Part, Scalars
 from hrs_keras.models import Networks
 from hrs_keras.recipe.schema import Recipe
 
@@ -13,7 +13,7 @@ MAP, LABEL = 0.0, 1.0
 """What the discriminator is to say of a predicted map, and of labels."""
 
 
-class AdversarialSemiTrainer(Trainer):
+class AdversarialSemiTrainer(OnePassTrainer):
     """Trains a segmenter on target images with labels, and on those without by what a discriminator says of its maps.
 
     The discriminator tells labels from predicted probability maps, pixel by pixel. The segmenter is to make maps that
@@ -34,7 +34,7 @@ class AdversarialSemiTrainer(Trainer):
     """
 
     reads_unlabelled = True
-    PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"adversarial": "encoder", "self_taught": "encoder"}
+    PLAYER_OF_LOSS = OnePassTrainer.PLAYER_OF_LOSS | {"adversarial": "encoder", "self_taught": "encoder"}
 
     def __init__(self, recipe: Recipe, networks: Networks):
         if networks.discriminator is None:
@@ -45,19 +45,6 @@ class AdversarialSemiTrainer(Trainer):
         self.discriminator = networks.discriminator
         self.num_classes = len(recipe.data.label_space.classes)
         self.first_self_taught = round(self.settings.start * recipe.train.steps)
-
-    def train_step(self, batch: Batch) -> Scalars:
-        """Both players' updates; see :meth:`Trainer.train_step` for arguments and result."""
-        logs: Scalars = {}
-        for turn in self.turns(batch):
-            for part in turn.parts():
-                with tf.GradientTape(persistent=True) as tape:
-                    loss = self.losses_of(part)
-                    objectives = turn.scaled(self.objectives_of(loss))
-                turn.add(tape, loss, objectives)
-            logs = (logs or turn.losses()) | turn.update()
-        self.steps.assign_add(1)
-        return logs
 
     def losses_of(self, part: Part) -> Scalars:
         """All losses, averaged over the images."""

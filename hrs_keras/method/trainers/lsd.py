@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from hrs_keras.method import adaptation_losses as adaptation
 from hrs_keras.method import losses
-from hrs_keras.method.players import Batch, Part, Scalars
-from hrs_keras.method.trainer import Trainer
+from hrs_keras.method.one_pass import OnePassTrainer
+from hrs_keras.method.players import Part, Scalars
 from hrs_keras.models import Networks
 from hrs_keras.recipe.schema import Recipe
 
@@ -15,7 +15,7 @@ SOURCE, SOURCE_REBUILT, TARGET, TARGET_REBUILT = range(4)
 SKIPS = ("stride32", "stride16", "stride8")
 
 
-class LsdTrainer(Trainer):
+class LsdTrainer(OnePassTrainer):
     """Trains a segmenter on source labels alone, so that it also does on target images.
 
     A generator rebuilds images from the segmenter's features; a discriminator says of an image's patches from which of
@@ -34,7 +34,7 @@ class LsdTrainer(Trainer):
         networks: from :func:`hrs_keras.models.build_networks`, for the same recipe.
     """
 
-    PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"classes": "generator", "reconstruction": "generator"}
+    PLAYER_OF_LOSS = OnePassTrainer.PLAYER_OF_LOSS | {"classes": "generator", "reconstruction": "generator"}
 
     def __init__(self, recipe: Recipe, networks: Networks):
         if networks.generator is None or networks.discriminator is None:
@@ -48,19 +48,6 @@ class LsdTrainer(Trainer):
         self.settings = recipe.method.lsd
         self.generator = networks.generator
         self.discriminator = networks.discriminator
-
-    def train_step(self, batch: Batch) -> Scalars:
-        """Every player's update; see :meth:`Trainer.train_step` for arguments and result."""
-        logs: Scalars = {}
-        for turn in self.turns(batch):
-            for part in turn.parts():
-                with tf.GradientTape(persistent=True) as tape:
-                    loss = self.losses_of(part)
-                    objectives = turn.scaled(self.objectives_of(loss))
-                turn.add(tape, loss, objectives)
-            logs = (logs or turn.losses()) | turn.update()
-        self.steps.assign_add(1)
-        return logs
 
     def losses_of(self, part: Part) -> Scalars:
         """All losses, averaged over the images; ``encoder/domains`` and ``generator/domains`` are their own sides."""

@@ -8,8 +8,9 @@ import tensorflow as tf
 from hrs_keras.media.painting import to_uint8
 from hrs_keras.media.panels import adapted_panel
 from hrs_keras.method import losses
-from hrs_keras.method.players import SOURCE, TARGET, Batch, Part, Scalars
-from hrs_keras.method.trainer import SourceFigure, Trainer
+from hrs_keras.method.one_pass import OnePassTrainer
+from hrs_keras.method.players import SOURCE, TARGET, Part, Scalars
+from hrs_keras.method.trainer import SourceFigure
 from hrs_keras.models import Networks
 from hrs_keras.recipe.schema import Recipe
 
@@ -17,7 +18,7 @@ NOISE = 1
 """What the noise's seed is derived with, so that it has nothing in common with the label noise."""
 
 
-class PixelDATrainer(Trainer):
+class PixelDATrainer(OnePassTrainer):
     """Trains a segmenter on source, adapted source and target images, with the labels of both domains.
 
     The generator redraws a source image in the target's style, from the image and random noise; the discriminator
@@ -42,7 +43,11 @@ class PixelDATrainer(Trainer):
     """
 
     reads_unlabelled = True
-    PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"adapted": "encoder", "adversarial": "generator", "content": "generator"}
+    PLAYER_OF_LOSS = OnePassTrainer.PLAYER_OF_LOSS | {
+        "adapted": "encoder",
+        "adversarial": "generator",
+        "content": "generator",
+    }
 
     def __init__(self, recipe: Recipe, networks: Networks):
         if networks.generator is None or networks.discriminator is None:
@@ -57,19 +62,6 @@ class PixelDATrainer(Trainer):
         self.generator = networks.generator
         self.discriminator = networks.discriminator
         self.has_target_labels = recipe.data.has_target_labels
-
-    def train_step(self, batch: Batch) -> Scalars:
-        """Every player's update; see :meth:`Trainer.train_step` for arguments and result."""
-        logs: Scalars = {}
-        for turn in self.turns(batch):
-            for part in turn.parts():
-                with tf.GradientTape(persistent=True) as tape:
-                    loss = self.losses_of(part)
-                    objectives = turn.scaled(self.objectives_of(loss))
-                turn.add(tape, loss, objectives)
-            logs = (logs or turn.losses()) | turn.update()
-        self.steps.assign_add(1)
-        return logs
 
     def losses_of(self, part: Part) -> Scalars:
         """All losses, averaged over the images."""

@@ -3,13 +3,13 @@
 import tensorflow as tf
 
 from hrs_keras.method import adaptation_losses as adaptation
-from hrs_keras.method.players import SOURCE, TARGET, Batch, Part, Scalars
-from hrs_keras.method.trainer import Trainer
+from hrs_keras.method.one_pass import OnePassTrainer
+from hrs_keras.method.players import SOURCE, TARGET, Part, Scalars
 from hrs_keras.models import Networks
 from hrs_keras.recipe.schema import Recipe
 
 
-class RoadTrainer(Trainer):
+class RoadTrainer(OnePassTrainer):
     """Trains a segmenter on source labels alone, so that it also does on target images.
 
     Two things are added to the segmentation loss. A network that has seen only photographs, the encoder as its
@@ -29,7 +29,7 @@ class RoadTrainer(Trainer):
         frozen: the encoder with its pretrained weights; no player, so neither trained nor saved.
     """
 
-    PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"distance": "encoder"}
+    PLAYER_OF_LOSS = OnePassTrainer.PLAYER_OF_LOSS | {"distance": "encoder"}
 
     def __init__(self, recipe: Recipe, networks: Networks):
         if networks.discriminator is None or networks.frozen is None:
@@ -39,19 +39,6 @@ class RoadTrainer(Trainer):
         self.settings = recipe.method.road
         self.discriminator = networks.discriminator
         self.frozen = networks.frozen
-
-    def train_step(self, batch: Batch) -> Scalars:
-        """Both players' updates; see :meth:`Trainer.train_step` for arguments and result."""
-        logs: Scalars = {}
-        for turn in self.turns(batch):
-            for part in turn.parts():
-                with tf.GradientTape(persistent=True) as tape:
-                    loss = self.losses_of(part)
-                    objectives = turn.scaled(self.objectives_of(loss))
-                turn.add(tape, loss, objectives)
-            logs = (logs or turn.losses()) | turn.update()
-        self.steps.assign_add(1)
-        return logs
 
     def losses_of(self, part: Part) -> Scalars:
         """All losses, averaged over the images, from one forward pass on both domains."""
