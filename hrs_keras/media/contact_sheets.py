@@ -1,9 +1,10 @@
 """Contact sheets: what the labels of a recipe's data sets say, painted over the images."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,13 +13,14 @@ from hrs_keras.data.audit import Audit
 from hrs_keras.data.decode import resize_label
 from hrs_keras.data.finding import find_pairs
 from hrs_keras.data.pairs import Pairs
-from hrs_keras.data.pipeline import suspects_of_steps, training_batches, validation_images
+from hrs_keras.data.pipeline import suspects_of_steps, training_batches, training_images, validation_images
 from hrs_keras.data.reading import in_order, read
 from hrs_keras.data.report import DatasetAudit, Unmapped
 from hrs_keras.data.shown import evenly_spaced, samples
 from hrs_keras.labels import IGNORE, IGNORE_LABEL, LabelSpace
 from hrs_keras.media.painting import IGNORED_COLOUR, SELECTED_COLOUR, blend, colourise, overlay, to_uint8
 from hrs_keras.media.panels import Panel, Row
+from hrs_keras.recipe.data import TRAINED_ON
 from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.ids import OTHERS
 from hrs_keras.recipe.schema import Recipe
@@ -32,6 +34,17 @@ _LOOKED_THROUGH = 200
 
 _RAREST = 3
 _OPACITY = 0.6
+
+
+class _Shown(NamedTuple):
+    """A data set, and how its samples are read: a prepared folder stores those to train on in a way of their own."""
+
+    pairs: Pairs
+    pipeline: Callable[..., tf.data.Dataset]
+
+    @classmethod
+    def of(cls, title: str, pairs: Pairs) -> "_Shown":
+        return cls(pairs, training_images if title.split(".")[0] in TRAINED_ON else validation_images)
 
 
 def draw_contact_sheets(recipe: Recipe, audited: Audit, out: Path, rows: int) -> list[Path]:
@@ -65,12 +78,14 @@ def draw_contact_sheets(recipe: Recipe, audited: Audit, out: Path, rows: int) ->
             continue
         if pairs.hidden_labels:
             log.info("%s: labels are hidden of %d of the %d samples", title, pairs.hidden_labels, len(pairs))
-        panel = _images(recipe, pairs, rows)
+        shown = _Shown.of(title, pairs)
         if pairs.labels:
-            panel = _panel(_evenly_spaced(recipe, pairs, rows), recipe, "ignored")
+            panel = _panel(_evenly_spaced(recipe, shown, rows), recipe, "ignored")
+        else:
+            panel = _images(recipe, shown, rows)
         written.append(_save(panel, out / f"{title}.png", f"{recipe.name}: {title}"))
         if (rarest := _rarest_class(report)) and pairs.hidden_labels < len(pairs):
-            written += _draw_rarest(recipe, pairs, rarest, out / f"{title}_rarest.png", f"{recipe.name}: {title}")
+            written += _draw_rarest(recipe, shown, rarest, out / f"{title}_rarest.png", f"{recipe.name}: {title}")
     return written
 
 
@@ -108,14 +123,14 @@ def draw_augmented(recipe: Recipe, sets: Mapping[str, Sequence[Pairs]], out: Pat
     ]
 
 
-def _images(recipe: Recipe, pairs: Pairs, rows: int) -> Panel:
+def _images(recipe: Recipe, shown: _Shown, rows: int) -> Panel:
     """Images that have no labels."""
-    found = zip(*samples(recipe, [pairs], rows), strict=True)
+    found = zip(*samples(recipe, [shown.pairs], rows, shown.pipeline), strict=True)
     return Panel(["image"], [Row([to_uint8(image)], [title]) for image, _, title in found])
 
 
-def _evenly_spaced(recipe: Recipe, pairs: Pairs, rows: int) -> list[Row]:
-    found = zip(*samples(recipe, [pairs], rows), strict=True)
+def _evenly_spaced(recipe: Recipe, shown: _Shown, rows: int) -> list[Row]:
+    found = zip(*samples(recipe, [shown.pairs], rows, shown.pipeline), strict=True)
     space = recipe.data.label_space
     return [_row(to_uint8(image), label, label == IGNORE_LABEL, title, space) for image, label, title in found]
 
@@ -127,13 +142,15 @@ def _rarest_class(report: DatasetAudit) -> tuple[str, float] | None:
     return None if name is None else (name, found[name] / sum(found.values()))
 
 
-def _draw_rarest(recipe: Recipe, pairs: Pairs, rarest: tuple[str, float], path: Path, heading: str) -> list[Path]:
+def _draw_rarest(recipe: Recipe, shown: _Shown, rarest: tuple[str, float], path: Path, heading: str) -> list[Path]:
     """Draw the samples with most pixels of the rarest class, of those that are looked through; none if none has any."""
     name, share = rarest
     train_id = recipe.data.label_space.classes.index(name)
-    best = sorted(_with_most(recipe, pairs, train_id), key=lambda one: -one[0])[:_RAREST]
+    best = sorted(_with_most(recipe, shown, train_id), key=lambda one: -one[0])[:_RAREST]
     if not best:
-        log.warning("%s: none of the %d samples looked through has a pixel of %s", pairs.name, _LOOKED_THROUGH, name)
+        log.warning(
+            "%s: none of the %d samples looked through has a pixel of %s", shown.pairs.name, _LOOKED_THROUGH, name
+        )
         return []
     rows = [_row(image, label, label == train_id, title, recipe.data.label_space) for _, image, label, title in best]
     return [_save(_panel(rows, recipe, name), path, f"{heading}: the rarest class, {100 * share:.2g} % of all pixels")]
@@ -163,11 +180,12 @@ def _draw_unmapped(recipe: Recipe, title: str, unmapped: Unmapped, path: Path) -
     return _save(_panel(rows, recipe, f"id {unmapped.value}"), path, heading)
 
 
-def _with_most(recipe: Recipe, pairs: Pairs, train_id: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, str]]:
+def _with_most(recipe: Recipe, shown: _Shown, train_id: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, str]]:
     """Samples that have more pixels of a class than those before them: pixels, image, label at its size, title."""
+    pairs = shown.pairs
     numbers = evenly_spaced(len(pairs), _LOOKED_THROUGH)
     most: list[int] = []
-    looked_at = read(validation_images(recipe, [pairs], numbers), recipe, in_order([pairs], numbers))
+    looked_at = read(shown.pipeline(recipe, [pairs], numbers), recipe, in_order([pairs], numbers))
     for number, (image, label) in zip(numbers, looked_at, strict=True):
         count = int(tf.math.count_nonzero(label == train_id))
         if count and (len(most) < _RAREST or count > most[-_RAREST]):

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from support.prepared_folders import from_folder
 
-from hrs_keras import audit
+from hrs_keras import audit, prepare_data
 from hrs_keras.cli.main import main
 from hrs_keras.media import contact_sheets
 from hrs_keras.media.contact_sheets import draw_augmented, draw_contact_sheets
@@ -54,6 +55,23 @@ def test_samples_with_most_of_the_rarest_class(tmp_path, panels, recipe):
     assert heading == "base: target.0: the rarest class, 0.62 % of all pixels" and panel.columns[2] == "red: car"
     assert [row.captions[0] for row in panel.rows] == ["s2", "s1"]
     assert [int(red(panel, row).sum()) for row in (0, 1)] == [32, 16]
+
+
+def test_a_prepared_folder_shows_the_same(tmp_path, panels, recipe):
+    """It stores samples to train on otherwise than those to evaluate on."""
+    draw_contact_sheets(recipe, audit(recipe), tmp_path, rows=2)
+    plain = panels.copy()
+    panels.clear()
+    prepare_data(recipe, tmp_path / "out")
+    prepared = from_folder(recipe, tmp_path / "out")
+    draw_contact_sheets(prepared, audit(prepared), tmp_path, rows=2)
+    assert panels.keys() == plain.keys()
+    for name, (heading, panel) in panels.items():
+        assert heading == plain[name][0]
+        for row, other in zip(panel.rows, plain[name][1].rows, strict=True):
+            assert row.captions == other.captions
+            for picture, same in zip(row.pictures, other.pictures, strict=True):
+                np.testing.assert_array_equal(picture, same)
 
 
 def test_the_first_steps_as_they_are_trained_on(tmp_path, panels, recipe):
