@@ -120,7 +120,7 @@ def _build_frozen(recipe: Recipe) -> keras.Model:
     held = {id(variable) for layer in _load_weights(recipe.encoder, encoder) for variable in layer.variables}
     frozen = keras.Model(encoder.inputs[0], encoder.output["deepest"], name="frozen")
     frozen.trainable = False
-    if fresh := [variable.path for variable in frozen.variables if id(variable) not in held]:
+    if fresh := [variable.path for variable in frozen.weights if id(variable) not in held]:
         raise RecipeError(
             f"method.trainer: road holds the encoder near its pretrained weights, but encoder.weights:"
             f" {recipe.encoder.weights} does not fill {', '.join(fresh)}; choose weights that fill the whole encoder"

@@ -153,6 +153,13 @@ def test_the_frozen_encoder_is_the_pretrained_one_and_stays_so(tmp_path):
     assert not any("frozen" in name for name in names) and any("encoder" in name for name in names)
 
 
+def test_an_encoder_that_drops_at_random_is_pretrained_throughout_too():
+    """The state of a dropout's random numbers is no weight that a file could fill."""
+    trainer = build("road", "encoder.dropout=0.5")
+    assert len(trainer.frozen.variables) > len(trainer.frozen.weights) == 4
+    assert np.isfinite(float(trainer.train_step(batch_for("road"))["loss/distance"]))
+
+
 @pytest.mark.fault("ROAD with an encoder without pretrained weights, or with weights for a part of it", "refused")
 def test_road_without_pretrained_weights_is_refused(refusal):
     none = "method.trainer: road holds the encoder near its pretrained weights, but encoder.weights: null has none"

@@ -22,7 +22,7 @@ class Photographs(Encoder):
 
     Attributes:
         weights: ``"all"``, or ``"top"`` for those of the last alone.
-        dropout: after the last.
+        dropout: after the second, whose features are the deepest.
     """
 
     dropout: Share = 0.0
@@ -35,8 +35,8 @@ class Photographs(Encoder):
         image, x = image_input("unit")
         stride8 = keras.layers.Conv2D(4, 8, strides=8, name="stem")(x)
         stride16 = keras.layers.Conv2D(5, 2, strides=2, activation="relu", name="middle")(stride8)
+        stride16 = keras.layers.Dropout(self.dropout)(stride16)
         stride32 = keras.layers.Conv2D(6, 2, strides=2, activation="relu", name="top")(stride16)
-        stride32 = keras.layers.Dropout(self.dropout)(stride32)
         features = {"stride8": stride8, "stride16": stride16, "stride32": stride32, "deepest": stride16}
         return keras.Model(image, features, name="photographs")
 
