@@ -149,6 +149,8 @@ def _samples_read(result: RunResult) -> dict[tuple[str, str], str]:
     data = result.recipe["data"]
     for one in result.data or []:
         chosen = [data[one.role][one.position], data["subset_seed"], data["on_bad"], data["classes"]]
+        if one.role == "target":
+            chosen.append(data.get("labelled", "all"))  # hidden labels are no part of what was read
         until = "" if one.until_step is None else f" until step {one.until_step}"
         title = f"{one.role}.{one.position}"
         read.setdefault((title, json.dumps(chosen)), []).append(f"{one.samples} samples ({one.digest}){until}")

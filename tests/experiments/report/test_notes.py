@@ -142,3 +142,16 @@ def test_cells_whose_recipes_name_other_data_may_differ(tmp_path):
         if share is None:
             result_["data"][0]["samples"] = 8
     assert not any("same data" in text for text in notes.main_notes(measurements(experiment, found)))
+
+
+def test_cells_that_hide_other_labels_may_differ_in_their_target_alone(tmp_path):
+    """Of an image whose label is hidden no label is read: the same images have another digest."""
+    experiment = made_up.experiment(tmp_path)
+    found = results(experiment, fcn={0: 0.5}, ours={0: 0.5})
+    hidden, whole = found.values()
+    hidden["recipe"]["data"]["labelled"] = "none"
+    hidden["data"], whole["data"] = [used("aaa")], [used("bbb")]
+    assert not any("same data" in text for text in notes.main_notes(measurements(experiment, found)))
+    for one in (hidden, whole):
+        one["data"][0]["role"] = "validation"
+    assert any("same data" in text for text in notes.main_notes(measurements(experiment, found)))
