@@ -30,6 +30,8 @@ from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
 from hrs_keras.toy_city import ToyCity, generate
 
+pytestmark = pytest.mark.slow
+
 OLD = TESTS / "old_formats"
 RUN = Path("runs/old")
 CONFIDENCE = PredictOptions(confidence="npy")
@@ -102,7 +104,6 @@ def test_a_finished_run_is_finished(old, capsys):
 
 
 @pytest.mark.fault("a run that an earlier version left unfinished", "goes on to the same end")
-@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_to_the_same_end(capsys):
     for cut in (*RUN.glob("checkpoints/last/step-6*"), RUN / "result.json", RUN / "evaluations/step_0000006.json"):
         cut.unlink()

@@ -128,6 +128,7 @@ def test_run_folder_below_a_file(recipe_file, tmp_path, capsys):
     assert "cannot write the run folder" in message and "runs=FOLDER" in message
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "a run whose recipe was changed to other networks",
     "exit code 2 in train, evaluate, export and predict; its files stay",
@@ -163,6 +164,7 @@ def test_folders_that_are_no_run(tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 def test_evaluate_writes_what_it_prints(finished, tmp_path, capsys):
     arguments = ["evaluate", str(finished), "--json", str(tmp_path / "x.json"), "--checkpoint", "last"]
     arguments += ["--out", str(tmp_path / "scores")]

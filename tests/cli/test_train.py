@@ -23,12 +23,14 @@ def trained(tmp_path, monkeypatch):
     return lambda *words: (main(["train", str(tmp_path / "recipe.yaml"), *words]), run / "report.html")
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_is_written_at_its_end(trained, capsys):
     code, page = trained()
     assert code == 0 and page.read_text().startswith("<!DOCTYPE html>")
     assert capsys.readouterr().out.splitlines()[-1] == f"page {page}"
 
 
+@pytest.mark.slow
 def test_a_page_that_is_there_is_left_alone(trained):
     _, page = trained("--no-report")
     page.write_text("of this result")
@@ -44,6 +46,7 @@ def test_without_a_page(trained):
     assert code == 0 and not page.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("the page of a finished run cannot be written", "a warning; the run is whole, exit code 0")
 def test_a_page_that_cannot_be_written(trained, capsys):
     _, page = trained("--no-report")
@@ -53,6 +56,7 @@ def test_a_page_that_cannot_be_written(trained, capsys):
     assert "no page of this run" in told and "is a folder" in told and f"hrs report {page.parent}" in told
 
 
+@pytest.mark.slow
 @pytest.mark.fault("SIGTERM while the page of a finished run is written", "exit code 75; the same command writes it")
 def test_told_to_end_while_the_page_is_written(trained, monkeypatch, capsys):
     with monkeypatch.context() as patched:

@@ -108,6 +108,7 @@ def test_source_images_of_a_step(recipe_of, ratio, images):
     assert labels.tolist() == expected  # the endless sequence goes on from step to step
 
 
+@pytest.mark.slow
 def test_a_ratio_of_one_is_as_it_was(recipe_of):
     one, other = (all_batches(recipe_of(**changes)) for changes in ({}, {"train__source_ratio": 1.0}))
     tf.nest.map_structure(np.testing.assert_array_equal, one, other)
@@ -118,6 +119,7 @@ def test_a_ratio_of_one_is_as_it_was(recipe_of):
 # ---- both, from a later step and by several workers ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_late_start_sees_the_tail_bit_by_bit(recipe_of):
     recipe = recipe_of(2, 1, train__source_ratio=1.5, data__augment=AUGMENT)
     whole, tail = all_batches(recipe), all_batches(recipe, first_step=4)
@@ -125,6 +127,7 @@ def test_a_late_start_sees_the_tail_bit_by_bit(recipe_of):
     tf.nest.map_structure(np.testing.assert_array_equal, tail, whole[4:])
 
 
+@pytest.mark.slow
 def test_workers_and_replicas_share_what_one_reads(recipe_of):
     """Two workers of two replicas each: their batches together are those of one worker."""
     recipe = recipe_of(2, 1, train__batch_size=4, train__source_ratio=2, train__steps=3, data__augment=AUGMENT)

@@ -85,6 +85,7 @@ def test_every_domain_draws_random_numbers_of_its_own(recipe_of):
 # ---- streams ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_labelled_part_is_the_subset_and_the_rest_is_unlabelled(recipe_of):
     recipe = recipe_of(0.25)
     found, quarter = streams(audit(recipe).sets), recipe_of()
@@ -138,6 +139,7 @@ def hide_away(folder: Path, names) -> None:
         (folder / f"labels/s{number}.png").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a label file that `data.labelled` hides is removed after the audit", "no effect: it is never read")
 def test_label_files_may_go_after_the_audit(recipe_of, tmp_path):
     recipe = recipe_of(0.25)
@@ -149,6 +151,7 @@ def test_label_files_may_go_after_the_audit(recipe_of, tmp_path):
     assert [len(one.labels) for one in inventory if one.role == "target"] == [KEPT]
 
 
+@pytest.mark.slow
 def test_what_hidden_labels_say_changes_nothing(recipe_of, tmp_path, save):
     """Nor what classes weigh, nor which images are drawn for the sake of a class."""
     sampled = {"data__rare_class_sampling": {"target": 0.1}}
@@ -176,6 +179,7 @@ def test_a_damaged_image_is_named(recipe_of, tmp_path):
         list(read(training_batches(recipe, sets), recipe, suspects_of_steps(recipe, sets, 0)))
 
 
+@pytest.mark.slow
 def test_prepared_data_gives_the_same(recipe_of, tmp_path, capsys):
     recipe = recipe_of(0.25, train__steps=2)
     prepare_data(recipe, tmp_path / "prepared")

@@ -63,6 +63,7 @@ def test_what_no_entry_maps_is_told_as_the_table_has_it(make_recipe, instances):
         audit(recipe, roles=["target"])
 
 
+@pytest.mark.slow
 def test_training_evaluation_and_prepared_folders_read_the_same(make_recipe, instances, tmp_path):
     recipe = described(make_recipe, instances)
     expected = CLASSES.copy()

@@ -222,6 +222,7 @@ def test_photographs_join_the_images_whose_labels_are_hidden(recipe_of):
     assert all((batch["unlabelled"][1] == 255).all() for batch in found)
 
 
+@pytest.mark.slow
 def test_beside_a_labelled_target_they_are_a_stream_of_their_own(recipe_of):
     recipe, without = recipe_of(), recipe_of([])
     found = batches_of(recipe)
@@ -249,6 +250,7 @@ def test_who_does_not_read_them_is_told(recipe_of):
 # ---- prepared ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_prepared_photographs_are_the_same(recipe_of, tmp_path):
     recipe = recipe_of(target=[], data__augment={"scale": [1, 2]}, train__steps=1)
     prepare_data(recipe, tmp_path / "prepared")
@@ -283,6 +285,7 @@ def test_looking_at_them(recipe_of, tmp_path, monkeypatch, capsys):
     assert "target.0: labels are hidden of 2 of the 4 samples" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_folder_of_photographs_is_trained_with_from_five_lines(recipe_file, tmp_path, city):
     """`mine.yaml` builds upon a recipe of the user's; its real images have no label at all."""
     theirs = tmp_path / "theirs.yaml"

@@ -69,6 +69,7 @@ def test_every_epoch_is_a_permutation_of_its_own(recipe_of):
     assert all(sorted(source[i : i + 3]) == [0, 1, 2] for i in range(0, 30, 3))
 
 
+@pytest.mark.slow
 def test_late_start_sees_the_tail_bit_by_bit(recipe_of):
     augment = {"scale": [1, 2], "flip": True, "colour": 0.3}
     recipe = recipe_of(data__augment=augment, train__steps=6)
@@ -79,6 +80,7 @@ def test_late_start_sees_the_tail_bit_by_bit(recipe_of):
     assert batches(recipe, first_step=6) == []
 
 
+@pytest.mark.slow
 def test_seed_decides_the_order_and_the_changes(recipe_of):
     one, same, other = (batches(recipe_of(seed=seed, data__augment={"scale": [1, 2]})) for seed in (1, 1, 2))
     assert drawn(one) == drawn(same) != drawn(other)

@@ -74,6 +74,7 @@ SHARES = {ROAD: (11264 - CARS - PERSONS) / 11264, CAR: CARS / 11264, PERSON: PER
 CONTAIN = {ROAD: [0, 1, 2, 3, 4, 5], CAR: [1, 2, 3, 4], PERSON: [4]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.02, 0.5, 100])
 def test_images_are_drawn_as_the_formulas_say(recipe_of, temperature):
     assert_drawn(counted(recipe_of(temperature)), by_hand(SHARES, CONTAIN, temperature, 6))
@@ -99,6 +100,7 @@ def test_shares_of_several_sets(recipe_of):
     assert class_shares(audit(recipe).sets["source"])[PERSON] == pytest.approx((SHARES[PERSON] + 4 * more) / 5)
 
 
+@pytest.mark.slow
 def test_several_sets_are_one(recipe_of):
     recipe = recipe_of(0.3, {"root": "more"})
     shares = dict(enumerate(class_shares(audit(recipe).sets["source"])))
@@ -106,6 +108,7 @@ def test_several_sets_are_one(recipe_of):
     assert_drawn(counted(recipe), by_hand({c: shares[c] for c in contain}, contain, 0.3, 8))
 
 
+@pytest.mark.slow
 def test_a_set_with_a_weight_is_sampled_for_its_own_classes(recipe_of):
     recipe = recipe_of(0.3, {"root": "more"})
     recipe.data.source[0].weight, recipe.data.source[1].weight = 3, 1
@@ -127,6 +130,7 @@ def test_an_image_contains_a_class_of_which_it_has_enough(recipe_of, tmp_path, w
     )
 
 
+@pytest.mark.slow
 def test_a_number_is_the_sources_and_the_target_is_sampled_where_asked(recipe_of):
     assert recipe_of(0.5) == recipe_of({"source": 0.5}) and recipe_of(None) == recipe_of({})
     assert recipe_of(None).digest() == recipe_of({"source": None, "target": None}).digest() != recipe_of(0.5).digest()

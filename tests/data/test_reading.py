@@ -119,6 +119,7 @@ def test_a_file_that_is_closed_after_the_audit_is_named(recipe, tmp_path, file):
         list(read(training_batches(recipe, sets), recipe, suspects_of_steps(recipe, sets, 0)))
 
 
+@pytest.mark.slow
 def test_what_can_be_read_is_given_as_it_is(recipe):
     sets = audit(recipe).sets
     expected = list(training_batches(recipe, sets).as_numpy_iterator())

@@ -130,6 +130,7 @@ def test_classes_are_decided_at_the_size_of_the_label():
     assert class_ids(logits, tf.constant([1, 4])).numpy().tolist() == [[[0, 0, 0, 1]]]
 
 
+@pytest.mark.slow
 def test_native_label_resolution(make_recipe, write_set, tmp_path):
     labels = [np.full((50, 70), 3), np.full((20, 200), 255)]
     labels[0][:5] = 11  # ignored
@@ -145,6 +146,7 @@ def test_native_label_resolution(make_recipe, write_set, tmp_path):
     assert result.matrix.dtype == np.int64
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_on_test_images(finished):
     """Which the run need not know; the same images give the same numbers, whatever they are called."""
     train_split = "[{format: cityscapes, split: train}]"

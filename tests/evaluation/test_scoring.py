@@ -239,6 +239,7 @@ def test_what_is_not_the_run_itself_has_a_name_of_its_own(tmp_path):
     assert moved == scores_file(tmp_path, plain | {"overrides": ["data.root=a"]}).name
 
 
+@pytest.mark.slow
 def test_a_view_is_that_of_predict(finished, tmp_path):
     """Counted from the PNGs that `hrs predict` writes with the same view."""
     view = ["--sliding", "--overlap", "0.3", "--scales", "0.5", "1.0", "--flip"]
@@ -251,6 +252,7 @@ def test_a_view_is_that_of_predict(finished, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b/ids" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_saved_model_scores_as_its_run(finished):
     by_run = evaluate_run(finished).to_dict()
     saved = finished.parents[1] / "saved_models/tiny"

@@ -10,6 +10,8 @@ from hrs_keras.experiments.grid import load_experiment
 from hrs_keras.experiments.report.report import write_report
 from hrs_keras.experiments.results import read_results, write_result
 
+pytestmark = pytest.mark.slow
+
 PAGES = sorted((REPOSITORY / "docs/results").glob("*.md"))
 
 

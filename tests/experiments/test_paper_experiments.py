@@ -132,6 +132,7 @@ def test_a_row_is_the_system_that_it_names(name):
         assert cell.recipe.method == method
 
 
+@pytest.mark.slow
 def test_who_learns_without_target_labels():
     with_them = ("paper_table1", "paper_table2")
     for name in PUBLISHED:
@@ -147,6 +148,7 @@ def test_one_tables_systems_differ_in_settings(name):
     assert len(set(found.values())) == len(found) == len(experiment(name).cells()) - (name == "paper_fig1b")
 
 
+@pytest.mark.slow
 def test_tables_share_their_runs():
     one, two, three, four, five, figure = map(digests, PUBLISHED)
     assert one[("fcn",)] == two[("fcn",)] == three[("fcn",)] == four[("fcn",)] == five[("fcn", "full")]

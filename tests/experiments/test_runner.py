@@ -119,6 +119,7 @@ sys.exit(2)
 """
 
 
+@pytest.mark.slow
 def test_runs_side_by_side(experiment, tmp_path, instead, capsys):
     instead(NOTE_AND_FAIL)
     experiments = [load_experiment(experiment("a", systems("fcn", "joint"), [0, 1]))]

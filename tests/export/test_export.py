@@ -85,6 +85,7 @@ def test_what_travels_with_it(finished):
     assert all(f"`{name}`" in card for name in tf.saved_model.load(result["saved_model"]).signatures)
 
 
+@pytest.mark.slow
 def test_warmup_requests_are_answered(finished):
     """As TensorFlow Serving reads them: at most 1000 ``PredictionLog`` records, run against the model just loaded."""
     from tensorflow_serving.apis import prediction_log_pb2
@@ -115,6 +116,7 @@ def origin() -> Origin:
     return Origin(tiny.recipe(size=(32, 64)), step=1)
 
 
+@pytest.mark.slow
 def test_versions(network, origin, tmp_path):
     folder = tmp_path / "name"
     assert find_export(network, folder) is None and find_exported(folder) is None
@@ -147,6 +149,7 @@ def test_version_numbers_are_those_that_servers_hold(tmp_path):
     assert write_version(tmp_path, 2, lambda partial: (partial / "file").touch()).name == "2"
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "an export among versions of a model with other classes, in a folder that servers may watch",
     "refused, by `hrs train` before the first step; if the classes are the same, it is told that the recipe is another",
@@ -195,6 +198,7 @@ def test_a_folder_that_cannot_be_written(network, origin, tmp_path):
         export_saved_model(network, origin, tmp_path / "file/name")
 
 
+@pytest.mark.slow
 def test_export_of_a_run_makes_a_new_version(copied):
     folder = export_run(copied, which="last", max_pixels=1000)
     assert folder == copied.parents[1] / "saved_models/tiny/2"
@@ -224,6 +228,7 @@ def test_two_exports_at_once_get_two_numbers(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2", "3"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a damaged export of the same weights", "not taken for an export of them")
 def test_a_damaged_export_is_no_export_of_these_weights(network, origin, tmp_path):
     damaged, whole = (export_saved_model(network, origin, tmp_path, version) for version in (2, 1))

@@ -35,6 +35,7 @@ def installed(tmp_path, monkeypatch) -> Path:
 needs_onnx = pytest.mark.skipif("onnx" not in WRITABLE, reason="this Keras writes no ONNX files")
 
 
+@pytest.mark.slow
 @needs_onnx
 def test_export_and_run_the_documented_format(installed, finished, tmp_path):
     assert "onnx_gz" in EXPORT_FORMATS.names()
@@ -47,6 +48,7 @@ def test_export_and_run_the_documented_format(installed, finished, tmp_path):
     assert open_model(file)(images).shape == (2, 32, 64, 19)
 
 
+@pytest.mark.slow
 @needs_onnx
 def test_the_command_line_finds_it(installed, copied, capsys):
     assert main(["export", str(copied), "--format", "onnx_gz"]) == 0

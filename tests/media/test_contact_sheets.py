@@ -9,6 +9,8 @@ from hrs_keras.cli.main import main
 from hrs_keras.media import contact_sheets
 from hrs_keras.media.contact_sheets import draw_augmented, draw_contact_sheets
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def panels(monkeypatch):

@@ -53,6 +53,7 @@ def test_adapted_panel():
     ]
 
 
+@pytest.mark.slow
 def test_panels_are_drawn(tmp_path):
     images = np.zeros((2, 32, 64, 3), np.uint8)
     labels = np.full((2, 32, 64), 255)

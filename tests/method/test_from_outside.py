@@ -53,6 +53,7 @@ def test_a_source_weighting_from_outside():
     assert 0 < float(logs["loss/source"]) < 10 and 0 < float(logs["selected"]) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("installed")
 def test_a_system_from_outside_is_trained(recipe_file):
     short = ("train.steps=2", "train.log_every=1", "train.validate_every=2")

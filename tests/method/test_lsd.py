@@ -83,6 +83,7 @@ def patches(logits, domain):
     return -reference.log_softmax(logits)[..., domain].mean()
 
 
+@pytest.mark.slow
 def test_logged_losses():
     seen = observed()
     found, rebuilt, real, fake = judged_by(seen.trainer, seen.batch)
@@ -137,6 +138,7 @@ def naive_objective(player):
     return own + cross_entropy(y[:, 4::8, 4::8], real["source"]["classes"])
 
 
+@pytest.mark.slow
 def test_every_player_follows_the_gradient_of_its_own_objective_alone():
     assert [player.name for player in observed().trainer.players] == ["encoder", "generator", "discriminator"]
     assert_follows(observed(), naive_objective)

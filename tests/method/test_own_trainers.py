@@ -23,6 +23,7 @@ def values(trainer):
             yield from (v.numpy() for v in average.variables)
 
 
+@pytest.mark.slow
 @every_trainer
 def test_goes_on_from_a_checkpoint_bit_for_bit(case, tmp_path):
     """All that is random is on: dropout, label noise, and the looks of mixed images."""
@@ -44,6 +45,7 @@ def test_goes_on_from_a_checkpoint_bit_for_bit(case, tmp_path):
     assert any(np.any(straight != value) for _, straight, value in ends)
 
 
+@pytest.mark.slow
 @every_trainer
 def test_parts_of_a_batch_add_up_to_the_whole(case):
     batch = batch_for(case, images=2)

@@ -139,6 +139,7 @@ def test_every_player_follows_the_gradient_of_its_own_objective_alone():
 # ---- what is frozen ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_frozen_encoder_is_the_pretrained_one_and_stays_so(tmp_path):
     trainer = build("road", "train.learning_rate.encoder=0.01", apart=False)
     before = [v.numpy() for v in trainer.frozen.variables]

@@ -104,6 +104,7 @@ def assert_moves(one, other, equal):
         assert same == (name in equal), name
 
 
+@pytest.mark.slow
 def test_reconstruction_loss_reaches_the_generator_only():
     batch = batch_of()
     assert_moves(
@@ -113,6 +114,7 @@ def test_reconstruction_loss_reaches_the_generator_only():
     )
 
 
+@pytest.mark.slow
 def test_adversarial_weight_concerns_encoder_and_generator_only():
     batch = batch_of()
     assert_moves(
@@ -166,6 +168,7 @@ def test_selected_share_overall_and_of_each_class(channels):
     assert float(trainer.selected.result()) == 0 and trainer.measurements() == {}  # nothing since
 
 
+@pytest.mark.slow
 def test_label_noise_softens_the_discriminators_labels_alone_and_repeatably():
     batch = batch_of()
     logs = [build("method.label_noise=0.4").train_step(batch) for _ in range(2)]
@@ -185,6 +188,7 @@ def test_label_noise_changes_from_step_to_step():
     assert not np.any(noise[0] == noise[1])
 
 
+@pytest.mark.slow
 def test_same_seed_same_step():
     logs = [build("encoder.dropout=0.5").train_step(batch_of()) for _ in range(2)]
     assert {k: float(v) for k, v in logs[0].items()} == {k: float(v) for k, v in logs[1].items()}
@@ -297,6 +301,7 @@ def test_parts_take_turns():
     assert len(waiting) == 4  # images and labels of both domains
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bfloat16")
 def test_mixed_precision_computes_losses_in_float32():
     trainer = build("precision=mixed_bfloat16")

@@ -221,6 +221,7 @@ def backbone_arguments():
     }
 
 
+@pytest.mark.slow
 def test_it_sees_streets_in_photographs(real_data):
     """With the file's own classifier on top: what ImageNet has of a street is among the first five of 1000 classes."""
     settings = lite(weights="imagenet")

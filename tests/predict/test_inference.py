@@ -193,6 +193,7 @@ def test_checkpoints_can_be_chosen(finished):
     np.testing.assert_allclose(load_model(finished, "last").logits(tf.constant(image)), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a run or an export copied to a path with `[`, `]`, `?` or `*`", "read like any other")
 def test_models_are_read_from_any_folder(finished, tmp_path):
     run, exports = tmp_path / "run (copy) [1]", tmp_path / "models[v2]?*"

@@ -198,6 +198,7 @@ def test_hostile_images_are_named_and_skipped(model, tmp_path):
     assert {path.name for path in (tmp_path / "out/ids").iterdir()} == {"a.png", "z.png"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [60, 200])
 def test_memory_is_flat_over_many_images(model, tmp_path, monkeypatch, count):
     """How many images are held at one time is bounded, whichever of reading, predicting and writing is slowest."""
@@ -412,6 +413,7 @@ def test_a_video_without_pyav(tmp_path, monkeypatch):
 # ---- with a trained model --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_run_folder_and_saved_model_give_the_same_ids(finished, city, tmp_path):
     """Exactly; and the same as the export's own answer to the file's bytes."""
     saved = json.loads((finished / "result.json").read_text())["saved_model"]

@@ -60,6 +60,7 @@ def damage(draw: Any, sound: Path, files: dict[str, bytes], copy: Path) -> set[s
     return {str(Path(name).relative_to(sound)) for name in chosen}
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "files of a run's checkpoints that are cut off, damaged or gone",
     "the newest sound checkpoint is taken, bit for bit; or an error that names the folder",

@@ -60,6 +60,7 @@ def recipe_with(classes: list[str]) -> Recipe:
     return load_recipe(BASE, [f"{key}={json.dumps(value)}" for key, value in data.items()])
 
 
+@pytest.mark.slow
 @pytest.mark.fault("classes of any names", "refused, and shown; or found again in recipe, log and tables as they are")
 @cases(60)
 @given(classes=lists)

@@ -70,6 +70,7 @@ def test_a_damaged_file(file, contents):
     read(file)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("any value at any key of an experiment file", "refused, and named; or taken as given")
 @cases(100)
 @given(change=anywhere(TREE, values))

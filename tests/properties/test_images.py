@@ -60,6 +60,7 @@ def shown(png: Png) -> np.ndarray:
     return png.colours if png.bits <= 8 else png._replace(samples=png.samples >> 8, bits=8).colours
 
 
+@pytest.mark.slow
 @pytest.mark.fault("an image PNG of any kind with any EXIF orientation", "read upright, as viewers show it")
 @cases(60)
 @given(case=turned_pngs())

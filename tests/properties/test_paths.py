@@ -152,6 +152,7 @@ def test_predictions(place, stem, name):
         assert not list(out.rglob("*.partial"))
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a run folder of any name", "the run is kept there, and no other folder is touched")
 @cases(25)
 @given(name=file_names())
@@ -184,6 +185,7 @@ def test_run_folders(place, trainer, name):
         assert {path.name for path in (run.checkpoints / "last").glob("step-*")} == KEPT
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a recipe of any name", "it is read, and gives its name to the run; or an error asks for name=NAME")
 @cases(40)
 @given(stem=file_names(longest=250))

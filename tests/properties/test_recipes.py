@@ -128,6 +128,7 @@ def test_a_damaged_file(folder, contents):
         assert means(recipe.to_dict(), yaml.safe_load(contents))
 
 
+@pytest.mark.slow
 @pytest.mark.fault("any value at any key of a recipe", "refused, with the key and what was found; or taken as given")
 @cases(300)
 @given(change=anywhere(TREE, values))
@@ -146,6 +147,7 @@ def test_any_value_at_any_key(folder, change):
         assert means(recipe.to_dict(), with_value(TREE, path, value))
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "any value after key= on the command line", "refused, with the key and what was found; or taken as given"
 )
@@ -162,6 +164,7 @@ def test_any_override(folder, change):
         assert means(recipe.to_dict(), with_value(TREE, path, value))
 
 
+@pytest.mark.slow
 @pytest.mark.fault("any words after a recipe", "refused, and the words repeated; or a change that is made")
 @cases(60)
 @given(override=st.text(max_size=20) | st.builds(override_of, st.sampled_from(paths_in(TREE)), texts))

@@ -98,6 +98,7 @@ def test_results(folder, contents):
         assert result.checks is not None and RunResult.parse(result.to_dict(), "", "") == result
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "a finished run with a record that is damaged or edited anywhere", "an error that names the run; or its result"
 )

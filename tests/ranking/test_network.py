@@ -52,6 +52,7 @@ def gradient_by_keras(segmenter, image, label):
     return np.concatenate([g.numpy().ravel() for _, g in heads])
 
 
+@pytest.mark.slow
 def test_gradient_agreement(shared):
     """Cosines of what Keras gives for each image with the mean over others, by NumPy."""
     networks, ranking = shared

@@ -40,6 +40,7 @@ def ranked(finished, city, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_layout_match_is_what_the_run_recorded_itself(ranked, finished):
     record = json.loads((finished / "selection/step_0000008.json").read_text())["images"]
     table = read_table(ranked / "rank.csv")
@@ -94,6 +95,7 @@ def test_means_by_a_renderers_parameters(ranked):
             assert float(row[name]) == pytest.approx(np.mean([float(one[name]) for one in table[start::2]]), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_same_command_writes_the_same_bytes(ranked, finished, tmp_path, capsys):
     shutil.copy(ranked / "meta.jsonl", tmp_path)
     assert main(words(finished, tmp_path)) == 0
@@ -105,6 +107,7 @@ def test_the_same_command_writes_the_same_bytes(ranked, finished, tmp_path, caps
     assert f"data.source.0.only={tmp_path}/rank.random_2-0.5-0.txt" in printed and "light        dusk" in printed
 
 
+@pytest.mark.slow
 def test_target_images_are_not_compared_with_themselves(finished, tmp_path):
     """Else the distance would be that of two others and of itself, which is 0."""
     found = rank_images(finished, RankOptions(data="target", out=tmp_path / "t.csv"))
@@ -118,6 +121,7 @@ def test_target_images_are_not_compared_with_themselves(finished, tmp_path):
 HOSTILE = ["quo\"te, '.png", "line\nbreak.png", os.fsdecode(b"not \xff.png"), "# .JPG"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "`hrs rank --data FOLDER` with files that are no images, or of names with line breaks or not UTF-8",
     "exit code 3; each file that cannot be read is named, the names of the others come out of the table as they are",

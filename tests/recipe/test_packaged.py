@@ -95,6 +95,7 @@ def test_a_packaged_experiment_by_its_name():
     assert load_experiment("recipes/experiments/camvid_table1.yaml").cells()
 
 
+@pytest.mark.slow
 def test_a_copied_experiment_finds_the_recipes_that_it_names(elsewhere):
     """It names ``../blender_camvid.yaml``, of the packaged folder that it is from, and ``miniature.yaml`` beside it."""
     packaged.copy("experiments/camvid_table1", elsewhere / "own")

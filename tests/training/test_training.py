@@ -76,6 +76,7 @@ def test_the_terminal_tells_the_run_and_nothing_else(finished):
     assert "Warning" not in err and "retracing" not in err
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_left_alone(copied, capsys):
     before = {path: path.stat().st_mtime_ns for path in copied.parents[1].rglob("*") if path.is_file()}
     result = train(load_recipe(copied.parents[1] / "tiny.yaml"))
@@ -249,6 +250,7 @@ def test_killed_while_the_folder_was_made(recipe_file):
     assert run.recipe() == recipe
 
 
+@pytest.mark.slow
 @pytest.mark.fault("two processes in one run folder", "the second is refused; a killed one frees it")
 def test_two_processes_at_one_run(recipe_file, tmp_path):
     """The second is refused and changes nothing; when the first is gone, however it went, the run is free."""
@@ -455,6 +457,7 @@ def test_profile(recipe_file, capsys):
             train(recipe, profile=steps)
 
 
+@pytest.mark.slow
 def test_record_of_single_source_images(finished):
     """What the run recorded at its end equals what its last weights say, computed in NumPy."""
     from hrs_keras.data.audit import audit

@@ -17,6 +17,8 @@ from hrs_keras.data.prepared.plan import make_plan
 from hrs_keras.data.prepared.prepare import prepare_data as prepare
 from hrs_keras.errors import DataError, HRSError
 
+pytestmark = pytest.mark.slow
+
 
 def test_any_reader_finds_what_numpy_computes(tmp_path, save, make_recipe):
     """Halved to 32 x 64: bilinear takes the mean of 2 x 2 pixels, nearest neighbour the lower right of them."""

@@ -15,6 +15,8 @@ from hrs_keras.data.reading import in_order, read
 from hrs_keras.errors import DataError
 from hrs_keras.system import storage
 
+pytestmark = pytest.mark.slow
+
 LARGE = (150, 160)  # so that each sample has a shard of its own
 
 

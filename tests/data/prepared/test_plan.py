@@ -14,6 +14,7 @@ from hrs_keras.errors import DataError, HRSError
 from hrs_keras.system import storage
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a disk that is too small for the prepared data", "told before the first shard is written")
 def test_a_disk_that_is_too_small(city_recipe, prepared, tmp_path, monkeypatch, capsys):
     """What will be written is known well enough, also of what is left to do."""

@@ -44,6 +44,7 @@ def test_another_size(few, tmp_path):
         audit(from_folder(few.model_copy(update={"data": data}), tmp_path / "out"))
 
 
+@pytest.mark.slow
 def test_another_id_table(colours, tmp_path):
     prepare(colours(), tmp_path / "out")
     recipe = from_folder(colours(), tmp_path / "out")

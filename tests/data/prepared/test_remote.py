@@ -17,6 +17,7 @@ from hrs_keras.errors import DataError
 from hrs_keras.system import storage
 
 
+@pytest.mark.slow
 def test_reads_over_a_network(city_recipe, prepared, monkeypatch):
     """More of them than there are CPUs are under way; from a local disk, no more than before."""
     remote = "ram://reads/city"
@@ -56,6 +57,7 @@ def test_remote(city_recipe, prepared):
         prepare(city_recipe(), place)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("data on a remote file system", "prepared and read as from a local one")
 def test_files_on_a_remote_file_system(city, city_recipe, prepared, tmp_path):
     """The raw files lie there: audit, samples and what is prepared from them are those of the local files."""

@@ -14,6 +14,7 @@ from hrs_keras.evaluation.run import EvaluateOptions, evaluate_run
 from hrs_keras.training.run import train
 
 
+@pytest.mark.slow
 def test_training_cannot_tell(city_recipe, prepared):
     assert_same_data(city_recipe(), from_folder(city_recipe(), prepared))
     # What decides nothing that is stored may change freely.
@@ -73,6 +74,7 @@ def test_colours_crop_and_a_sample_left_out(colours, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_test_images_are_prepared_as_validation_images_are(few, tmp_path):
     few = few.model_copy(update={"train": few.train.model_copy(update={"steps": 3})})
     recipe = few.model_copy(update={"data": few.data.model_copy(update={"test": few.data.validation})})
@@ -111,6 +113,7 @@ def test_a_recipe_that_reads_fewer_data_sets(without_source, copy):
     assert (train(recipe, export=False).run_dir / "log.csv").exists()
 
 
+@pytest.mark.slow
 def test_samples_of_any_size_are_kept_at_their_own(tmp_path, save, make_recipe):
     """Where the recipe enlarges at random, a sample is resized only once, from its own size."""
     rng = np.random.default_rng(2)

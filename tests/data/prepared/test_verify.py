@@ -15,6 +15,7 @@ from hrs_keras.data.reading import read
 from hrs_keras.errors import DataError
 
 
+@pytest.mark.slow
 @pytest.mark.fault("shards that are damaged, cut off or gone", "`--verify` names them; `hrs prepare` writes them anew")
 def test_damage_is_found_and_repaired(city_recipe, prepared, copy, capsys):
     recipe = from_folder(city_recipe(), copy)

@@ -47,6 +47,7 @@ def test_amounts_are_drawn_at_their_values(tmp_path):
     assert legend_is_clear(figure)
 
 
+@pytest.mark.slow
 def test_amounts_want_values(tmp_path):
     text = AMOUNTS.replace("value: 0.5, ", "")
     assert amounts_figure(measurements(made_up.experiment(tmp_path, text), {})) is None

@@ -125,6 +125,7 @@ def test_notes_as_html(text, html):
     assert inline(text) == html
 
 
+@pytest.mark.slow
 def test_the_committed_results_have_pages(tmp_path, capsys, monkeypatch):
     """From the command line, of a real table: its best system's number is the mean of what its results hold."""
     monkeypatch.chdir(tmp_path)

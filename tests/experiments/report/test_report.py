@@ -59,6 +59,7 @@ def test_every_section_is_there(tmp_path):
 PAGE = "# Results\n\nBefore.\n\n<!-- begin: table -->\nold\n<!-- end: table -->\n\nAfter.\n"
 
 
+@pytest.mark.slow
 def test_the_report_stands_between_its_markers(tmp_path):
     experiment, found = amounts(tmp_path)
     page = tmp_path / "docs" / "results.md"

@@ -42,6 +42,7 @@ def _result_of(cell) -> dict:
     return result(cell, 0.5, evaluations=[last], best={"step": 8, "miou": 0.5}, steps=8)
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_the_run(pictured, tmp_path):
     from hrs_keras.predict.model import load_model
 

@@ -50,6 +50,7 @@ def arrays(outputs):
     return {key: y.numpy() if hasattr(y, "numpy") else y for key, y in outputs.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", quick(FAMILIES, "vgg16", "resnet"))
 def test_contract(name, tmp_path):
     """Features as promised; repeatable; a gradient for every weight; serialises; any multiple of 32; checkpoints."""
