@@ -5,6 +5,8 @@ Of the semi-supervised segmentation of Hung et al. (BMVC 2018), of ROAD (Chen et
 here, as in :mod:`hrs_keras.method.losses`.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from hrs_keras.labels import IGNORE_LABEL
@@ -70,9 +72,36 @@ def feature_distance(features: tf.Tensor, fixed: tf.Tensor) -> tf.Tensor:
     Returns:
         [B] float32, the mean over the positions of the norm over the channels; its gradient is 0 where f = z.
     """
+    return tf.reduce_mean(_norms(features, fixed), axis=[1, 2])
+
+
+def feature_distance_of(
+    classes: Sequence[int], labels: tf.Tensor, features: tf.Tensor, fixed: tf.Tensor, share: float = 0.75
+) -> tf.Tensor:
+    """:func:`feature_distance` on the positions of some classes alone (DAFormer's on the classes of things).
+
+    Args:
+        classes: train ids.
+        labels: [B, H, W] int32 train ids, 255 = ignore; H and W are multiples of h and w.
+        features: f, [B, h, w, F].
+        fixed: z, the same; carries no gradient.
+        share: a position is of a class that at least this share of its pixels has.
+
+    Returns:
+        [B] float32, the mean over these positions; 0, with zero gradient, for an image without any.
+    """
+    stride = labels.shape[1] // features.shape[1]
+    masks = tf.stack([tf.cast(labels == train_id, tf.float32) for train_id in classes], axis=-1)
+    shares = tf.nn.avg_pool2d(masks, stride, stride, "VALID")
+    counted = tf.cast(tf.reduce_max(shares, axis=-1) >= share, tf.float32)
+    total = tf.reduce_sum(_norms(features, fixed) * counted, axis=[1, 2])
+    return tf.math.divide_no_nan(total, tf.reduce_sum(counted, axis=[1, 2]))
+
+
+def _norms(features: tf.Tensor, fixed: tf.Tensor) -> tf.Tensor:
     difference = tf.cast(features, tf.float32) - tf.stop_gradient(tf.cast(fixed, tf.float32))
     squares = tf.reduce_sum(tf.square(difference), axis=-1)
-    return tf.reduce_mean(tf.sqrt(tf.maximum(squares, 1e-12)), axis=[1, 2])  # the root's own gradient at 0 is infinite
+    return tf.sqrt(tf.maximum(squares, 1e-12))  # the root's own gradient at 0 is infinite
 
 
 def grid_domain_loss(logits: tf.Tensor, domain: float, cells: int) -> tf.Tensor:

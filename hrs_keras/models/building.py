@@ -30,7 +30,8 @@ class Networks:
             it judges probability maps, see :func:`hrs_keras.models.weighting.weighting_network`; with ``trainer: road``
             it is :func:`hrs_keras.models.grid_classifiers.grid_classifiers`; G and D of ``trainer: lsd`` are in
             :mod:`hrs_keras.models.lsd`.
-        frozen: with ``trainer: road`` the encoder down to its ``deepest`` features, with its pretrained weights.
+        frozen: the encoder with its pretrained weights, down to the features that are held near them; see
+            :attr:`hrs_keras.recipe.method.Method.frozen`.
         fresh: those of the segmenter's trainable variables that hold no pretrained weights.
     """
 
@@ -85,7 +86,7 @@ def build_networks(recipe: Recipe) -> Networks:
         segmenter, fresh = _build_segmenter(recipe, pretrained=True)
         weighting, generator = build_weighting(recipe), _build_generator(recipe, segmenter)
         networks = Networks(segmenter, weighting, generator, _build_discriminator(recipe, segmenter), fresh)
-        return replace(networks, frozen=_build_frozen(recipe)) if recipe.method.trainer == "road" else networks
+        return replace(networks, frozen=_build_frozen(recipe)) if recipe.method.frozen else networks
 
 
 def build_weighting(recipe: Recipe) -> dict[str, keras.Model]:
@@ -115,15 +116,16 @@ def _build_generator(recipe: Recipe, segmenter: keras.Model) -> keras.Model | No
 
 
 def _build_frozen(recipe: Recipe) -> keras.Model:
-    """The encoder down to its deepest features, pretrained throughout."""
+    """The encoder down to the features that are held near its own, pretrained throughout."""
     encoder = _build_encoder(recipe.encoder)
     held = {id(variable) for layer in _load_weights(recipe.encoder, encoder) for variable in layer.variables}
-    frozen = keras.Model(encoder.inputs[0], encoder.output["deepest"], name="frozen")
+    frozen = keras.Model(encoder.inputs[0], encoder.output[recipe.method.frozen], name="frozen")
     frozen.trainable = False
     if fresh := [variable.path for variable in frozen.weights if id(variable) not in held]:
         raise RecipeError(
-            f"method.trainer: road holds the encoder near its pretrained weights, but encoder.weights:"
-            f" {recipe.encoder.weights} does not fill {', '.join(fresh)}; choose weights that fill the whole encoder"
+            f"method.trainer: {recipe.method.trainer} holds the encoder near its pretrained weights, but"
+            f" encoder.weights: {recipe.encoder.weights} does not fill {', '.join(fresh)}; choose weights that fill the"
+            " whole encoder"
         )
     return frozen
 
@@ -131,8 +133,10 @@ def _build_frozen(recipe: Recipe) -> keras.Model:
 def _build_discriminator(recipe: Recipe, segmenter: keras.Model) -> keras.Model | None:
     method = recipe.method
     if method.trainer == "road":
-        size = [side // recipe.encoder.deepest_stride for side in recipe.data.size]
-        channels = segmenter.output["features"].shape[-1]
+        deepest = method.road.features == "deepest"
+        stride = recipe.encoder.deepest_stride if deepest else 32
+        size = [side // stride for side in recipe.data.size]
+        channels = segmenter.output["features" if deepest else "stride32"].shape[-1]
         return grid_classifiers((size[0], size[1]), channels, method.road.cells, method.road.width)
     classes = len(recipe.data.label_space.classes)
     if method.trainer == "lsd":

@@ -56,6 +56,13 @@ class Method(Section):
         return SOURCE_WEIGHTINGS.load_instance(self.source_weighting, SourceWeighting).selects
 
     @property
+    def frozen(self) -> Literal["", "deepest", "stride32"]:
+        """Which features are held near those of the pretrained encoder, which is frozen; empty if none are."""
+        if self.trainer == "road":
+            return self.road.features
+        return "deepest" if self.trainer == "class_mix" and self.class_mix.distance else ""
+
+    @property
     def reads_source(self) -> bool:
         """Whether source images are read at all."""
         return SOURCE_WEIGHTINGS.load_instance(self.source_weighting, SourceWeighting).reads_source

@@ -32,11 +32,15 @@ LATER_KEYS: dict[str, Any] = {
         **{"adversarial": 0.01, "adversarial_unlabelled": 0.001, "self_taught": 0.1},
         **{"threshold": 0.2, "start": 0.25, "judge_unlabelled": True},
     },
+    "method.road.features": "deepest",
     "method.road": {"distance": 0.1, "domains": 0.01, "cells": 3, "width": 1024},
     "method.lsd": {
         **{"adversarial": 0.0016, "classes": 0.0016, "generator_adversarial": 0.1, "reconstruction": 1.0},
         **{"generator_channels": [256, 512, 256, 128, 64], "discriminator_channels": 128, "dropout": 0.5},
     },
+    "method.class_mix.margins": [0.0, 0.0],
+    "method.class_mix.distance": 0.0,
+    "method.class_mix.things": [],
     "method.class_mix": {"confidence": 0.968, "teacher": 0.99},
     "method.mix": {"replace_source": False, "classes": 0.5, "colour": 0.2, "blur": 0.5},
     "train.source_ratio": 1.0,
@@ -46,7 +50,8 @@ LATER_KEYS: dict[str, Any] = {
     "method.source_loss": "cross_entropy",
     "method.conservative": {"base": math.e, "weight": 1.0},
 }
-"""Dotted key -> what a stored recipe without it means, as plain data."""
+"""Dotted key -> what a stored recipe without it means, as plain data. Before a section stand its keys that came still
+later: without those the section is what it was."""
 
 LATER_DATA_SET_KEYS: dict[str, Any] = {"raw": None, "only": None, "except": None, "weight": None}
 """The same for the keys of each data set."""

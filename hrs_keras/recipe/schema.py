@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import SerializeAsAny, StrictBool, field_validator, model_validator
 
+from hrs_keras.errors import did_you_mean
 from hrs_keras.recipe.data import ROLES, Data
 from hrs_keras.recipe.dataset import Dataset
 from hrs_keras.recipe.encoder import Encoder
@@ -88,11 +89,21 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _photographs_to_hold_on_to(self) -> "Recipe":
-        if self.method.trainer == "road" and self.encoder.weights is None:
+        if self.method.frozen and self.encoder.weights is None:
             raise ValueError(
-                "method.trainer: road holds the encoder near its pretrained weights, but encoder.weights: null has"
-                " none; set encoder.weights, such as imagenet"
+                f"method.trainer: {self.method.trainer} holds the encoder near its pretrained weights, but"
+                " encoder.weights: null has none; set encoder.weights, such as imagenet"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _things_of_the_data(self) -> "Recipe":
+        settings, classes = self.method.class_mix, self.data.label_space.classes
+        if settings.distance and not settings.things:
+            raise ValueError("method.class_mix.distance is measured on classes; name them in method.class_mix.things")
+        for name in settings.things:
+            if name not in classes:
+                raise ValueError(f"method.class_mix.things: no class {name!r}." + did_you_mean(name, classes))
         return self
 
     @model_validator(mode="after")

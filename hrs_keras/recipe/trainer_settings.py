@@ -1,7 +1,7 @@
 """Sections of ``method`` with the settings of one trainer or loss."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
 
@@ -28,10 +28,16 @@ class ClassMix(Section):
     Attributes:
         confidence: from which probability of its class on a pixel of the teacher's prediction is sure.
         teacher: decay of the average of the segmenter's weights that the teacher is.
+        margins: shares of an image's rows, at the top and at the bottom, whose pseudo-labels do not count.
+        distance: weight of the distance between the features of source images and the pretrained network's.
+        things: names of the classes on which that distance is measured.
     """
 
     confidence: Probability = 0.968
     teacher: AverageDecay = 0.99
+    margins: tuple[Share, Share] = (0.0, 0.0)
+    distance: NonNegative = 0.0
+    things: list[str] = Field(default_factory=list)
 
 
 class AdversarialSemi(Section):
@@ -74,12 +80,15 @@ class Road(Section):
         domains: weight with which the segmenter works against the domain classifiers.
         cells: of the grid of classifiers, in either direction.
         width: channels of the classifiers' two hidden layers.
+        features: of which layer both are taken: ``deepest``, the last convolution's, or ``stride32``, those that the
+            deepest score head reads.
     """
 
     distance: NonNegative = 0.1
     domains: NonNegative = 0.01
     cells: PositiveInt = 3
     width: PositiveInt = 1024
+    features: Literal["deepest", "stride32"] = "deepest"
 
 
 class Lsd(Section):

@@ -9,6 +9,8 @@ from support import reference, tiny
 from support.one_step import gradient_norms, observe
 from support.own_trainers import CASES, assert_follows, batch_for, build
 
+from hrs_keras.labels import LABEL_SPACES
+from hrs_keras.method import adaptation_losses as adaptation
 from hrs_keras.method.players import Part
 
 SYSTEMS = [case for case in CASES if case.startswith("class_mix")]
@@ -32,11 +34,38 @@ def shown_to(case):
         y_t, weight = p.argmax(-1), (p.max(-1) >= 0.35).mean((1, 2))
         assert np.all((weight > 0.05) & (weight < 0.95))
     mask = seen.trainer.mixture(Part(0, seen.batch))[0].from_source.numpy()
-    mixed = (np.where(mask[..., None], x_s, x_t), np.where(mask, y_s, y_t), np.where(mask, 1, weight[:, None, None]))
+    of_pixels = np.broadcast_to(weight[:, None, None], mask.shape).copy()
+    if "held" in case:
+        of_pixels[:, :16] = of_pixels[:, 32:] = 0  # margins of a quarter and a half of 64 rows
+    mixed = (np.where(mask[..., None], x_s, x_t), np.where(mask, y_s, y_t), np.where(mask, 1, of_pixels))
     shown = {name: (*batch[name], np.ones(batch[name][1].shape)) for name in ("source", "target") if name in batch}
     if "no labels" in case:
         del shown["target"]
     return shown | {"mixed": mixed}, weight
+
+
+def naive_distance(seen):
+    """Mean over the images of the mean norm on positions whose 16x16 pixels are road, car or sky."""
+    x, y = seen.batch["source"]
+    names = LABEL_SPACES["camvid"].classes
+    counted = np.isin(y.numpy()[:, ::16, ::16], [names.index(name) for name in ("road", "car", "sky")])
+    assert 0 < counted.sum() < counted.size
+    norms = tf.norm(seen.trainer.segmenter(x)["features"] - seen.trainer.frozen(x), axis=-1)
+    return tf.reduce_mean(tf.reduce_sum(norms * counted, [1, 2]) / np.maximum(counted.sum((1, 2)), 1))
+
+
+def test_a_position_is_of_a_class_that_three_quarters_of_its_pixels_have():
+    """Left 3 of 4 pixels, and (3, 4) between the features: 5. Right 2 of 4: not counted. In the second image none."""
+    labels = tf.constant([[[1, 1, 1, 1], [1, 255, 0, 0]], [[0, 0, 0, 0], [0, 0, 1, 2]]])
+    fixed = tf.zeros((2, 1, 2, 2))
+    features = tf.constant([[[[3.0, 4.0], [7.0, 7.0]]], [[[1.0, 1.0], [1.0, 1.0]]]])
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        distance = adaptation.feature_distance_of([1, 2], labels, features, fixed)
+    np.testing.assert_allclose(distance, [5.0, 0.0], rtol=1e-6)
+    expected = np.zeros(features.shape)
+    expected[0, 0, 0] = [0.6, 0.8]
+    np.testing.assert_allclose(tape.gradient(distance, features), expected, rtol=1e-6)
 
 
 @each_system
@@ -49,6 +78,9 @@ def test_logged_losses(case):
     }
     if "all" not in case:
         expected["trusted"] = weight.mean()
+    if "held" in case:
+        expected["loss/distance"] = float(naive_distance(seen))
+        assert expected["loss/distance"] > 0.01
     norms = {name: value for name, value in seen.logs.items() if name.startswith("gradient_norm/")}
     assert {n: v for n, v in seen.logs.items() if n not in norms} == pytest.approx(expected, rel=1e-5)
     assert norms == pytest.approx(gradient_norms(seen), rel=1e-3)
@@ -66,7 +98,7 @@ def test_the_segmenter_follows_the_gradient_of_the_sum(case):
             log_f = tf.nn.log_softmax(seen.trainer.segmenter(x)["logits"])
             sums = tf.reduce_sum(-log_f * counted * w[..., None].astype("float32"), [1, 2, 3])
             total += tf.reduce_mean(sums / counted.sum((1, 2, 3)))
-        return total
+        return total + 0.4 * naive_distance(seen) if "held" in case else total
 
     assert_follows(seen, objective)
 
@@ -75,6 +107,7 @@ def test_only_images_without_labels_have_a_teacher():
     assert {case: observed(case).trainer.teacher is not None for case in SYSTEMS} == {
         "class_mix, no labels": True,
         "class_mix, some labels": True,
+        "class_mix, no labels, held": True,
         "class_mix, all labels": False,
     }
     assert list(observed(SYSTEMS[0]).trainer.players[0].averages) == ["teacher"]
@@ -112,6 +145,13 @@ def test_the_teacher_follows_the_student_and_labels_the_next_step():
         (("data.source=[]",), "needs at least one data set in data.source"),
         (("method.class_mix.teacher=1",), "method.class_mix.teacher"),
         (("method.class_mix.confidence=-1",), "method.class_mix.confidence"),
+        (("method.class_mix.margins=[0.1]",), "method.class_mix.margins"),
+        (("method.class_mix.distance=0.1", "encoder.weights=imagenet"), "name them in method.class_mix.things"),
+        (("method.class_mix.things=[rod]",), "method.class_mix.things: no class 'rod'"),
+        (
+            ("method.class_mix.distance=0.1", "method.class_mix.things=[road]", "encoder.weights=null"),
+            "trainer: class_mix holds the encoder near its pretrained weights, but encoder.weights: null has none",
+        ),
     ],
 )
 def test_recipes_that_are_refused(refusal, overrides, message):

@@ -161,6 +161,14 @@ def test_an_encoder_that_drops_at_random_is_pretrained_throughout_too():
     assert np.isfinite(float(trainer.train_step(batch_for("road"))["loss/distance"]))
 
 
+def test_features_of_stride_32_may_be_held_instead():
+    trainer, batch = build("road", "method.road.features=stride32"), batch_for("road")
+    features = [trainer.segmenter(batch["target"][0])["stride32"], trainer.frozen(batch["target"][0])]
+    assert features[0].shape == features[1].shape == (2, 2, 4, 6)
+    expected = np.sqrt(((features[0].numpy() - features[1].numpy()) ** 2).sum(-1)).mean()
+    assert float(trainer.train_step(batch)["loss/distance"]) == pytest.approx(float(expected), rel=1e-5)
+
+
 @pytest.mark.fault("ROAD with an encoder without pretrained weights, or with weights for a part of it", "refused")
 def test_road_without_pretrained_weights_is_refused(refusal):
     none = "method.trainer: road holds the encoder near its pretrained weights, but encoder.weights: null has none"

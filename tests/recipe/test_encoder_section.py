@@ -1,5 +1,6 @@
 """The encoder's section: what is inherited where its family changes, and what stored recipes of the old form mean."""
 
+import copy
 import functools
 import json
 from pathlib import Path
@@ -163,7 +164,7 @@ def test_a_recipe_without_a_later_key_means_what_it_meant(key):
     """It keeps its digest, and a recipe that says so has the same; with today's default it is another."""
     *sections, last = key.split(".")
     tree = load_recipe(BASE.with_name("toy_city.yaml")).to_dict()
-    for other, former in old_forms.LATER_KEYS.items():
+    for other, former in reversed(copy.deepcopy(old_forms.LATER_KEYS).items()):  # sections before their later keys
         *above, name = other.split(".")
         functools.reduce(dict.get, above, tree)[name] = former
     said = parse_recipe(tree)

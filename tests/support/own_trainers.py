@@ -71,6 +71,11 @@ CLASS_MIX = (
     *("method.mix.colour=0", "method.mix.blur=0"),
     "method.class_mix.confidence=0.35",  # which a network that has learned nothing has in half of the pixels
 )
+HELD = (  # what DAFormer adds; a distance that is large enough to be missed
+    *("encoder.family=photographs", "encoder.weights=all", "data.labelled=none"),
+    *("method.class_mix.distance=0.4", "method.class_mix.things=[road, car, sky]"),
+    "method.class_mix.margins=[0.25, 0.5]",
+)
 SEMI = (
     *("method.trainer=adversarial_semi", "method.source_weighting=none", "method.gan=false"),
     *("method.adversarial_semi.start=0", "method.adversarial_semi.threshold=0.54"),  # half of the pixels have it
@@ -88,6 +93,7 @@ LSD = (
 CASES = {
     "class_mix, no labels": Case((*CLASS_MIX, "data.labelled=none"), ("source", "target")),
     "class_mix, some labels": Case((*CLASS_MIX, "data.labelled=0.5"), ("source", "target", "unlabelled")),
+    "class_mix, no labels, held": Case((*CLASS_MIX, *HELD), ("source", "target")),
     "class_mix, all labels": Case(CLASS_MIX, ("source", "target")),
     "adversarial_semi, some labels": Case((*SEMI, "data.labelled=0.5"), ("target", "unlabelled")),
     "adversarial_semi, all labels": Case(SEMI, ("target",)),
@@ -105,15 +111,15 @@ def build(case: str, *overrides: str, apart: bool = True) -> Trainer:
     Args:
         case: of :data:`CASES`.
         overrides: of its recipe.
-        apart: move the segmenter away from weights that are frozen, as training does. Of a distance that is rounding
-            error the gradient is nothing to compare.
+        apart: move weights that are frozen away from the segmenter's, as training moves those. Of a distance that is
+            rounding error the gradient is nothing to compare.
     """
     with photographs():
         # Heads that start at zero would let no gradient through to the encoder in the first step.
         recipe = tiny.recipe(*CASES[case].overrides, "encoder.heads=random", *overrides)
         trainer = build_trainer(recipe, build_networks(recipe))
-    if case == "road" and apart:
-        for variable in trainer.segmenter.trainable_variables:
+    if apart and (frozen := getattr(trainer, "frozen", None)) is not None:
+        for variable in frozen.weights:
             variable.assign(variable * 1.1)
     return trainer
 
@@ -125,6 +131,9 @@ def batch_for(case: str, images: int = 2) -> dict:
     batch["unlabelled"] = (x, tf.fill(y.shape, tiny.IGNORE))
     if "data.labelled=none" in CASES[case].overrides:
         batch["target"] = batch["unlabelled"]
+    if "held" in case:  # single pixels are never three quarters of a position
+        x, y = batch["source"]
+        batch["source"] = (x, tf.repeat(tf.repeat(y[:, ::16, ::16], 16, axis=1), 16, axis=2))
     return {domain: batch[domain] for domain in CASES[case].domains}
 
 

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from hrs_keras.method import adaptation_losses as adaptation
 from hrs_keras.method import mixing
 from hrs_keras.method.average import Teacher
 from hrs_keras.method.players import Batch, Part, Scalars
@@ -21,16 +22,20 @@ class ClassMixTrainer(Trainer):
     - Some: those without labels are mixed, those with labels have a loss of their own.
     - All: the target images are mixed with their labels, and have a loss of their own; there is no teacher.
 
+    With ``method.class_mix.distance`` the features of source images are held near those of the pretrained encoder, on
+    positions of ``things``; with ``margins`` rows at an image's edges have no pseudo-labels (both DAFormer).
+
     Args:
         recipe: its ``method``, ``train``, ``seed`` and ``data`` are read.
         networks: from :func:`hrs_keras.models.build_networks`, for the same recipe.
 
     Attributes:
         teacher: the averaged segmenter; None where all images that are mixed have labels.
+        frozen: the encoder with its pretrained weights, neither trained nor saved; None without ``distance``.
     """
 
     reads_unlabelled = True
-    PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"mixed": "encoder"}
+    PLAYER_OF_LOSS = Trainer.PLAYER_OF_LOSS | {"mixed": "encoder", "distance": "encoder"}
 
     def __init__(self, recipe: Recipe, networks: Networks):
         labelled, domains = recipe.data.has_target_labels, recipe.phases[0].domains
@@ -39,6 +44,9 @@ class ClassMixTrainer(Trainer):
             averages["teacher"] = Teacher(networks.segmenter, recipe.method.class_mix.teacher)
         super().__init__(recipe, networks, [("encoder", networks.segmenter)], averages, name="class_mix_trainer")
         self.teacher = averages.get("teacher")
+        self.settings = recipe.method.class_mix
+        self.frozen = networks.frozen
+        self._things = [recipe.data.label_space.classes.index(name) for name in self.settings.things]
         self._shown = ("source", "target") if labelled else ("source",)
         self._mixed_with = "unlabelled" if "unlabelled" in domains else "target"
 
@@ -72,17 +80,31 @@ class ClassMixTrainer(Trainer):
     def losses_of(self, part: Part, mixed: mixing.Mixed, weights: tf.Tensor) -> Scalars:
         """All losses, averaged over the images, from one forward pass."""
         shown = {name: part.batch[name] for name in self._shown} | {"mixed": (mixed.images, mixed.labels)}
-        logits = self.segmenter(tf.concat([images for images, _ in shown.values()], 0), training=True)["logits"]
-        parts = tf.split(logits, [images.shape[0] for images, _ in shown.values()])
-        counts = {"mixed": tf.where(mixed.from_source, 1.0, weights[:, tf.newaxis, tf.newaxis])}
-        return {
-            name: self.segmentation_loss(name, labels, found, counts.get(name))
-            for (name, (_, labels)), found in zip(shown.items(), parts, strict=True)
+        found = self.segmenter(tf.concat([images for images, _ in shown.values()], 0), training=True)
+        counts = [images.shape[0] for images, _ in shown.values()]
+        of_pixels = weights[:, tf.newaxis, tf.newaxis]
+        if self.teacher is not None:
+            of_pixels *= self._within_margins(mixed.labels.shape[1])
+        pixels = {"mixed": tf.where(mixed.from_source, 1.0, of_pixels)}
+        loss = {
+            name: self.segmentation_loss(name, labels, logits, pixels.get(name))
+            for (name, (_, labels)), logits in zip(shown.items(), tf.split(found["logits"], counts), strict=True)
         }
+        if self.frozen is not None:
+            (x_s, y_s), features = shown["source"], tf.split(found["features"], counts)[0]
+            loss["distance"] = tf.reduce_mean(
+                adaptation.feature_distance_of(self._things, y_s, features, self.frozen(x_s, training=False))
+            )
+        return loss
+
+    def _within_margins(self, height: int) -> tf.Tensor:
+        """[H, 1] float32: 0 for rows whose pseudo-labels do not count, else 1."""
+        top, bottom = (round(share * height) for share in self.settings.margins)
+        return tf.constant([float(top <= row < height - bottom) for row in range(height)])[:, tf.newaxis]
 
     def objective_of(self, loss: Scalars) -> tf.Tensor:
         """What the segmenter minimises: the sum of its losses."""
-        weights = {"source": self.method.lambda_source}
+        weights = {"source": self.method.lambda_source, "distance": self.settings.distance}
         return tf.add_n([weights.get(name, 1.0) * value for name, value in loss.items()])
 
 

@@ -39,6 +39,7 @@ class RoadTrainer(OnePassTrainer):
         self.settings = recipe.method.road
         self.discriminator = networks.discriminator
         self.frozen = networks.frozen
+        self._features = "features" if self.settings.features == "deepest" else "stride32"
 
     def losses_of(self, part: Part) -> Scalars:
         """All losses, averaged over the images, from one forward pass on both domains."""
@@ -46,8 +47,8 @@ class RoadTrainer(OnePassTrainer):
         counts = [x_s.shape[0], x_t.shape[0]]
         found = self.segmenter(tf.concat([x_s, x_t], 0), training=True)
         logits_s, _ = tf.split(found["logits"], counts)
-        _, features_t = tf.split(found["features"], counts)
-        judged_s, judged_t = tf.split(self.discriminator(found["features"], training=True), counts)
+        _, features_t = tf.split(found[self._features], counts)
+        judged_s, judged_t = tf.split(self.discriminator(found[self._features], training=True), counts)
         of_source = adaptation.grid_domain_loss(judged_s, SOURCE, self.settings.cells)
         of_target = adaptation.grid_domain_loss(judged_t, TARGET, self.settings.cells)
         return {
