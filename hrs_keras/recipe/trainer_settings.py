@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, field_validator
 
 from hrs_keras.recipe.train import AverageDecay
 from hrs_keras.recipe.types import NonNegative, Number, Positive, PositiveInt, Probability, Section, Share
@@ -38,6 +38,13 @@ class ClassMix(Section):
     margins: tuple[Share, Share] = (0.0, 0.0)
     distance: NonNegative = 0.0
     things: list[str] = Field(default_factory=list)
+
+    @field_validator("margins")
+    @classmethod
+    def _rows_between(cls, margins: tuple[float, float]) -> tuple[float, float]:
+        if sum(margins) >= 1:
+            raise ValueError(f"leaves no row between them: the shares add up to {sum(margins):g}, want less than 1")
+        return margins
 
 
 class AdversarialSemi(Section):

@@ -146,6 +146,7 @@ def test_the_teacher_follows_the_student_and_labels_the_next_step():
         (("method.class_mix.teacher=1",), "method.class_mix.teacher"),
         (("method.class_mix.confidence=-1",), "method.class_mix.confidence"),
         (("method.class_mix.margins=[0.1]",), "method.class_mix.margins"),
+        (("method.class_mix.margins=[0.5, 0.5]",), "method.class_mix.margins: leaves no row between them"),
         (("method.class_mix.distance=0.1", "encoder.weights=imagenet"), "name them in method.class_mix.things"),
         (("method.class_mix.things=[rod]",), "method.class_mix.things: no class 'rod'"),
         (
