@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.method.average import Average
+from hrs_keras.method.filter_gradients import quick_filter_gradients
 
 SOURCE, TARGET = 0.0, 1.0
 """Domain labels d_k of Eq. 1; also what a discriminator calls fake and real."""
@@ -144,7 +145,8 @@ class Turn:
 
     def add(self, tape: tf.GradientTape, losses: Scalars, objectives: Scalars) -> None:
         """Take a part's losses, and from its persistent tape the gradient of each player's scaled objective."""
-        gradients = {p.name: tape.gradient(objectives[p.name], p.variables) for p in self.players}
+        with quick_filter_gradients():
+            gradients = {p.name: tape.gradient(objectives[p.name], p.variables) for p in self.players}
         self._gradients = tf.nest.map_structure(tf.add, self._gradients, gradients) if self._gradients else gradients
         self._losses.append(losses)
 

@@ -5,12 +5,13 @@ numbers: hence this one file, and ``tests/system/test_compat.py``, which fails w
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 
 class SummedGradients:
@@ -85,3 +86,29 @@ def checkpoint_names(key: str) -> list[str]:
     """
     path = key.partition("/.ATTRIBUTES")[0].split("/")
     return [re.sub(r"\.([.S])", lambda escaped: "/" if escaped[1] == "S" else ".", name) for name in path]
+
+
+@contextmanager
+def replaced_gradients(functions: Mapping[str, Callable]) -> Iterator[None]:
+    """Within it, tapes take the gradients of some kinds of operations with other functions than TensorFlow's.
+
+    ``tf.custom_gradient`` would have to be wrapped around each layer of every network, those of Keras included, and
+    would part convolutions from the biases and activations that TensorFlow computes together with them.
+
+    Args:
+        functions: an operation's type -> a function of the operation, the gradient by its output, and TensorFlow's own
+            function of these two; it returns the gradients by the operation's inputs.
+    """
+    registry = ops._gradient_registry
+
+    class Replaced:
+        @staticmethod
+        def lookup(name: str) -> Any:
+            found, other = registry.lookup(name), functions.get(name)
+            return found if other is None else lambda op, gradient: other(op, gradient, found)
+
+    ops._gradient_registry = Replaced
+    try:
+        yield
+    finally:
+        ops._gradient_registry = registry

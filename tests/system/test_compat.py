@@ -10,6 +10,7 @@ from hrs_keras.system.compat import (
     SummedGradients,
     adam_moments,
     copied_untraced,
+    replaced_gradients,
     take_checkpoint_error,
     variable_index,
     write_event,
@@ -102,3 +103,18 @@ def test_an_event_is_written_beside_summaries(tmp_path):
     first, *events = (tf.compat.v1.Event.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(file)))
     assert first.file_version and [event.step for event in events] == [7, 8]
     assert events[0].session_log.status == status and events[1].summary.value[0].tag == "x"
+
+
+def test_tapes_ask_for_gradients_where_they_are_replaced():
+    """d(x^2)/dx is 2 x; replaced by ten times that within the context alone, eagerly and traced."""
+    x = tf.constant(3.0)
+
+    def gradient():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.square(x)
+        return tape.gradient(y, x)
+
+    with replaced_gradients({"Square": lambda op, gradient, own: 10 * own(op, gradient)}):
+        assert float(gradient()) == float(tf.function(gradient)()) == 60.0
+    assert float(gradient()) == float(tf.function(gradient)()) == 6.0

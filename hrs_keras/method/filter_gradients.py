@@ -1,0 +1,75 @@
+"""Gradients of convolutions by their filters, as matrix products.
+
+On processors without AVX-512 oneDNN has no quick kernel for them in TensorFlow's layout (channels last): it falls back
+to one that runs at a fifth to a half of the rate of the convolution itself (docs/benchmarks.md). Products of matrices
+give the same and come nearer to that rate. Only convolutions with stride 1 are taken so; TensorFlow's kernels for the
+others, and for depthwise ones, are quicker than any way to say them in TensorFlow's operations.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import tensorflow as tf
+
+from hrs_keras.system.compat import replaced_gradients
+from hrs_keras.system.processor import has_avx512
+
+
+def filter_gradient(images: tf.Tensor, gradients: tf.Tensor, kernel: Sequence[int]) -> tf.Tensor:
+    """The gradient of a convolution with stride 1 by its filter: ``sum_p x[p + (i, j)] g[p]^T`` for each offset (i, j).
+
+    Args:
+        images: x [B, H, W, C] float, what was convolved; all sizes are static.
+        gradients: g [B, h, w, D], by the convolution's output. Where the output is larger than the offsets leave room
+            for, the images were padded by zeros, the odd one at the bottom and the right ("SAME").
+        kernel: the filter's shape (I, J, C, D).
+
+    Returns:
+        [I, J, C, D] float.
+    """
+    rows, columns, channels, filters = kernel
+    batch, height, width = gradients.shape[:3]
+    above, beside = height + rows - 1 - images.shape[1], width + columns - 1 - images.shape[2]
+    if above or beside:
+        pads = [[above // 2, above - above // 2], [beside // 2, beside - beside // 2]]
+        images = tf.pad(images, [[0, 0], *pads, [0, 0]])
+    if columns > 1:  # side by side: one product for all offsets in a row
+        images = tf.concat([images[:, :, j : j + width] for j in range(columns)], -1)
+    if height < 2 * rows:  # so few rows that those added below would be most of them
+        images, rows = tf.concat([images[:, i : i + height] for i in range(rows)], -1), 1
+    # Row offsets are offsets in the flattened images, which need no copies, if the gradients get the same padding.
+    padded = images.shape[1]
+    gradients = tf.pad(gradients, [[0, 0], [0, padded - height], [0, 0], [0, 0]]) if padded > height else gradients
+    pixels = (batch * padded - rows + 1) * width
+    x, g = (tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in (images, gradients))
+    products = [tf.matmul(x[i * width : i * width + pixels], g[:pixels], transpose_a=True) for i in range(rows)]
+    return tf.reshape(tf.stack(products), [*kernel[:2], channels, filters])
+
+
+def quick_filter_gradients() -> AbstractContextManager[None]:
+    """A context in which tapes take gradients as :func:`filter_gradient` does, on processors where that is quicker."""
+    eigen = os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "1"
+    if eigen or has_avx512() is not False or tf.config.list_logical_devices("GPU"):
+        return nullcontext()
+    return replaced_gradients({"Conv2D": _gradients_of_convolution})
+
+
+def _gradients_of_convolution(op: Any, gradient: tf.Tensor, otherwise: Callable) -> Sequence[tf.Tensor | None]:
+    images, kernel = op.inputs
+    padding = tf.compat.as_str(op.get_attr("padding"))
+    plain = (
+        set(op.get_attr("strides")) == set(op.get_attr("dilations")) == {1}
+        and tf.compat.as_str(op.get_attr("data_format")) == "NHWC"
+        and padding in ("SAME", "VALID")
+        and images.dtype == tf.float32
+        and images.shape.is_fully_defined()
+        and images.shape[-1] == kernel.shape[2]  # not in groups
+    )
+    if not plain:
+        return otherwise(op, gradient)
+    of_images = tf.raw_ops.Conv2DBackpropInput(
+        input_sizes=tf.shape(images), filter=kernel, out_backprop=gradient, strides=[1, 1, 1, 1], padding=padding
+    )
+    return [of_images, filter_gradient(images, gradient, kernel.shape.as_list())]
