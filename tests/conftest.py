@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# A test may predict in a process in which others train.
+os.environ["TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"] = "0"
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers, and the commands that they start, share the CPUs: more threads would only wait for one another.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from hrs_keras.cli.words import add_checkpoint, add_view, check_view, read_view, save_json
+from hrs_keras.system.processor import assume_frozen_weights
 
 HELP = "Score a run or an export on the run's validation or test images."
 
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate and print the scores."""
     check_view(options)
+    assume_frozen_weights()
 
     from hrs_keras import EvaluateOptions, evaluate_run
     from hrs_keras.runs.folder import RunFolder

@@ -12,6 +12,7 @@ from hrs_keras.cli.words import (
     tell_outcome,
     tell_skipped,
 )
+from hrs_keras.system.processor import assume_frozen_weights
 
 HELP = "Segment images and videos with a run's weights or an export."
 
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
     find_inputs(options.inputs)  # before TensorFlow is imported: a typo is reported at once
     check_view(options)
+    assume_frozen_weights()
 
     from hrs_keras import PredictOptions, predict_files
 

@@ -22,14 +22,9 @@ def class_ids(logits: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     return tf.argmax(tf.image.resize(logits, size, method="bilinear"), axis=-1, output_type=tf.int32)
 
 
-def prediction_function(segmenter: Segmenter) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """A graph function (images [B, H, W, 3] float32 in [-1, 1], size [2]) -> class ids [B, h, w] int32."""
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def predict(images: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        return class_ids(segmenter(images, training=False)["logits"], size)
-
-    return predict
+_AT_ONCE = 4
+"""Images that the network is shown at once, where memory allows: each takes up to 2.7 times as long alone, and as long
+among eight (docs/benchmarks.md)."""
 
 
 class Evaluator:
@@ -50,39 +45,50 @@ class Evaluator:
         strategy: tf.distribute.Strategy | None = None,
     ):
         self._recipe, self._sets, self._space = recipe, sets, recipe.data.label_space
-        self._predict = prediction_function(segmenter)
+        self._logits = tf.function(lambda images: segmenter(images, training=False)["logits"], autograph=False)
         self._strategy = strategy or tf.distribute.get_strategy()
+        replicas = self._strategy.num_replicas_in_sync
+        images = -(-sum(map(len, sets)) // replicas)
+        # To predict two images takes no more memory than to train on one.
+        in_memory = 2 * recipe.train.batch_size // (replicas * recipe.train.accumulate)
+        self._at_once = max(1, min(_AT_ONCE, images, in_memory))
         self._step = tf.function(self._of_all_replicas, reduce_retracing=True, autograph=False)
         self._batches: Iterable | None = None
 
-    def _of_all_replicas(self, images: tf.Tensor, labels: tf.Tensor, told: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _of_all_replicas(
+        self, images: tf.Tensor, labels: tf.Tensor, sizes: tf.Tensor, told: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         classes = len(self._space.classes)
 
-        def count(image: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-            ids = self._predict(image, tf.shape(label)[1:])
-            counted = tf.reshape(confusion_matrix(label, ids, classes), [-1])
-            return tf.concat([counted, told[tf.newaxis]], axis=0)  # one reduction
+        def count(images: tf.Tensor, labels: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
+            logits = self._logits(images)
+            matrix = tf.zeros([classes, classes], tf.int64)
+            for one in range(self._at_once):
+                with tf.control_dependencies([matrix]):  # one after the other: at a label's size logits are large
+                    ids = class_ids(logits[one : one + 1], sizes[one])[0]
+                matrix += confusion_matrix(labels[one, : sizes[one, 0], : sizes[one, 1]], ids, classes)
+            return tf.concat([tf.reshape(matrix, [-1]), told[tf.newaxis]], axis=0)  # one reduction
 
-        total = self._strategy.reduce("SUM", self._strategy.run(count, args=(images, labels)), axis=None)
+        total = self._strategy.reduce("SUM", self._strategy.run(count, args=(images, labels, sizes)), axis=None)
         return tf.reshape(total[:-1], [classes, classes]), total[-1]
 
     def __call__(self, stop: Callable[[], bool] = lambda: False) -> Evaluation | None:
         """Evaluate.
 
         Args:
-            stop: whether to break off; asked before each image, on all workers.
+            stop: whether to break off; asked before each batch, on all workers.
 
         Returns:
             The evaluation; None if any worker was told to break off.
         """
         total, strategy = sum(map(len, self._sets)), self._strategy
-        rounds = -(-total // strategy.num_replicas_in_sync)
+        in_a_round = self._at_once * strategy.num_replicas_in_sync
         if self._batches is None:
             self._batches = strategy.distribute_datasets_from_function(self._share)
-        suspects = in_order(self._sets, at_a_time=strategy.num_replicas_in_sync)
+        suspects = in_order(self._sets, at_a_time=in_a_round)
         batches = read(self._batches, self._recipe, suspects)
         matrix = np.zeros((len(self._space.classes),) * 2, np.int64)
-        for _ in range(rounds):
+        for _ in range(-(-total // in_a_round)):
             counted, broken_off = self._step(*next(batches), tf.constant(stop(), tf.int64))
             if broken_off:
                 return None
@@ -90,24 +96,25 @@ class Evaluator:
         return Evaluation(matrix, self._space, total)
 
     def _share(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
-        """One image a replica and round: (image [1, H, W, 3], label [1, h, w]).
+        """A batch a replica and round: images [B, H, W, 3], labels [B, h, w] filled up with 255, their sizes [B, 2].
 
-        A replica for which the last round has no image gets the last one again, with a label that is ignored all over.
+        Where the last round has too few images the last one comes again, with a label that is ignored all over.
         """
-        total, replicas = sum(map(len, self._sets)), context.num_replicas_in_sync
-        local = replicas // context.num_input_pipelines
-        begin = context.input_pipeline_id * local
-        numbers = [first + own for first in range(0, total, replicas) for own in range(begin, begin + local)]
+        total, at_once = sum(map(len, self._sets)), self._at_once
+        local = context.num_replicas_in_sync // context.num_input_pipelines * at_once
+        begin, in_a_round = context.input_pipeline_id * local, context.num_replicas_in_sync * at_once
+        numbers = [first + own for first in range(0, total, in_a_round) for own in range(begin, begin + local)]
         samples = validation_images(self._recipe, self._sets, [min(number, total - 1) for number in numbers])
 
         @tf.autograph.experimental.do_not_convert
-        def once(number: tf.Tensor, sample: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        def once(number: tf.Tensor, sample: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             image, label = sample
-            return image, tf.where(number < total, label, IGNORE_LABEL)
+            return image, tf.where(number < total, label, IGNORE_LABEL), tf.shape(label)
 
-        images = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(numbers), samples).map(once).batch(1)
-        # Without an end the workers need not ask one another before each image whether one has no more.
-        return (images.repeat() if context.num_input_pipelines > 1 else images).prefetch(tf.data.AUTOTUNE)
+        images = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(numbers), samples).map(once)
+        batches = images.padded_batch(at_once, padding_values=(0.0, IGNORE_LABEL, 0), drop_remainder=True)
+        # Without an end the workers need not ask one another before each batch whether one has no more.
+        return (batches.repeat() if context.num_input_pipelines > 1 else batches).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluate(recipe: Recipe, segmenter: Segmenter, sets: list[Pairs]) -> Evaluation:

@@ -21,6 +21,7 @@ from hrs_keras.method.players import Batch, Part, Player, Scalars, Turn, turns_o
 from hrs_keras.models import Networks
 from hrs_keras.recipe.plugins import TRAINERS
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.processor import refuse_frozen_weights
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class Trainer(keras.Model):
         averages: averages of the segmenter's weights that its optimizer is to keep, beside that of ``train.average``.
             They are saved and restored with it, each under its name.
 
+    Raises:
+        HRSError: TensorFlow was told that weights never change (``TF_ONEDNN_ASSUME_FROZEN_WEIGHTS``).
+
     Attributes:
         segmenter: E+S.
         players: who trains, in the order in which they move.
@@ -79,6 +83,7 @@ class Trainer(keras.Model):
         averages: Mapping[str, Average] | None = None,
         **kwargs: Any,
     ):
+        refuse_frozen_weights()
         super().__init__(**kwargs)
         self.method, self.seed, self.image_size = recipe.method, recipe.seed, recipe.data.size
         self.segmenter = networks.segmenter
