@@ -91,6 +91,14 @@ class Train(Section):
         """The run whose weights are begun with; None to begin with fresh ones."""
         return None if self.init_from is None else InitFrom.parse(self.init_from)
 
+    def predicted_at_once(self, replicas: int) -> int:
+        """How many images networks are shown at once, on each replica, where no gradient is taken.
+
+        Each takes up to 2.7 times as long alone, and as long among eight as among four (docs/benchmarks.md). To predict
+        two images takes no more memory than to train on one.
+        """
+        return max(1, min(4, 2 * self.batch_size // (replicas * self.accumulate)))
+
     def images(self, domain: str) -> int:
         """How many images of a domain, ``source`` or ``target``, a step reads, over all replicas."""
         return round(self.source_ratio * self.batch_size) if domain == "source" else self.batch_size

@@ -2,9 +2,12 @@
 
 import logging
 import math
+from pathlib import Path
 
 import tensorflow as tf
 
+from hrs_keras.data.reading import samples_of
+from hrs_keras.data.shown import evenly_spaced
 from hrs_keras.errors import DataError
 from hrs_keras.evaluation.evaluator import Evaluator
 from hrs_keras.evaluation.metrics import Evaluation, percent
@@ -15,9 +18,15 @@ from hrs_keras.training.session import Session
 
 log = logging.getLogger(__name__)
 
+FIRST_LOOK = 8
+"""Images that weights which were never trained are evaluated on. That shows that a validation works, and how good
+chance is; whoever has started a run waits for its first step."""
+
 
 class Validation:
     """Evaluates the weights of a step, and checkpoints the best so far.
+
+    Weights that were never trained are evaluated on a few images, and nothing is drawn or recorded of them.
 
     It is broken off when a worker is told to stop. The step is saved all the same, and the run that goes on begins with
     the validation that is missing.
@@ -42,31 +51,36 @@ class Validation:
             DataError: the validation images have not one labelled pixel.
             HRSError: something cannot be written.
         """
-        result = self._evaluate(stop=self._session.stop)
-        if result is None:
-            return False
-        if math.isnan(result.miou):
+        total = len(samples_of(self._session.data.sets["validation"]))
+        untrained = step == 0 and self._session.recipe.train.init_from is None
+        for numbers in [evenly_spaced(total, FIRST_LOOK), None] if untrained else [None]:
+            result = self._evaluate(self._session.stop, numbers)
+            if result is None:
+                return False
+            if not math.isnan(result.miou):
+                break
+        else:
             raise DataError("the validation images have not one labelled pixel: no checkpoint can be called the best")
         if self._session.chief:
-            self._record(step, result)
+            self._record(step, result, untrained)
         return True
 
-    def _record(self, step: int, result: Evaluation) -> None:
+    def _record(self, step: int, result: Evaluation, untrained: bool) -> None:
         folder = self._session.folder
-        if self._selection is not None:
+        if self._selection is not None and not untrained:
             with writing(folder.selection):
                 self._selection.write(step)
         best = step > 0 and self._session.checkpoints.save_if_best(step, result.miou)
         means = "  ".join(f"mIoU({name}) {percent(mean)} %" for name, mean in result.means.items())
         accuracy = f"pixel accuracy {100 * result.pixel_accuracy:.2f} %"
-        log.info("validation at step %d: %s  %s%s", step, means, accuracy, "  (best so far)" if best else "")
+        images = f", {result.images} images" if untrained else ""
+        log.info("validation at step %d%s: %s  %s%s", step, images, means, accuracy, "  (best so far)" if best else "")
         with writing(folder.path):
-            self._draw(step, result)
+            self._draw(step, result, self._pictures.draw(step) if self._pictures and not untrained else [])
         with writing(folder.evaluations):  # last: it says that all the others are there
             write_json(folder.evaluation_file(step), {"step": step, **result.to_dict()})
 
-    def _draw(self, step: int, result: Evaluation) -> None:
-        figures = self._pictures.draw(step) if self._pictures else []
+    def _draw(self, step: int, result: Evaluation, figures: list[Path]) -> None:
         with self._writer.as_default(step):
             for name, mean in result.means.items():
                 if math.isfinite(mean):

@@ -9,10 +9,10 @@ from PIL import Image
 
 from hrs_keras.data.audit import audit
 from hrs_keras.errors import HRSError
-from hrs_keras.evaluation.evaluator import class_ids, evaluate
+from hrs_keras.evaluation.evaluator import Evaluator, class_ids, evaluate
 from hrs_keras.evaluation.metrics import Evaluation, confusion_matrix
 from hrs_keras.evaluation.run import EvaluateOptions, evaluate_run
-from hrs_keras.labels import CITYSCAPES, LabelSpace
+from hrs_keras.labels import CAMVID, CITYSCAPES, LabelSpace
 from hrs_keras.media.label_maps import FileIdWriter
 from hrs_keras.models import build_segmenter
 from hrs_keras.recipe.reading import load_recipe
@@ -128,6 +128,29 @@ def test_classes_are_decided_at_the_size_of_the_label():
     logits = tf.constant([[[[4.0, 0.0], [0.0, 1.0]]]])  # [1, 1, 2, 2]
     # Bilinear with half-pixel centres: at 4 columns class 0 is 4, 3, 1, 0 and class 1 is 0, .25, .75, 1.
     assert class_ids(logits, tf.constant([1, 4])).numpy().tolist() == [[[0, 0, 0, 1]]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_images_that_are_shown_together_keep_their_own_labels(make_recipe, write_set, tmp_path, batch_size):
+    """Labels of several sizes, two to four images at a time, counted by hand; the network says class 3 throughout."""
+    sizes = [(50, 70), (20, 200), (32, 64), (7, 9), (90, 31)]
+    labels = [np.full(size, number) for number, size in enumerate(sizes)]
+    recipe = make_recipe(write_set(tmp_path, labels), [{}], train__batch_size=batch_size)
+    shown = []
+
+    def three(images, training):
+        shown.append(images.shape[0])
+        return {"logits": tf.one_hot(tf.fill(images.shape[:3], 3), len(CAMVID.classes))}
+
+    evaluator = Evaluator(recipe, three, audit(recipe).sets["validation"])
+    for numbers in (None, [4, 1], [0]):
+        result = evaluator(numbers=numbers)
+        expected = np.zeros_like(result.matrix)
+        for number in range(5) if numbers is None else numbers:
+            expected[number, 3] = np.prod(sizes[number])
+        assert result.matrix.tolist() == expected.tolist()
+        assert result.images == (5 if numbers is None else len(numbers))
+    assert shown == [min(4, 2 * batch_size)]  # one graph for all
 
 
 @pytest.mark.slow
