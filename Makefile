@@ -5,7 +5,7 @@
 # make docs   makes the pages in docs/ and the API reference, into docs/_build/html
 # make robustness   writes docs/robustness.md anew, from the tests' markers of what can go wrong
 # make bench  measures a training step against its parts, and against PyTorch where PEER names it
-# make bench-inference   measures predictions in Keras and in every export format, PEER as above
+# make bench-inference   measures predictions in Keras and in every export format, PEER as above, and hrs predict
 # make bench-input ROOT=FOLDER   measures the input pipeline on Cityscapes' files, and PyTorch's where PEER_PYTHON names it
 # make bench-scaling   measures a step of the whole method on one device and on two virtual ones
 # make serve-check REST=http://HOST:PORT GRPC=HOST:PORT MODEL=NAME [EXPORT=FOLDER]
@@ -54,6 +54,7 @@ bench: $(INSTALLED)
 
 bench-inference: $(INSTALLED)
 	$(BIN)/python benchmarks/inference.py $(if $(PEER),--peer '$(PEER)')
+	$(BIN)/python benchmarks/predict.py
 
 bench-input: $(INSTALLED)
 	$(BIN)/python benchmarks/input_pipeline.py --root '$(ROOT)' $(if $(PEER_PYTHON),--peer '$(PEER_PYTHON)')

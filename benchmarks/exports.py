@@ -25,8 +25,10 @@ from hrs_keras.recipe.schema import Recipe
 
 def network(height: int, width: int, fc: int, channels: int) -> tuple[Recipe, keras.Model]:
     """The paper's E+S, with ``fc`` channels in fc6 and fc7 and ``channels`` of 64 in VGG16's first block."""
-    changes = (f"data.size=[{height}, {width}]", f"encoder.width={channels / 64}", "name=network")
-    recipe = recipe_of("full", fc, *changes)
+    # Heads that start at zero would answer zero to everything.
+    heads = "encoder.heads=random"
+    changes = (f"data.size=[{height}, {width}]", f"encoder.width={channels / 64}", heads, "name=network")
+    recipe = recipe_of("full", "vgg16", fc, *changes)
     keras.utils.set_random_seed(0)
     return recipe, build_segmenter(recipe)
 

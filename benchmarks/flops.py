@@ -1,20 +1,32 @@
 """Floating-point operations of the convolutions that a ``tf.function`` really executes.
 
 Counted in the graph after Grappler's pruning and common-subexpression elimination, not in the traced one, where a
-persistent ``GradientTape`` leaves many gradients that nothing reads.
+persistent ``GradientTape`` leaves many gradients that nothing reads; and in TensorFlow's own operations, also where
+:mod:`hrs_keras.method.filter_gradients` takes others, which compute the same with some padding.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import prod
 from typing import Any
+from unittest import mock
 
 import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.ops import handle_data_util
 
+from hrs_keras.method import filter_gradients
+
 FORWARD, INPUT_GRADIENT, FILTER_GRADIENT = "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"
-KINDS = {"_FusedConv2D": FORWARD, FORWARD: FORWARD, INPUT_GRADIENT: INPUT_GRADIENT, FILTER_GRADIENT: FILTER_GRADIENT}
+DEPTHWISE = "DepthwiseConv2dNative"
+KINDS = {
+    **{kind: kind for kind in (FORWARD, INPUT_GRADIENT, FILTER_GRADIENT)},
+    **{f"{DEPTHWISE}{way}": f"{DEPTHWISE}{way}" for way in ("", "BackpropInput", "BackpropFilter")},
+    "_FusedConv2D": FORWARD,
+    "_FusedDepthwiseConv2dNative": DEPTHWISE,
+}
+"""Type of an operation -> its kind."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,8 @@ def convolutions(function: tf.types.experimental.PolymorphicFunction, *args: Any
     Raises:
         ValueError: an operation's shape is not static, or the function was called before.
     """
-    concrete = function.get_concrete_function(*args)
+    with own_gradients():
+        concrete = function.get_concrete_function(*args)
     with context.collect_graphs() as graphs:
         function(*args)
     if not graphs:
@@ -49,6 +62,11 @@ def convolutions(function: tf.types.experimental.PolymorphicFunction, *args: Any
     return found
 
 
+def own_gradients() -> AbstractContextManager:
+    """Within it filter gradients are traced in TensorFlow's own operations, as they are where AVX-512 is."""
+    return mock.patch.object(filter_gradients, "has_avx512", lambda: True)
+
+
 def total(function: Callable, *args: Any) -> int:
     """Floating-point operations of one call; see :func:`convolutions`."""
     return sum(convolution.flops for convolution in convolutions(function, *args))
@@ -56,11 +74,12 @@ def total(function: Callable, *args: Any) -> int:
 
 def _flops(op: tf.Operation, kind: str) -> int:
     # Whatever the direction, each element on the side of the layer's output meets each weight of one filter.
-    layer_output = op.outputs[0] if kind == FORWARD else op.inputs[2]
-    kernel = op.outputs[0] if kind == FILTER_GRADIENT else op.inputs[1]
+    # A depthwise filter's last dimension is part of the output's channels.
+    layer_output = op.inputs[2] if "Backprop" in kind else op.outputs[0]
+    kernel = op.outputs[0] if kind.endswith("Filter") else op.inputs[1]
     if not (layer_output.shape.is_fully_defined() and kernel.shape.is_fully_defined()):
         raise ValueError(f"{op.name}: shape {layer_output.shape} or kernel {kernel.shape} is not static")
-    return 2 * prod(layer_output.shape) * prod(kernel.shape[:3])
+    return 2 * prod(layer_output.shape) * prod(kernel.shape[: 2 if kind.startswith(DEPTHWISE) else 3])
 
 
 def _with_shapes(optimised: tf.compat.v1.GraphDef, concrete: Any) -> tf.Graph:

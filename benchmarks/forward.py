@@ -7,6 +7,7 @@ python benchmarks/forward.py --system onnx --folder /tmp/exports --height 256 --
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -30,13 +31,15 @@ def keras_predict(images: np.ndarray, options: argparse.Namespace) -> Call:
 
 
 def saved_model(images: np.ndarray, options: argparse.Namespace) -> Call:
-    """A signature of the SavedModel, all its outputs."""
+    """A signature of the SavedModel, all its outputs; ``-frozen``: TensorFlow is told that weights do not change."""
+    signature = options.system.removesuffix("-frozen")
+    os.environ["TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"] = str(int(signature != options.system))
     tf = tensorflow(options.threads)
     loaded = tf.saved_model.load(str(options.folder / "saved_model/1"))
-    images = images.astype(np.uint8) if options.system == "arrays" else images
+    images = images.astype(np.uint8) if signature == "arrays" else images
 
     def answer() -> dict[str, np.ndarray]:
-        answers = loaded.signatures[options.system](images=tf.constant(images))
+        answers = loaded.signatures[signature](images=tf.constant(images))
         return {name: value.numpy() for name, value in answers.items()}
 
     return answer
@@ -64,7 +67,7 @@ def tensorflow(threads: int) -> ModuleType:
 
 SYSTEMS = {
     "keras": keras_predict,
-    **dict.fromkeys(("logits", "arrays"), saved_model),
+    **dict.fromkeys(("logits", "logits-frozen", "arrays-frozen"), saved_model),
     **dict.fromkeys(("onnx", "openvino", "openvino-fast", "litert"), portable),
 }
 

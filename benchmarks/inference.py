@@ -23,13 +23,19 @@ BASELINE = "Keras predict"
 SYSTEMS = {
     BASELINE: "keras",
     "SavedModel, logits": "logits",
-    "SavedModel, arrays": "arrays",
+    "SavedModel, logits, weights frozen": "logits-frozen",
+    "SavedModel, arrays, weights frozen": "arrays-frozen",
     "ONNX Runtime": "onnx",
     "OpenVINO, float32": "openvino",
     "OpenVINO, as it chooses": "openvino-fast",
     "LiteRT": "litert",
 }
 """What the tables say -> what forward.py calls it."""
+AIMS = (
+    ("SavedModel, logits, weights frozen", "ONNX Runtime", 1.25),
+    ("SavedModel, arrays, weights frozen", "SavedModel, logits, weights frozen", 1.05),
+)
+"""One system's time over another's, and what it is to be at most."""
 
 
 def commands(size: str, folder: str, options: argparse.Namespace) -> dict[str, list[str]]:
@@ -52,7 +58,7 @@ def _shape(size: str, options: argparse.Namespace) -> list[str]:
 
 
 def report(size: str, network: str, held: dict, rounds: list[Round]) -> str:
-    """Two Markdown tables: the systems, with their time as a ratio to Keras', and what the exports hold."""
+    """Three Markdown tables: the systems, with their time as a ratio to Keras', the aims, and what the exports hold."""
     lines = [f"### {size.replace('x', ' x ')}, batch 1, {network}: median of {len(rounds)} rounds", ""]
     rows = []
     for system in rounds[0]:
@@ -61,6 +67,12 @@ def report(size: str, network: str, held: dict, rounds: list[Round]) -> str:
         times = [f"{ms:.1f}", f"{least:.1f}", f"{1e3 / ms:.2f}", f"{median(rounds, system, 'rss_mib'):.0f}"]
         rows.append([system, *times, f"{statistics.median(ratios):.2f}", spread(ratios)])
     lines += table(["system", "ms", "least ms", "images/s", "peak MiB", f"over {BASELINE}", "least to most"], rows)
+    aims = []
+    for system, other, limit in AIMS:
+        ratios = [one[system]["ms"] / one[other]["ms"] for one in rounds if {system, other} <= one.keys()]
+        if ratios:
+            aims.append([f"{system} / {other}", f"{statistics.median(ratios):.2f}", spread(ratios), limit])
+    lines += ["", *table(["ratio", "median", "least to most", "limit"], aims)]
     rows = [
         [name, one.get("gflop", ""), one.get("elements", ""), one.get("mib", ""), one.get("difference", "")]
         for name, one in held.items()

@@ -75,7 +75,7 @@ def test_report_takes_ratios_within_a_round(benchmark):
     compare = benchmark("compare")
 
     def measured(speed, naive):
-        ours = {"full": (100, 20), "joint": (50, 12)}
+        ours = {"full": (100, 20), "joint": (50, 12), compare.OWN: (160, 20)}
         rows = {
             name: {"ms": ms * speed, "gflop": gflop, "gflops_per_s": gflop / speed, "rss_mib": 9}
             for name, (ms, gflop) in ours.items()
@@ -86,7 +86,8 @@ def test_report_takes_ratios_within_a_round(benchmark):
     # The second round ran on a machine three times slower, which no ratio may show.
     rounds = [measured(1, 200), measured(3, 200), measured(1, 400)]
     text = compare.report("128x256", 1024, rounds)
-    assert "| full / peer shared | 0.80 | 0.80 to 0.80 | 1.0 |" in text
+    assert "| full / peer shared | 0.80 | 0.80 to 0.80 | 0.65 |" in text
+    assert f"| full / {compare.OWN} | 0.62 | 0.62 to 0.62 |  |" in text
     assert "| full / peer naive | 0.50 | 0.25 to 0.50 | 0.8 |" in text
     assert "| full / joint, time over FLOPs | 1.20 | 1.20 to 1.20 | 1.1 |" in text
     assert "| GFLOP/s over ceiling | 0.50 | 0.50 to 0.50 |  |" in text
@@ -96,13 +97,15 @@ def test_inference_report_takes_ratios_within_a_round(benchmark):
     inference = benchmark("inference")
 
     def measured(speed, onnx):
-        times = {"Keras predict": 200 * speed, "ONNX Runtime": onnx * speed}
+        frozen = {f"SavedModel, {name}, weights frozen": 120 * speed for name in ("logits", "arrays")}
+        times = {"Keras predict": 200 * speed, "ONNX Runtime": onnx * speed} | frozen
         return {name: {"ms": ms, "min_ms": ms - 10, "rss_mib": 9} for name, ms in times.items()}
 
     held = {"SavedModel, logits": {"gflop": 1.5, "elements": 70, "mib": 0.3}, "LiteRT": {"difference": "1e-6 of 8.0"}}
     text = inference.report("256x512", "small", held, [measured(1, 100), measured(3, 100), measured(1, 50)])
     assert "| Keras predict | 200.0 | 190.0 | 5.00 | 9 | 1.00 | 1.00 to 1.00 |" in text
     assert "| ONNX Runtime | 100.0 | 40.0 | 10.00 | 9 | 0.50 | 0.25 to 0.50 |" in text
+    assert "| SavedModel, logits, weights frozen / ONNX Runtime | 1.20 | 1.20 to 2.40 | 1.25 |" in text
     assert "| SavedModel, logits | 1.5 | 70 | 0.3 |  |" in text and "| LiteRT |  |  |  | 1e-6 of 8.0 |" in text
 
 
@@ -125,10 +128,20 @@ def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path):
     options = argparse.Namespace(fc=8, channels=4, repeats=1, threads=2, peer=None)
     commands = benchmark("inference").commands("64x96", str(tmp_path), options)
     assert list(commands) == list(benchmark("inference").SYSTEMS)
-    for name in ("SavedModel, arrays", "ONNX Runtime", "OpenVINO, as it chooses", "LiteRT"):
+    for name in ("SavedModel, arrays, weights frozen", "ONNX Runtime", "OpenVINO, as it chooses", "LiteRT"):
         assert commands[name][-len(shape) - 4 : -4] == shape
         result = subprocess.run(commands[name], capture_output=True, text=True, check=True)
         assert 0 < json.loads(result.stdout)["ms"] < 60_000
+
+
+@pytest.mark.slow
+def test_prediction_is_measured_beside_the_bare_network():
+    shape = ["--height", "64", "--width", "96", "--fc", "8", "--channels", "4"]
+    few = ["--images", "2", "--rounds", "1", "--sizes", "64x128"]
+    command = [sys.executable, str(BENCHMARKS / "predict.py"), *shape, *few]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    size, network, predict, *_ = found[-1].strip("| ").split(" | ")
+    assert size == "64x128" and 0 < int(network) < 10_000 and 0 < int(predict) < 10_000
 
 
 def test_input_report_takes_ratios_to_the_faster_decoder_within_a_round(benchmark):

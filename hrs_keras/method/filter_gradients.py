@@ -37,7 +37,7 @@ def filter_gradient(images: tf.Tensor, gradients: tf.Tensor, kernel: Sequence[in
         images = tf.pad(images, [[0, 0], *pads, [0, 0]])
     if columns > 1:  # side by side: one product for all offsets in a row
         images = tf.concat([images[:, :, j : j + width] for j in range(columns)], -1)
-    if height < 2 * rows:  # so few rows that those added below would be most of them
+    if height <= 4 * (rows - 1):  # so few rows that those added below would be a quarter of them, or more
         images, rows = tf.concat([images[:, i : i + height] for i in range(rows)], -1), 1
     # Row offsets are offsets in the flattened images, which need no copies, if the gradients get the same padding.
     padded = images.shape[1]

@@ -481,14 +481,14 @@ def test_sliding_and_pad_exclude_each_other(tmp_path, capsys):
 
 @pytest.mark.slow  # takes seconds
 def test_a_process_of_its_own_predicts_the_same(finished, tmp_path):
-    """It tells TensorFlow that weights are frozen, of which kernels keep copies: each must keep its own."""
+    """It tells TensorFlow that weights are frozen, of which each kernel keeps a copy, at any size of images."""
     noise(tmp_path / "in/a.png", 40, 70)
     noise(tmp_path / "in/b.png", 64, 64, seed=1)
     words = ("-m", "hrs_keras.cli", "predict", finished, tmp_path / "in", "--out", tmp_path / "theirs")
-    process = start(*words, "--probabilities", cache=tmp_path, TF_ONEDNN_ASSUME_FROZEN_WEIGHTS="1")
+    process = start(*words, "--pad", "--probabilities", cache=tmp_path, TF_ONEDNN_ASSUME_FROZEN_WEIGHTS="1")
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    predict_files(finished, [tmp_path / "in"], tmp_path / "ours", PredictOptions(probabilities=True))
+    predict_files(finished, [tmp_path / "in"], tmp_path / "ours", PredictOptions(EXACT, probabilities=True))
     for name in ("a", "b"):
         theirs, ours = (np.load(tmp_path / who / f"probabilities/{name}.npy") for who in ("theirs", "ours"))
         np.testing.assert_allclose(theirs, ours, rtol=0, atol=2e-3)
