@@ -94,8 +94,8 @@ class Train(Section):
     def predicted_at_once(self, replicas: int) -> int:
         """How many images networks are shown at once, on each replica, where no gradient is taken.
 
-        A single one takes a slow kernel on CPUs without AVX-512 (docs/benchmarks.md). To predict two images takes no more
-        memory than to train on one.
+        A single one takes a slow kernel on CPUs without AVX-512 (docs/benchmarks.md). To predict two images takes no
+        more memory than to train on one.
         """
         return max(1, min(4, 2 * self.batch_size // (replicas * self.accumulate)))
 
