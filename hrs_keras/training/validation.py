@@ -39,6 +39,7 @@ class Validation:
     def __init__(self, session: Session, writer: tf.summary.SummaryWriter):
         self._session, self._writer = session, writer
         recipe, sets = session.recipe, session.data.sets
+        self._images = len(samples_of(sets["validation"]))
         self._evaluate = Evaluator(recipe, session.trainer.evaluated, sets["validation"], session.distribution.strategy)
         self._pictures = Pictures(session) if session.chief and recipe.train.pictures else None
         selects = recipe.method.selects and recipe.train.selection_images
@@ -51,9 +52,8 @@ class Validation:
             DataError: the validation images have not one labelled pixel.
             HRSError: something cannot be written.
         """
-        total = len(samples_of(self._session.data.sets["validation"]))
         untrained = step == 0 and self._session.recipe.train.init_from is None
-        for numbers in [evenly_spaced(total, FIRST_LOOK), None] if untrained else [None]:
+        for numbers in [evenly_spaced(self._images, FIRST_LOOK), None] if untrained else [None]:
             result = self._evaluate(self._session.stop, numbers)
             if result is None:
                 return False
@@ -73,7 +73,7 @@ class Validation:
         best = step > 0 and self._session.checkpoints.save_if_best(step, result.miou)
         means = "  ".join(f"mIoU({name}) {percent(mean)} %" for name, mean in result.means.items())
         accuracy = f"pixel accuracy {100 * result.pixel_accuracy:.2f} %"
-        images = f", {result.images} images" if untrained else ""
+        images = f", {result.images} of {self._images} images" if result.images < self._images else ""
         log.info("validation at step %d%s: %s  %s%s", step, images, means, accuracy, "  (best so far)" if best else "")
         with writing(folder.path):
             self._draw(step, result, self._pictures.draw(step) if self._pictures and not untrained else [])

@@ -21,6 +21,8 @@ from support.one_step import (
 )
 from support.paths import REPOSITORY
 
+from hrs_keras.errors import HRSError
+
 PARTS = "train.accumulate=2"
 WITH_GAN = ["plain with gan", "full", "full per class"]
 
@@ -320,6 +322,17 @@ def test_mixed_precision_computes_losses_in_float32():
             assert np.isfinite(variable.numpy()).all()
     exact = observed("full").logs
     assert float(logs["loss/target"]) == pytest.approx(exact["loss/target"], rel=0.05)
+
+
+@pytest.mark.fault(
+    "`TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1` in the environment of a training",
+    "refused: TensorFlow would go on computing with the weights that it began with",
+)
+@pytest.mark.parametrize("told", ["1", "true"])
+def test_frozen_weights_are_not_trained(monkeypatch, told):
+    monkeypatch.setenv("TF_ONEDNN_ASSUME_FROZEN_WEIGHTS", told)
+    with pytest.raises(HRSError, match="unset it to train"):
+        build()
 
 
 # Convolutions in the networks: VGG16 13 + fc6, fc7 + 3 score heads; W; G 2 x 2 residual, 4 transposed, 2, to_rgb; D.
