@@ -296,7 +296,8 @@ def test_step_computes_no_pass_that_it_does_not_need(monkeypatch):
     import flops
 
     step = tf.function(build().train_step, autograph=False)
-    step.get_concrete_function(batch_of())
+    with flops.own_gradients():
+        step.get_concrete_function(batch_of())
     with context.collect_graphs() as graphs:
         step(batch_of())
     found = {}
@@ -368,7 +369,7 @@ def test_a_run_draws_its_pictures_and_resumes(recipe_file, monkeypatch):
 
     assert sorted(path.name for path in (whole.run_dir / "figures").iterdir()) == ["adapted", "predictions"]
     files = sorted((whole.run_dir / "figures/adapted").iterdir())
-    assert [file.name for file in files] == [f"step_{step:07d}.png" for step in (0, 2, 4)]
+    assert [file.name for file in files] == [f"step_{step:07d}.png" for step in (2, 4)]
     first, last = (np.asarray(Image.open(file).convert("L")) for file in (files[0], files[-1]))
     assert min(first.shape) > 200 and len(np.unique(first)) > 50
     assert np.any(first != last)
