@@ -36,4 +36,4 @@ def assume_frozen_weights() -> None:
 def refuse_frozen_weights() -> None:
     """Raise an HRSError where TensorFlow would go on computing with the weights that training began with."""
     if os.environ.get(_FROZEN, "0").lower() in ("1", "true"):
-        raise HRSError(f"{_FROZEN} is set: TensorFlow would never see that weights change; unset it to train")
+        raise HRSError(f"{_FROZEN} is set, so TensorFlow would never see weights change: unset it, but to predict")

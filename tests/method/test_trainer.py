@@ -331,7 +331,7 @@ def test_mixed_precision_computes_losses_in_float32():
 @pytest.mark.parametrize("told", ["1", "true"])
 def test_frozen_weights_are_not_trained(monkeypatch, told):
     monkeypatch.setenv("TF_ONEDNN_ASSUME_FROZEN_WEIGHTS", told)
-    with pytest.raises(HRSError, match="unset it to train"):
+    with pytest.raises(HRSError, match="unset it, but to predict"):
         build()
 
 
