@@ -16,11 +16,15 @@ from pathlib import Path
 
 from measuring import Round, in_turns, median, spread, table
 
+from hrs_keras.system.processor import computes_in
+
 HERE = Path(__file__).parent
 SIZES = ("128x256", "256x512")
 LIMITS = {"full / peer shared": 0.65, "full / peer naive": 0.8, "full / joint, time over FLOPs": 1.1}
 OWN = "full, TensorFlow's gradients"
 """The same step with filter gradients by TensorFlow's own kernels; equal where the processor has AVX-512."""
+HALF = "full, bfloat16"
+"""Measured where the processor has instructions for it."""
 # The paper's layer list, written as the peer's options.
 PEER_LAYERS = (
     "--batch 1 --vgg-width 64 --classes 19 --w-out 1 --w-width 64"
@@ -35,6 +39,8 @@ def commands(size: str, options: argparse.Namespace) -> dict[str, list[str]]:
     shape += ["--steps", str(options.steps), "--threads", str(options.threads)]
     step = [sys.executable, str(HERE / "step.py"), *shape]
     ours = {name: [*step, "--system", name] for name in ("full", "joint")} | {OWN: [*step, "--own-gradients"]}
+    if computes_in("bfloat16"):
+        ours[HALF] = [*step, "--precision", "mixed_bfloat16"]
     ceiling = [sys.executable, str(HERE / "convolution_ceiling.py"), "--threads", str(options.threads)]
     peer = {}
     if options.peer:
@@ -49,6 +55,8 @@ def ratios(measured: dict[str, dict]) -> dict[str, float]:
     full, joint = measured["full"], measured["joint"]
     result = {f"full / {name}": full["ms"] / measured[name]["ms"] for name in measured if name.startswith("peer")}
     result[f"full / {OWN}"] = full["ms"] / measured[OWN]["ms"]
+    if HALF in measured:
+        result[f"{HALF} / full"] = measured[HALF]["ms"] / full["ms"]
     result["full / joint, time over FLOPs"] = full["ms"] / joint["ms"] / (full["gflop"] / joint["gflop"])
     result["GFLOP/s over ceiling"] = full["gflops_per_s"] / measured["ceiling"]["gflops_per_s"]
     return result

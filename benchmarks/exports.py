@@ -60,6 +60,9 @@ def measure(folder: Path, height: int, width: int, fc: int, channels: int) -> di
     recipe, segmenter = network(height, width, fc, channels)
     origin = Origin(recipe, step=0)
     saved = export_saved_model(segmenter, origin, folder / "saved_model")
+    half = build_segmenter(recipe.computing_in("bfloat16"))
+    half.set_weights(segmenter.get_weights())
+    export_saved_model(half, origin, folder / "saved_model_bfloat16")
     loaded = tf.saved_model.load(str(saved))  # kept, for the variables that its signatures read
     stored = tf.train.load_checkpoint(str(saved / "variables/variables")).get_variable_to_shape_map()
     plain, images = plain_fcn8s(fc, channels), tf.zeros((1, height, width, 3))

@@ -32,10 +32,11 @@ def keras_predict(images: np.ndarray, options: argparse.Namespace) -> Call:
 
 def saved_model(images: np.ndarray, options: argparse.Namespace) -> Call:
     """A signature of the SavedModel, all its outputs; ``-frozen``: TensorFlow is told that weights do not change."""
-    signature = options.system.removesuffix("-frozen")
-    os.environ["TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"] = str(int(signature != options.system))
+    signature, *kinds = options.system.split("-")
+    os.environ["TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"] = str(int("frozen" in kinds))
     tf = tensorflow(options.threads)
-    loaded = tf.saved_model.load(str(options.folder / "saved_model/1"))
+    folder = "saved_model_bfloat16" if "bfloat16" in kinds else "saved_model"
+    loaded = tf.saved_model.load(str(options.folder / folder / "1"))
     images = images.astype(np.uint8) if signature == "arrays" else images
 
     def answer() -> dict[str, np.ndarray]:
@@ -67,7 +68,7 @@ def tensorflow(threads: int) -> ModuleType:
 
 SYSTEMS = {
     "keras": keras_predict,
-    **dict.fromkeys(("logits", "logits-frozen", "arrays-frozen"), saved_model),
+    **dict.fromkeys(("logits", "logits-frozen", "arrays-frozen", "logits-bfloat16-frozen"), saved_model),
     **dict.fromkeys(("onnx", "openvino", "openvino-fast", "litert"), portable),
 }
 

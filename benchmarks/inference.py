@@ -17,25 +17,30 @@ from pathlib import Path
 
 from measuring import Round, in_turns, median, run, spread, table
 
+from hrs_keras.system.processor import computes_in
+
 HERE = Path(__file__).parent
 SIZES = ("256x512", "512x1024")
 BASELINE = "Keras predict"
+HALF = "SavedModel, logits, bfloat16, weights frozen"
 SYSTEMS = {
     BASELINE: "keras",
     "SavedModel, logits": "logits",
     "SavedModel, logits, weights frozen": "logits-frozen",
     "SavedModel, arrays, weights frozen": "arrays-frozen",
+    HALF: "logits-bfloat16-frozen",
     "ONNX Runtime": "onnx",
     "OpenVINO, float32": "openvino",
     "OpenVINO, as it chooses": "openvino-fast",
     "LiteRT": "litert",
 }
-"""What the tables say -> what forward.py calls it."""
+"""What the tables say -> what forward.py calls it; bfloat16 where the processor has instructions for it."""
 AIMS = (
     ("SavedModel, logits, weights frozen", "ONNX Runtime", 1.25),
     ("SavedModel, arrays, weights frozen", "SavedModel, logits, weights frozen", 1.05),
+    (HALF, "SavedModel, logits, weights frozen", ""),
 )
-"""One system's time over another's, and what it is to be at most."""
+"""One system's time over another's, and what it is to be at most, if anything."""
 
 
 def commands(size: str, folder: str, options: argparse.Namespace) -> dict[str, list[str]]:
@@ -43,7 +48,8 @@ def commands(size: str, folder: str, options: argparse.Namespace) -> dict[str, l
     shape = _shape(size, options)
     shape += ["--repeats", str(options.repeats), "--threads", str(options.threads)]
     ours = [sys.executable, str(HERE / "forward.py"), "--folder", folder]
-    found = {name: [*ours, "--system", system, *shape] for name, system in SYSTEMS.items()}
+    measured = {name: system for name, system in SYSTEMS.items() if name != HALF or computes_in("bfloat16")}
+    found = {name: [*ours, "--system", system, *shape] for name, system in measured.items()}
     if options.peer:
         python, script = shlex.split(options.peer)
         peer = [python, str(HERE / "torch_forward.py"), script, *shape]

@@ -90,8 +90,11 @@ def main() -> None:
     add_step_options(parser)
     parser.set_defaults(inter_op=1)
     options = parser.parse_args()
-    make, (batch, *_) = prepare(chosen_recipe(options), options.height, options.width)
+    recipe = chosen_recipe(options)
+    # As in step.measure, they can be counted in float32 alone.
+    make, (batch, *_) = prepare(recipe.computing_in("float32"), options.height, options.width)
     counted = {one.name: (one.kind, one.flops) for one in flops.convolutions(make(), batch)}
+    make, (batch, *_) = prepare(recipe, options.height, options.width)
     step = make()
     print(report(profile(lambda: float(step(batch)["loss/target"])), counted))
 

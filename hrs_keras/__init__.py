@@ -40,7 +40,7 @@ _HOME = {
     "report_run": "report.run",
     "ReportOptions": "report.run",
     "export_run": "export.run",
-    "export_run_portable": "export.run",
+    "ExportOptions": "export.run",
     "predict_files": "predict.files",
     "PredictOptions": "predict.files",
     "View": "predict.views",

@@ -5,8 +5,8 @@ from hrs_keras.data.prepared.prepare import prepare_data as prepare_data
 from hrs_keras.errors import HRSError as HRSError
 from hrs_keras.evaluation.run import EvaluateOptions as EvaluateOptions
 from hrs_keras.evaluation.run import evaluate_run as evaluate_run
+from hrs_keras.export.run import ExportOptions as ExportOptions
 from hrs_keras.export.run import export_run as export_run
-from hrs_keras.export.run import export_run_portable as export_run_portable
 from hrs_keras.predict.files import PredictOptions as PredictOptions
 from hrs_keras.predict.files import predict_files as predict_files
 from hrs_keras.predict.views import View as View

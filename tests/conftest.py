@@ -215,11 +215,11 @@ def exported(finished: Path, once: Callable) -> dict[str, Path]:
     """Format -> the file of the finished run, in each that can be written here. Only to be read."""
     from support.formats import WRITABLE
 
-    from hrs_keras.export.run import export_run_portable
+    from hrs_keras.export.run import ExportOptions, export_run
 
     def make(folder: Path) -> None:
         for name in WRITABLE:
-            export_run_portable(finished, name, out=folder / name)
+            export_run(finished, ExportOptions(name, out=folder / name))
 
     folder = once("exported", make)
     return {name: next((folder / name / "1").glob(f"*{load_format(name).suffix}")) for name in WRITABLE}

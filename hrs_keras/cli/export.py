@@ -2,10 +2,8 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from hrs_keras.cli.words import add_checkpoint, max_pixels
-from hrs_keras.errors import HRSError
+from hrs_keras.cli.words import add_checkpoint
 
 HELP = "Write a run's segmenter as a SavedModel, or for another runtime."
 
@@ -22,21 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-pixels", type=int, help="larger images are refused when the SavedModel is served; default: 2**24"
     )
+    precision = "what the SavedModel computes in; default: what the run was trained in"
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), help=precision)
     add_checkpoint(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Export, and print the path."""
-    chosen: dict[str, Any] = {"which": options.checkpoint, "version": options.version, "out": options.to}
-    if options.format == "saved_model":
-        from hrs_keras import export_run
+    from hrs_keras import ExportOptions, export_run
 
-        print(export_run(options.run_folder, **chosen, **max_pixels(options)))
-        return 0
-    if options.max_pixels is not None:
-        raise HRSError(f"--max-pixels is for SavedModels; {options.format} files hold no such limit")
-
-    from hrs_keras import export_run_portable
-
-    print(export_run_portable(options.run_folder, options.format, **chosen))
+    chosen = ExportOptions(
+        format=options.format,
+        which=options.checkpoint,
+        version=options.version,
+        out=options.to,
+        max_pixels=options.max_pixels,
+        precision=options.precision,
+    )
+    print(export_run(options.run_folder, chosen))
     return 0

@@ -57,8 +57,9 @@ The weights carry over the terms of these data sets; look them up before you han
 ## Use
 
 Images are resized to {height} x {width} (height x width) and the answer is scaled back to their own size; at most
-{record["max_pixels"]} pixels an image. EXIF orientation is not applied: turn photographs upright first. Each pixel
-gets one of the classes below, whatever it shows, and `confidence` can be high on what the model has never seen.
+{record["max_pixels"]} pixels an image. It computes in {record["precision"]}. EXIF orientation is not applied: turn
+photographs upright first. Each pixel gets one of the classes below, whatever it shows, and `confidence` can be high on
+what the model has never seen.
 
 {_signatures()}
 

@@ -138,7 +138,7 @@ def _in_float32(segmenter: keras.Model, origin: Origin) -> keras.Model:
     """The same network, computing in float32. Its weights are float32 under every precision policy."""
     if segmenter.compute_dtype == "float32":
         return segmenter
-    network = build_segmenter(origin.recipe.model_copy(update={"precision": "float32"}))
+    network = build_segmenter(origin.recipe.computing_in("float32"))
     network.set_weights(segmenter.get_weights())
     return network
 

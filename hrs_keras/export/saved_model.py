@@ -31,7 +31,7 @@ def export_saved_model(
     Serving warms up with.
 
     Args:
-        segmenter: E+S.
+        segmenter: E+S; the SavedModel computes in the precision that it has.
         origin: what it was made from.
         folder: the folder of the versions; it is made if need be.
         version: None for one more than the highest there is.
@@ -56,7 +56,8 @@ def _write(segmenter: keras.Model, origin: Origin, max_pixels: int, path: Path) 
     # Not keras.export.ExportArchive, which (3.15) stores every variable twice.
     module = Signatures(segmenter, recipe.data.size, max_pixels)
     tf.saved_model.save(module, str(path), signatures=module.functions)
-    record = origin.record() | {"max_pixels": max_pixels, "weights": weights_digest(segmenter)}
+    told = {"precision": segmenter.compute_dtype, "max_pixels": max_pixels, "weights": weights_digest(segmenter)}
+    record = origin.record() | told
     write_json(path / RECORD, record)
     (path / EXTRA / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     (path / EXTRA / "README.md").write_text(model_card(record, recipe), encoding="utf-8")
@@ -64,14 +65,18 @@ def _write(segmenter: keras.Model, origin: Origin, max_pixels: int, path: Path) 
 
 
 def find_export(segmenter: keras.Model, folder: Path) -> Path | None:
-    """The newest version in ``folder`` with exactly these weights; None if there is none."""
+    """The newest version in ``folder`` with exactly these weights, computing as they do here; None if none is there."""
     digest = weights_digest(segmenter)
     for _, path in sorted(model_versions(folder).items(), reverse=True):
         try:
-            found = read_record(path)["weights"]
-        except (CheckpointError, KeyError):  # it is no SavedModel, or it is damaged: these are not its weights
+            found = read_record(path)
+        except CheckpointError:  # it is no SavedModel, or it is damaged: these are not its weights
             continue
-        if found == digest:
+        # Early releases did not note the precision, which was the run's.
+        if (
+            found.get("weights") == digest
+            and found.get("precision", segmenter.compute_dtype) == segmenter.compute_dtype
+        ):
             return path
     return None
 

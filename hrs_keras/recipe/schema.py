@@ -161,6 +161,10 @@ class Recipe(Section):
         sets: Sequence[Dataset] = getattr(self.data, role)
         return [] if role == "source" and not self.method.reads_source else [*sets]
 
+    def computing_in(self, dtype: str) -> "Recipe":
+        """This recipe, with networks that compute in ``"float32"``, ``"bfloat16"`` or ``"float16"``."""
+        return self.model_copy(update={"precision": dtype if dtype == "float32" else f"mixed_{dtype}"})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data (str, int, float, bool, None, list, dict), as YAML and JSON take it."""
         return self.model_dump(mode="json") | {"encoder": stored_encoder(self.encoder)}

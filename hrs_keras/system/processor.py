@@ -11,15 +11,38 @@ _CPUINFO = Path("/proc/cpuinfo")
 _FROZEN = "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"
 
 
+_HALF = {
+    "bfloat16": {"avx512_bf16", "amx_bf16", "bf16"},
+    "float16": {"avx512_fp16", "amx_fp16", "fphp"},
+}
+"""A type of half the bits -> the instructions that compute in it, as Linux calls them: of x86-64, and last of ARM."""
+
+
 @functools.cache
-def has_avx512() -> bool | None:
-    """Whether the processor has AVX-512 (its foundation, ``avx512f``); None where the system does not tell."""
+def _instructions(heading: str = "flags") -> frozenset[str] | None:
+    """What the processor can do, in Linux's words; None where the system does not tell it under this heading."""
     try:
         lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), None)
-    return None if flags is None else "avx512f" in flags
+    return next((frozenset(line.partition(":")[2].split()) for line in lines if line.startswith(heading)), None)
+
+
+def has_avx512() -> bool | None:
+    """Whether the processor has AVX-512 (its foundation, ``avx512f``); None where the system does not tell."""
+    return None if (found := _instructions()) is None else "avx512f" in found
+
+
+def computes_in(dtype: str) -> bool | None:
+    """Whether the processor has instructions for a type of numbers; None where the system does not tell.
+
+    Args:
+        dtype: ``"float32"``, which all have, ``"bfloat16"`` or ``"float16"``.
+    """
+    if dtype not in _HALF:
+        return True
+    found = _instructions() or _instructions("Features")  # x86-64, or ARM
+    return None if found is None else not _HALF[dtype].isdisjoint(found)
 
 
 def assume_frozen_weights() -> None:

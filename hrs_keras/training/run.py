@@ -19,6 +19,7 @@ from hrs_keras.runs.checkpoints import Checkpoints
 from hrs_keras.runs.data import DataCheck
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.initial import InitialWeights
+from hrs_keras.system.processor import computes_in
 from hrs_keras.system.signals import StopRequest, breaking_off
 from hrs_keras.training.announcement import announce
 from hrs_keras.training.distribution import Distribution, distribute
@@ -63,6 +64,7 @@ def train(
     if recipe.deterministic:
         tf.config.experimental.enable_op_determinism()
     distribution = distribute(recipe, devices)
+    warn_of_slow_precision(recipe)
     # Not sooner: TensorFlow has a handler of its own for workers.
     with breaking_off(signal.SIGTERM) as stop:
         try:
@@ -126,6 +128,18 @@ def _session(
         if session.first < session.steps:
             log.info("\n".join(announce(trainer, recipe)))
         yield session
+
+
+def warn_of_slow_precision(recipe: Recipe) -> None:
+    """Log a warning where the networks would compute, on a CPU, in what it has no instructions for."""
+    dtype = recipe.precision.removeprefix("mixed_")
+    if computes_in(dtype) is False and not tf.config.list_logical_devices("GPU"):
+        log.warning(
+            "precision: %s: this processor has no instructions for %s, so expect steps to take longer than in float32"
+            " (precision=float32)",
+            recipe.precision,
+            dtype,
+        )
 
 
 def _refuse_different_data(distribution: Distribution, number: int) -> None:

@@ -16,7 +16,7 @@ from hrs_keras.errors import HRSError
 from hrs_keras.evaluation.evaluator import class_ids
 from hrs_keras.export.finding import find_exported
 from hrs_keras.export.record import Origin
-from hrs_keras.export.run import export_run
+from hrs_keras.export.run import ExportOptions, export_run
 from hrs_keras.export.saved_model import export_saved_model, find_export
 from hrs_keras.export.versions import write_version
 from hrs_keras.labels import CITYSCAPES, LabelSpace
@@ -103,6 +103,39 @@ def test_warmup_requests_are_answered(finished):
     assert set(asked) == {"serving_default", "png", "arrays"}
     for name in ("serving_default", "arrays"):
         assert asked[name]["class_ids"].shape == (1, 32, 64)
+
+
+@pytest.mark.slow
+def test_an_export_in_half_precision_answers_nearly_as_the_run(finished, tmp_path):
+    """bfloat16 has 8 bits of mantissa: rounding errors are up to 0.4 % of what is added up."""
+    wanted = {dtype: ExportOptions(out=tmp_path / dtype, precision=dtype) for dtype in ("float32", "bfloat16")}
+    exported = {dtype: export_run(finished, options) for dtype, options in wanted.items()}
+    images = tf.constant(np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3)).astype(np.float32))
+    logits = {}
+    for dtype, folder in exported.items():
+        assert json.loads((folder / "assets.extra/hrs.json").read_text())["precision"] == dtype
+        assert f"It computes in {dtype}." in (folder / "assets.extra/README.md").read_text()
+        loaded = tf.saved_model.load(str(folder))
+        signature = loaded.signatures["logits"]
+        called = signature.graph.as_graph_def().library.function
+        computed = {node.attr["T"].type for f in called for node in f.node_def if node.op == "Conv2D"}
+        computed |= {
+            op.get_attr("T").as_datatype_enum for op in signature.graph.get_operations() if op.type == "Conv2D"
+        }
+        # The last layers, whose answers are added up to logits, are float32 in any case.
+        assert (tf.bfloat16.as_datatype_enum in computed) == (dtype == "bfloat16")
+        logits[dtype] = signature(images=images)["logits"].numpy()
+    off = np.max(np.abs(logits["bfloat16"] - logits["float32"])) / np.max(np.abs(logits["float32"]))
+    assert 1e-5 < off < 0.05
+    assert np.mean(logits["bfloat16"].argmax(-1) == logits["float32"].argmax(-1)) > 0.95
+    exact, half = (load_segmenter(RunFolder(finished), dtype=dtype)[0] for dtype in exported)
+    assert find_export(half, exported["float32"].parent) is None and find_export(half, tmp_path / "bfloat16")
+    assert find_export(exact, tmp_path / "bfloat16") is None and find_export(exact, tmp_path / "float32")
+
+
+def test_a_precision_that_no_export_has_is_refused():
+    with pytest.raises(HRSError, match="precision mixed_bfloat16: a SavedModel computes in float32 or bfloat16"):
+        ExportOptions(precision="mixed_bfloat16")
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +233,7 @@ def test_a_folder_that_cannot_be_written(network, origin, tmp_path):
 
 @pytest.mark.slow
 def test_export_of_a_run_makes_a_new_version(copied):
-    folder = export_run(copied, which="last", max_pixels=1000)
+    folder = export_run(copied, ExportOptions(which="last", max_pixels=1000))
     assert folder == copied.parents[1] / "saved_models/tiny/2"
     record = json.loads((folder / "assets.extra/hrs.json").read_text())
     assert record["step"] == 8 and record["max_pixels"] == 1000

@@ -16,7 +16,7 @@ from hrs_keras.errors import HRSError
 from hrs_keras.export.format import ExportFormat, load_format
 from hrs_keras.export.portable import export_portable
 from hrs_keras.export.record import Origin
-from hrs_keras.export.run import export_run_portable
+from hrs_keras.export.run import ExportOptions, export_run
 from hrs_keras.export.runtimes import open_model
 from hrs_keras.models import build_segmenter
 from hrs_keras.recipe.plugins import EXPORT_FORMATS
@@ -39,7 +39,7 @@ needs_onnx = pytest.mark.skipif("onnx" not in WRITABLE, reason="this Keras write
 @needs_onnx
 def test_export_and_run_the_documented_format(installed, finished, tmp_path):
     assert "onnx_gz" in EXPORT_FORMATS.names()
-    file = export_run_portable(finished, "onnx_gz", out=tmp_path / "out")
+    file = export_run(finished, ExportOptions("onnx_gz", out=tmp_path / "out"))
     assert file == tmp_path / "out/1/tiny.onnxgz"
     record = json.loads(file.with_suffix(".json").read_text())
     assert record["format"] == "onnx_gz" and "onnxruntime" in record["versions"]

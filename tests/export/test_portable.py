@@ -22,7 +22,7 @@ from hrs_keras.export.format import load_format
 from hrs_keras.export.formats import openvino
 from hrs_keras.export.portable import Agreement, check_portable, export_portable, pixel_model
 from hrs_keras.export.record import Origin
-from hrs_keras.export.run import export_run_portable
+from hrs_keras.export.run import ExportOptions, export_run
 from hrs_keras.export.runtimes import open_model
 from hrs_keras.labels import CITYSCAPES
 from hrs_keras.models import build_segmenter
@@ -242,12 +242,12 @@ def test_a_package_that_is_missing(tmp_path, monkeypatch, format, module, packag
     monkeypatch.setitem(sys.modules, module, None)
     message = rf"the format {format} needs {package}, not installed here: pip install 'hrs-keras\[{format}\]'"
     with pytest.raises(HRSError, match=message):
-        export_run_portable(tmp_path / "not even a run", format)
+        export_run(tmp_path / "not even a run", ExportOptions(format))
 
 
 def test_unknown_formats(tmp_path):
     with pytest.raises(HRSError, match=r"unknown export format 'onxx'\. Did you mean 'onnx'\?"):
-        export_run_portable(tmp_path, "onxx")
+        export_run(tmp_path, ExportOptions("onxx"))
     with pytest.raises(HRSError, match=r"model\.pb: must be a file that ends in \.tflite, \.onnx, \.xml"):
         open_model(Path("model.pb"))
 
@@ -255,11 +255,11 @@ def test_unknown_formats(tmp_path):
 @pytest.mark.slow
 def test_versions_of_a_run(copied):
     versions = copied.parents[1] / "saved_models/tiny-onnx"
-    assert export_run_portable(copied, "onnx", which="last") == versions / "1/tiny.onnx"
-    assert export_run_portable(copied, "onnx") == versions / "2/tiny.onnx"
+    assert export_run(copied, ExportOptions("onnx", which="last")) == versions / "1/tiny.onnx"
+    assert export_run(copied, ExportOptions("onnx")) == versions / "2/tiny.onnx"
     assert json.loads((versions / "1/tiny.json").read_text())["step"] == 8
     with pytest.raises(HRSError, match="tiny-onnx/2 exists"):
-        export_run_portable(copied, "onnx", version=2)
+        export_run(copied, ExportOptions("onnx", version=2))
     assert sorted(path.name for path in versions.iterdir()) == ["1", "2"]
 
 
@@ -293,10 +293,10 @@ def test_the_documented_lines_run(exported, finished, tmp_path, format):
 def test_a_keras_without_the_exports(tmp_path, monkeypatch):
     monkeypatch.setattr(keras, "__version__", "3.12.4")
     with pytest.raises(HRSError, match=r"written by Keras 3\.15 or newer.*found Keras 3\.12\.4"):
-        export_run_portable(tmp_path, "onnx")
+        export_run(tmp_path, ExportOptions("onnx"))
 
 
 def test_a_python_that_openvinos_converter_fails_on(tmp_path, monkeypatch):
     monkeypatch.setattr(openvino, "FIRST_PYTHON_WITHOUT", sys.version_info[:2])
     with pytest.raises(HRSError, match="OpenVINO's converter does not work on Python 3"):
-        export_run_portable(tmp_path, "openvino")
+        export_run(tmp_path, ExportOptions("openvino"))

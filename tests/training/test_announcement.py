@@ -9,7 +9,26 @@ from hrs_keras.method.class_weights import ClassWeights
 from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
 from hrs_keras.recipe import ENCODERS
+from hrs_keras.training import run
 from hrs_keras.training.announcement import announce
+
+
+@pytest.mark.parametrize(
+    ("precision", "has", "warned"),
+    [
+        ("mixed_bfloat16", False, True),
+        ("mixed_bfloat16", None, False),
+        ("mixed_float16", True, False),
+        ("float32", True, False),
+    ],
+)
+def test_a_processor_without_instructions_for_the_precision(monkeypatch, caplog, precision, has, warned):
+    asked = []
+    monkeypatch.setattr(run, "computes_in", lambda dtype: asked.append(dtype) or has)
+    run.warn_of_slow_precision(tiny.recipe(f"precision={precision}"))
+    assert asked == [precision.removeprefix("mixed_")]
+    expected = f"precision: {precision}: this processor has no instructions for bfloat16"
+    assert (expected in caplog.text) == warned and bool(caplog.records) == warned
 
 
 @pytest.fixture(autouse=True)
