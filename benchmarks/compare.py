@@ -21,8 +21,8 @@ from hrs_keras.system.processor import computes_in
 HERE = Path(__file__).parent
 SIZES = ("128x256", "256x512")
 LIMITS = {"full / peer shared": 0.65, "full / peer naive": 0.8, "full / joint, time over FLOPs": 1.1}
-OWN = "full, TensorFlow's gradients"
-"""The same step with filter gradients by TensorFlow's own kernels; equal where the processor has AVX-512."""
+OWN = "full, TensorFlow's convolutions"
+"""The same step without this package's formulations of convolutions."""
 HALF = "full, bfloat16"
 """Measured where the processor has instructions for it."""
 # The paper's layer list, written as the peer's options.
@@ -38,7 +38,7 @@ def commands(size: str, options: argparse.Namespace) -> dict[str, list[str]]:
     shape = ["--height", height, "--width", width, "--fc", str(options.fc)]
     shape += ["--steps", str(options.steps), "--threads", str(options.threads)]
     step = [sys.executable, str(HERE / "step.py"), *shape]
-    ours = {name: [*step, "--system", name] for name in ("full", "joint")} | {OWN: [*step, "--own-gradients"]}
+    ours = {name: [*step, "--system", name] for name in ("full", "joint")} | {OWN: [*step, "--own-convolutions"]}
     if computes_in("bfloat16"):
         ours[HALF] = [*step, "--precision", "mixed_bfloat16"]
     ceiling = [sys.executable, str(HERE / "convolution_ceiling.py"), "--threads", str(options.threads)]

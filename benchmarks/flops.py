@@ -2,11 +2,12 @@
 
 Counted in the graph after Grappler's pruning and common-subexpression elimination, not in the traced one, where a
 persistent ``GradientTape`` leaves many gradients that nothing reads; and in TensorFlow's own operations, also where
-:mod:`hrs_keras.method.filter_gradients` takes others, which compute the same with some padding.
+:mod:`hrs_keras.method.filter_gradients` and :mod:`hrs_keras.models.wide_convolution` take others, which compute the
+same.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -17,6 +18,7 @@ from tensorflow.python.eager import context
 from tensorflow.python.ops import handle_data_util
 
 from hrs_keras.method import filter_gradients
+from hrs_keras.models import wide_convolution
 
 FORWARD, INPUT_GRADIENT, FILTER_GRADIENT = "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"
 DEPTHWISE = "DepthwiseConv2dNative"
@@ -47,7 +49,7 @@ def convolutions(function: tf.types.experimental.PolymorphicFunction, *args: Any
     Raises:
         ValueError: an operation's shape is not static, or the function was called before.
     """
-    with own_gradients():
+    with own_convolutions():
         concrete = function.get_concrete_function(*args)
     with context.collect_graphs() as graphs:
         function(*args)
@@ -62,9 +64,12 @@ def convolutions(function: tf.types.experimental.PolymorphicFunction, *args: Any
     return found
 
 
-def own_gradients() -> AbstractContextManager:
-    """Within it filter gradients are traced in TensorFlow's own operations, as they are where AVX-512 is."""
-    return mock.patch.object(filter_gradients, "has_avx512", lambda: True)
+@contextmanager
+def own_convolutions() -> Iterator[None]:
+    """Within it convolutions and their gradients are traced in TensorFlow's own operations alone."""
+    never = mock.patch.object(wide_convolution, "is_product", lambda shape: False)
+    with never, mock.patch.object(filter_gradients, "has_avx512", lambda: True):
+        yield
 
 
 def total(function: Callable, *args: Any) -> int:

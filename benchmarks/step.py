@@ -76,7 +76,7 @@ def prepare(recipe: Recipe, height: int, width: int, devices: str = "cpu") -> tu
 
 
 def measure(
-    recipe: Recipe, height: int, width: int, steps: int, devices: str = "cpu", own_gradients: bool = False
+    recipe: Recipe, height: int, width: int, steps: int, devices: str = "cpu", own_convolutions: bool = False
 ) -> dict[str, object]:
     """Median and least time of a step, its floating-point operations (one device, float32) and the peak memory."""
     make, batches = prepare(recipe, height, width, devices)
@@ -84,7 +84,7 @@ def measure(
     counts = devices == "cpu" and recipe.precision == "float32"
     operations = flops.total(make(), batches[0]) if counts else 0
     step, seconds = make(), []
-    with flops.own_gradients() if own_gradients else nullcontext():
+    with flops.own_convolutions() if own_convolutions else nullcontext():
         step(batches[0])
     for number in range(WARM_UP + steps):
         start = time.perf_counter()
@@ -127,13 +127,15 @@ def main() -> None:
     add_step_options(parser)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--devices", default="cpu", help="as of hrs train")
-    parser.add_argument("--own-gradients", action="store_true", help="filter gradients by TensorFlow's own kernels")
+    parser.add_argument(
+        "--own-convolutions", action="store_true", help="convolutions by TensorFlow's own kernels alone"
+    )
     parser.add_argument("--cores", type=int, help="of the machine, to be confined to")
     options = parser.parse_args()
     if options.cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     recipe = chosen_recipe(options)
-    measured = measure(recipe, options.height, options.width, options.steps, options.devices, options.own_gradients)
+    measured = measure(recipe, options.height, options.width, options.steps, options.devices, options.own_convolutions)
     print(json.dumps({"system": options.system, **measured}))
 
 

@@ -296,7 +296,7 @@ def test_step_computes_no_pass_that_it_does_not_need(monkeypatch):
     import flops
 
     step = tf.function(build().train_step, autograph=False)
-    with flops.own_gradients():
+    with flops.own_convolutions():
         step.get_concrete_function(batch_of())
     with context.collect_graphs() as graphs:
         step(batch_of())

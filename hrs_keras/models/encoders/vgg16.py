@@ -92,7 +92,7 @@ class VGG16(Encoder):
             x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
             pools.append(x)
         for name, kernel in (("fc6", 7), ("fc7", 1)):
-            x = relu_conv(self.fc, kernel, name)(x)
+            x = relu_conv(self.fc, kernel, name, wide=kernel > 1)(x)
             x = keras.layers.Dropout(self.dropout, name=f"{name}_dropout")(x)
         features = {"stride8": pools[2], "stride16": pools[3], "stride32": x, "deepest": deepest}
         return keras.Model(image, features, name="vgg16")
