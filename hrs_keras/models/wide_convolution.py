@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-LARGEST = 16 * 32
+LARGEST = 8 * 16
 """Positions of an image up to which a product of matrices was measured to be quicker (docs/benchmarks.md)."""
 
 
