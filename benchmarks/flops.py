@@ -67,7 +67,7 @@ def convolutions(function: tf.types.experimental.PolymorphicFunction, *args: Any
 @contextmanager
 def own_convolutions() -> Iterator[None]:
     """Within it convolutions and their gradients are traced in TensorFlow's own operations alone."""
-    never = mock.patch.object(wide_convolution, "is_product", lambda shape: False)
+    never = mock.patch.object(wide_convolution, "is_product", lambda shape, dtype: False)
     with never, mock.patch.object(filter_gradients, "has_avx512", lambda: True):
         yield
 

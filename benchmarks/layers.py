@@ -2,8 +2,9 @@
 
 python benchmarks/layers.py --peer '/path/to/python torch_hrs.py'
 
-Each runtime tells by its own profiler how long a convolution took, with what it has fused into it. TensorFlow is told
-that weights do not change, as `hrs predict` tells it, and runs one operation at a time.
+TensorFlow and ONNX Runtime tell by their profilers how long the operations of a layer took, with what they have fused
+into them; in PyTorch the convolutions' calls are timed, without the ReLU. TensorFlow is told that weights do not
+change, as `hrs predict` tells it, and runs one operation at a time. The score heads are left out.
 """
 
 import argparse
@@ -11,7 +12,6 @@ import json
 import os
 import re
 import shlex
-import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -34,14 +34,17 @@ LAYER = re.compile(r"block\d_conv\d|fc[67]")
 REPEATS = 5
 
 
-def in_tensorflow(segmenter: tf.keras.Model, images: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+def in_tensorflow(segmenter: tf.keras.Model, images: np.ndarray) -> tuple[dict[str, float], dict[str, int]]:
     """Layer -> milliseconds, and layer -> floating-point operations."""
+    given = tf.constant(images)
+    found = flops.convolutions(tf.function(lambda x: network_logits(segmenter, x), autograph=False), given)
+    counted = {name: one.flops for one in found if (name := layer(one.name))}
     answer = tf.function(lambda x: network_logits(segmenter, x), autograph=False)
-    counted = {layer(one.name): one.flops for one in flops.convolutions(answer, tf.constant(images))}
     times: dict[str, float] = defaultdict(float)
-    for kind, ms in profile(lambda: answer(tf.constant(images)).numpy()).items():
-        for name, spent in ms.items() if "Conv2D" in kind else ():
-            times[layer(name)] += spent
+    for ms in profile(lambda: answer(given).numpy()).values():
+        for operation, spent in ms.items():
+            if name := layer(operation):
+                times[name] += spent
     return times, counted
 
 
@@ -58,15 +61,26 @@ def in_onnx_runtime(path: Path, images: np.ndarray, threads: int) -> dict[str, f
         session.run(["logits"], {"images": images})
     times: dict[str, list[float]] = defaultdict(list)
     for event in json.loads(Path(session.end_profiling()).read_text()):
-        if event["cat"] == "Node" and event["name"].endswith("_kernel_time") and "Conv" in event["args"]["op_name"]:
-            times[layer(event["name"])].append(event["dur"] / 1e3)
-    return {name: float(np.median(found)) for name, found in times.items()}
+        if event["cat"] == "Node" and event["name"].endswith("_kernel_time") and (name := layer(event["name"])):
+            times[name].append(event["dur"] / 1e3)
+    return {name: sum(found) / REPEATS for name, found in times.items()}
 
 
-def layer(name: str) -> str:
-    """The layer that a convolution's name in a graph tells of; the score heads together are ``other``."""
+def in_torch(options: argparse.Namespace, counted: dict[str, int]) -> dict[str, float]:
+    """Layer -> milliseconds, as the peer's own Python says; its layers must be those counted, in their order."""
+    names = ("height", "width", "fc", "channels", "threads")
+    told = [word for name in names for word in (f"--{name}", str(getattr(options, name)))]
+    command = [*shlex.split(options.peer), *told, "--channels-last", "--by-layer"]
+    layers = run([command[0], str(HERE / "torch_forward.py"), *command[1:]])["layers"][: len(counted)]
+    if [one["flop"] for one in layers] != list(counted.values()):
+        raise SystemExit(f"the peer's layers are not those of TensorFlow: {layers}, {counted}")
+    return dict(zip(counted, (one["ms"] for one in layers), strict=True))
+
+
+def layer(name: str) -> str | None:
+    """The layer that the name of an operation in a graph tells of; None of what is in none of those compared."""
     found = LAYER.search(name)
-    return found[0] if found else "other"
+    return found and found[0]
 
 
 def main() -> None:
@@ -88,33 +102,22 @@ def main() -> None:
         load_format("onnx").convert(pixel_model(segmenter, None), path)
         times["ONNX Runtime"] = in_onnx_runtime(path, images, options.threads)
     if options.peer:
-        python, script = shlex.split(options.peer)
-        names = ("height", "width", "fc", "channels", "threads")
-        told = [word for name in names for word in (f"--{name}", str(getattr(options, name)))]
-        command = [python, str(HERE / "torch_forward.py"), script, *told, "--channels-last", "--by-layer"]
-        layers = [name for name in counted if name != "other"]
-        times["PyTorch, channels last"] = dict(zip(layers, run(command)["layers"], strict=False))
+        times["PyTorch, channels last"] = in_torch(options, counted)
     print("\n".join(report(times, counted)))
 
 
-def report(times: dict[str, dict[str, float]], counted: dict[str, float]) -> list[str]:
+def report(times: dict[str, dict[str, float]], counted: dict[str, int]) -> list[str]:
     """A table of the layers: milliseconds and GFLOP/s in each runtime."""
     columns = ["layer", "GFLOP", *(column for name in times for column in (f"{name}: ms", "GFLOP/s"))]
     rows = []
-    for name in (name for name in counted if name != "other"):
-        ms = [of_layer[name] for of_layer in times.values()]
-        rates = [f"{counted[name] / one / 1e6:.0f}" for one in ms]
-        rows.append(
-            [
-                name,
-                f"{counted[name] / 1e9:.2f}",
-                *(x for pair in zip(map("{:.1f}".format, ms), rates, strict=True) for x in pair),
-            ]
-        )
-    sums = [sum(of_layer[name] for name in counted if name != "other") for of_layer in times.values()]
-    rows.append(["all of these", "", *(x for one in sums for x in (f"{one:.0f}", ""))])
+    for name, operations in counted.items():
+        spent = [of_layer[name] for of_layer in times.values()]
+        cells = [cell for ms in spent for cell in (f"{ms:.1f}", f"{operations / ms / 1e6:.0f}")]
+        rows.append([name, f"{operations / 1e9:.2f}", *cells])
+    sums = [sum(of_layer[name] for name in counted) for of_layer in times.values()]
+    rows.append(["all of these", "", *(cell for ms in sums for cell in (f"{ms:.0f}", ""))])
     return table(columns, rows)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

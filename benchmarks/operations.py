@@ -2,8 +2,9 @@
 
 python benchmarks/operations.py --encoder efficientnet_lite --height 160 --width 224 --batch 2
 
-Operations run one after the other (``--inter-op 1``), so that their times add up. Matrix products are filter gradients
-(:mod:`hrs_keras.method.filter_gradients`): their GFLOP are those of the operations in whose place they stand.
+Operations run one after the other (``--inter-op 1``), so that their times add up. Matrix products stand in the place of
+filter gradients (:mod:`hrs_keras.method.filter_gradients`) and of fc6 (:mod:`hrs_keras.models.wide_convolution`): their
+GFLOP are those of the convolutions.
 """
 
 import argparse

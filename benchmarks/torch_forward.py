@@ -11,6 +11,7 @@ import json
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 from measuring import CLASSES, add_network_options, timed
 
@@ -26,19 +27,25 @@ def definitions(script: Path) -> dict[str, object]:
     return names
 
 
-def by_layer(model: "torch.nn.Module") -> list[list[float]]:  # noqa: F821  # imported with the options known
-    """Have a model note how long its convolutions take: seconds of each call, in the order of the layers."""
-    import torch
+def by_layer(model: Any) -> list[dict[str, Any]]:
+    """Have a model note of each convolution, in the order of its layers, its operations and its calls' milliseconds."""
+    from torch.nn import Conv2d
 
-    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.Conv2d)]
-    times: list[list[float]] = [[] for _ in layers]
-    for layer, noted in zip(layers, times, strict=True):
-        begun: list[float] = []
-        layer.register_forward_pre_hook(lambda *_, begun=begun: begun.append(time.perf_counter()))
-        layer.register_forward_hook(
-            lambda *_, begun=begun, noted=noted: noted.append(time.perf_counter() - begun.pop())
-        )
-    return times
+    layers = []
+    for layer in (layer for layer in model.modules() if isinstance(layer, Conv2d)):
+        noted: dict[str, Any] = {"flop": 0, "ms": []}
+
+        def begin(_layer: Any, _inputs: Any, noted: dict[str, Any] = noted) -> None:
+            noted["begun"] = time.perf_counter()
+
+        def end(layer: Any, _inputs: Any, output: Any, noted: dict[str, Any] = noted) -> None:
+            noted["ms"].append((time.perf_counter() - noted["begun"]) * 1e3)
+            noted["flop"] = 2 * output.numel() * layer.weight[0].numel()
+
+        layer.register_forward_pre_hook(begin)
+        layer.register_forward_hook(end)
+        layers.append(noted)
+    return layers
 
 
 def main() -> None:
@@ -64,8 +71,8 @@ def main() -> None:
     with torch.inference_mode():
         result = timed(lambda: model(images / 127.5 - 1.0)[0], options.repeats)
     held = {"elements": sum(parameter.numel() for parameter in model.parameters())}
-    told = {"layers": [round(statistics.median(times) * 1e3, 2) for times in layers]} if layers else {}
-    print(json.dumps(result | held | told))
+    told = [{"flop": one["flop"], "ms": round(statistics.median(one["ms"]), 2)} for one in layers]
+    print(json.dumps(result | held | ({"layers": told} if told else {})))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ _HOME = {
     "report_run": "report.run",
     "ReportOptions": "report.run",
     "export_run": "export.run",
-    "ExportOptions": "export.run",
+    "ExportOptions": "export.options",
     "predict_files": "predict.files",
     "PredictOptions": "predict.files",
     "View": "predict.views",

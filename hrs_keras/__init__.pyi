@@ -5,7 +5,7 @@ from hrs_keras.data.prepared.prepare import prepare_data as prepare_data
 from hrs_keras.errors import HRSError as HRSError
 from hrs_keras.evaluation.run import EvaluateOptions as EvaluateOptions
 from hrs_keras.evaluation.run import evaluate_run as evaluate_run
-from hrs_keras.export.run import ExportOptions as ExportOptions
+from hrs_keras.export.options import ExportOptions as ExportOptions
 from hrs_keras.export.run import export_run as export_run
 from hrs_keras.predict.files import PredictOptions as PredictOptions
 from hrs_keras.predict.files import predict_files as predict_files

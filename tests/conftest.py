@@ -215,7 +215,8 @@ def exported(finished: Path, once: Callable) -> dict[str, Path]:
     """Format -> the file of the finished run, in each that can be written here. Only to be read."""
     from support.formats import WRITABLE
 
-    from hrs_keras.export.run import ExportOptions, export_run
+    from hrs_keras.export.options import ExportOptions
+    from hrs_keras.export.run import export_run
 
     def make(folder: Path) -> None:
         for name in WRITABLE:

@@ -75,7 +75,7 @@ def test_report_takes_ratios_within_a_round(benchmark):
     compare = benchmark("compare")
 
     def measured(speed, naive):
-        ours = {"full": (100, 20), "joint": (50, 12), compare.OWN: (160, 20)}
+        ours = {"full": (100, 20), "joint": (50, 12), compare.OWN: (160, 20), compare.HALF: (40, 20)}
         rows = {
             name: {"ms": ms * speed, "gflop": gflop, "gflops_per_s": gflop / speed, "rss_mib": 9}
             for name, (ms, gflop) in ours.items()
@@ -88,6 +88,7 @@ def test_report_takes_ratios_within_a_round(benchmark):
     text = compare.report("128x256", 1024, rounds)
     assert "| full / peer shared | 0.80 | 0.80 to 0.80 | 0.65 |" in text
     assert f"| full / {compare.OWN} | 0.62 | 0.62 to 0.62 |  |" in text
+    assert f"| {compare.HALF} / full | 0.40 | 0.40 to 0.40 |  |" in text
     assert "| full / peer naive | 0.50 | 0.25 to 0.50 | 0.8 |" in text
     assert "| full / joint, time over FLOPs | 1.20 | 1.20 to 1.20 | 1.1 |" in text
     assert "| GFLOP/s over ceiling | 0.50 | 0.50 to 0.50 |  |" in text
@@ -111,7 +112,7 @@ def test_inference_report_takes_ratios_within_a_round(benchmark):
 
 @pytest.mark.slow
 @pytest.mark.skipif(len(WRITABLE) < len(BUILT_IN), reason="a format cannot be written by this Keras or Python")
-def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path):
+def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path, monkeypatch):
     held = benchmark("exports").measure(tmp_path, height=64, width=96, fc=8, channels=4)
     layers, before = [], 3  # kernel, channels in and out, stride of the output
     for block, multiple in enumerate((1, 2, 4, 8, 8)):
@@ -126,12 +127,38 @@ def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path):
         assert held[name]["gflop"] == pytest.approx(operations / 1e9, abs=0.0006)
     shape = ["--height", "64", "--width", "96", "--fc", "8", "--channels", "4"]
     options = argparse.Namespace(fc=8, channels=4, repeats=1, threads=2, peer=None)
-    commands = benchmark("inference").commands("64x96", str(tmp_path), options)
-    assert list(commands) == list(benchmark("inference").SYSTEMS)
-    for name in ("SavedModel, arrays, weights frozen", "ONNX Runtime", "OpenVINO, as it chooses", "LiteRT"):
+    inference = benchmark("inference")
+    monkeypatch.setattr(inference, "computes_in", lambda dtype: None)
+    assert inference.HALF not in inference.commands("64x96", str(tmp_path), options)
+    monkeypatch.setattr(inference, "computes_in", lambda dtype: True)
+    commands = inference.commands("64x96", str(tmp_path), options)
+    assert list(commands) == list(inference.SYSTEMS)
+    for name in (
+        "SavedModel, arrays, weights frozen",
+        inference.HALF,
+        "ONNX Runtime",
+        "OpenVINO, as it chooses",
+        "LiteRT",
+    ):
         assert commands[name][-len(shape) - 4 : -4] == shape
         result = subprocess.run(commands[name], capture_output=True, text=True, check=True)
         assert 0 < json.loads(result.stdout)["ms"] < 60_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(len(WRITABLE) < len(BUILT_IN), reason="a format cannot be written by this Keras or Python")
+def test_layers_are_told_by_each_library():
+    shape = ["--height", "64", "--width", "96", "--fc", "8", "--channels", "4"]
+    command = [sys.executable, str(BENCHMARKS / "layers.py"), *shape]
+    found = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | {"HRS_PEER": ""}
+    ).stdout
+    rows = [line.strip("| ").split(" | ") for line in found.splitlines() if line.startswith(("| block", "| fc"))]
+    assert [row[0] for row in rows] == [f"block{b}_conv{n}" for b in range(1, 6) for n in range(1, 3 + (b > 2))] + [
+        "fc6",
+        "fc7",
+    ]
+    assert all(len(row) == 6 and float(row[2]) > 0 and float(row[4]) > 0 for row in rows)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from hrs_keras.cli.words import add_checkpoint
+from hrs_keras.export.options import PRECISIONS, ExportOptions
 
 HELP = "Write a run's segmenter as a SavedModel, or for another runtime."
 
@@ -21,14 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-pixels", type=int, help="larger images are refused when the SavedModel is served; default: 2**24"
     )
     precision = "what the SavedModel computes in; default: what the run was trained in"
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), help=precision)
+    parser.add_argument("--precision", choices=PRECISIONS, help=precision)
     add_checkpoint(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Export, and print the path."""
-    from hrs_keras import ExportOptions, export_run
-
     chosen = ExportOptions(
         format=options.format,
         which=options.checkpoint,
@@ -37,5 +36,7 @@ def run(options: argparse.Namespace) -> int:
         max_pixels=options.max_pixels,
         precision=options.precision,
     )
+    from hrs_keras import export_run
+
     print(export_run(options.run_folder, chosen))
     return 0

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from hrs_keras.errors import HRSError
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.system.processor import computes_in
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,15 @@ def seeded(seed: int) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+def lacks_instructions(dtype: str) -> bool:
+    """Whether networks would compute here, on a CPU, in a type of numbers that it has no instructions for.
+
+    Args:
+        dtype: as for :func:`hrs_keras.system.processor.computes_in`.
+    """
+    return computes_in(dtype) is False and not tf.config.list_logical_devices("GPU")
 
 
 @contextmanager

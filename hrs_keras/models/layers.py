@@ -4,7 +4,6 @@ from typing import Any
 
 import keras
 
-from hrs_keras.models.wide_convolution import WideConv2D
 from hrs_keras.recipe.encoder import Preprocessing
 
 
@@ -69,15 +68,14 @@ def image_input(preprocessing: Preprocessing) -> tuple[keras.KerasTensor, keras.
     return image, x
 
 
-def relu_conv(channels: int, kernel: int, name: str, *, wide: bool = False) -> keras.layers.Conv2D:
+def relu_conv(channels: int, kernel: int, name: str) -> keras.layers.Conv2D:
     """A square convolution that keeps the size, with ReLU and He's initial weights.
 
     Args:
         channels: of its output.
         kernel: side of the kernel in pixels.
         name: of the layer.
-        wide: whether the kernel is about as large as the image; see :mod:`hrs_keras.models.wide_convolution`.
     """
-    return (WideConv2D if wide else keras.layers.Conv2D)(
+    return keras.layers.Conv2D(
         channels, kernel, padding="same", activation="relu", kernel_initializer="he_normal", name=name
     )

@@ -3,30 +3,39 @@
 import keras
 import tensorflow as tf
 
-LARGEST = 8 * 16
-"""Positions of an image up to which a product of matrices was measured to be quicker (docs/benchmarks.md)."""
+LARGEST = {"float32": 128, "bfloat16": 512}
+"""Positions, of all images together, up to which a product was measured to be quicker; see docs/benchmarks.md."""
 
 
 @keras.saving.register_keras_serializable("hrs_keras")
 class WideConv2D(keras.layers.Conv2D):
-    """A ``Conv2D`` with stride 1 that keeps the size, for filters about as large as the image: FCN8s' fc6.
+    """A ``Conv2D`` for filters about as large as the image, such as FCN8s' fc6: the same numbers up to rounding.
 
-    oneDNN has no quick kernel for them. On a CPU they are products of matrices here, up to :data:`LARGEST` positions:
-    the same numbers up to rounding. Images whose size is not known when a graph is made are convolved as by ``Conv2D``.
+    oneDNN has no quick kernel for them. Where there is no GPU, a convolution with stride 1 that keeps the size is a
+    product of matrices, up to :data:`LARGEST` positions. That is settled when a graph is made: one whose images may
+    have any size has the convolution, and a SavedModel keeps what it was exported with.
     """
 
     def convolution_op(self, inputs: keras.KerasTensor, kernel: keras.KerasTensor) -> keras.KerasTensor:
-        """[B, H, W, C] and the filter [I, J, C, D] -> [B, H, W, D]."""
-        if is_product(inputs.shape):
+        """[B, H, W, C] and the filter [I, J, C, D] -> [B, h, w, D]."""
+        ones = {*self.strides, *self.dilation_rate, self.groups} == {1}
+        plain = ones and self.padding == "same" and self.data_format == "channels_last"
+        if plain and is_product(inputs.shape, keras.backend.standardize_dtype(inputs.dtype)):
             return convolve(inputs, kernel)
         return super().convolution_op(inputs, kernel)
 
 
-def is_product(shape: tuple[int | None, ...]) -> bool:
-    """Whether images [B, H, W, C] of this shape are convolved as a product of matrices."""
-    _, height, width, _ = shape
-    known = height is not None and width is not None
-    return known and height * width <= LARGEST and not tf.config.list_logical_devices("GPU")
+def is_product(shape: tuple[int | None, ...], dtype: str) -> bool:
+    """Whether images [B, H, W, C] of this shape are convolved as a product of matrices.
+
+    Args:
+        shape: a batch that is not known counts as one image.
+        dtype: of the images.
+    """
+    batch, height, width, _ = shape
+    if height is None or width is None or tf.config.list_logical_devices("GPU"):
+        return False
+    return (batch or 1) * height * width <= LARGEST.get(dtype, 0)
 
 
 def convolve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

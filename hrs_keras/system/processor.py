@@ -15,7 +15,7 @@ _HALF = {
     "bfloat16": {"avx512_bf16", "amx_bf16", "bf16"},
     "float16": {"avx512_fp16", "amx_fp16", "fphp"},
 }
-"""A type of half the bits -> the instructions that compute in it, as Linux calls them: of x86-64, and last of ARM."""
+"""A type of half the bits -> the instructions that compute in it, as Linux calls them, of x86-64 and of ARM."""
 
 
 @functools.cache

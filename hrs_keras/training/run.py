@@ -13,13 +13,12 @@ from hrs_keras.data.drawing import describe_drawing
 from hrs_keras.errors import CheckpointError, DataError, PreemptedError, RecipeError, RerunError
 from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
-from hrs_keras.models.global_state import precision_policy, settle_keras
+from hrs_keras.models.global_state import lacks_instructions, precision_policy, settle_keras
 from hrs_keras.recipe import Recipe
 from hrs_keras.runs.checkpoints import Checkpoints
 from hrs_keras.runs.data import DataCheck
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.initial import InitialWeights
-from hrs_keras.system.processor import computes_in
 from hrs_keras.system.signals import StopRequest, breaking_off
 from hrs_keras.training.announcement import announce
 from hrs_keras.training.distribution import Distribution, distribute
@@ -133,7 +132,7 @@ def _session(
 def warn_of_slow_precision(recipe: Recipe) -> None:
     """Log a warning where the networks would compute, on a CPU, in what it has no instructions for."""
     dtype = recipe.precision.removeprefix("mixed_")
-    if computes_in(dtype) is False and not tf.config.list_logical_devices("GPU"):
+    if lacks_instructions(dtype):
         log.warning(
             "precision: %s: this processor has no instructions for %s, so expect steps to take longer than in float32"
             " (precision=float32)",

@@ -15,8 +15,9 @@ from hrs_keras.data.decode import resize_image
 from hrs_keras.errors import HRSError
 from hrs_keras.evaluation.evaluator import class_ids
 from hrs_keras.export.finding import find_exported
+from hrs_keras.export.options import ExportOptions
 from hrs_keras.export.record import Origin
-from hrs_keras.export.run import ExportOptions, export_run
+from hrs_keras.export.run import export_run
 from hrs_keras.export.saved_model import export_saved_model, find_export
 from hrs_keras.export.versions import write_version
 from hrs_keras.labels import CITYSCAPES, LabelSpace
@@ -134,7 +135,9 @@ def test_an_export_in_half_precision_answers_nearly_as_the_run(finished, tmp_pat
 
 
 def test_a_precision_that_no_export_has_is_refused():
-    with pytest.raises(HRSError, match="precision mixed_bfloat16: a SavedModel computes in float32 or bfloat16"):
+    with pytest.raises(
+        HRSError, match="--precision mixed_bfloat16: a SavedModel can be told to compute in float32 or bfloat16"
+    ):
         ExportOptions(precision="mixed_bfloat16")
 
 

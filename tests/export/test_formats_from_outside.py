@@ -14,9 +14,10 @@ from support.outside import install, shown
 from hrs_keras.cli.main import main
 from hrs_keras.errors import HRSError
 from hrs_keras.export.format import ExportFormat, load_format
+from hrs_keras.export.options import ExportOptions
 from hrs_keras.export.portable import export_portable
 from hrs_keras.export.record import Origin
-from hrs_keras.export.run import ExportOptions, export_run
+from hrs_keras.export.run import export_run
 from hrs_keras.export.runtimes import open_model
 from hrs_keras.models import build_segmenter
 from hrs_keras.recipe.plugins import EXPORT_FORMATS

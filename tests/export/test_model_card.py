@@ -30,6 +30,7 @@ def test_names_stay_in_their_cells():
     metrics |= {"pixel_accuracy": 0.5, "rule": "a rule"}
     space = recipe.data.label_space.to_dict()
     record = {"name": "m", "size": [64, 128], "git": None, "versions": {}, "recipe": "0", "step": 8, "max_pixels": 9}
+    record["precision"] = "bfloat16"
     card = model_card(record | {"metrics": metrics, "label_space": space}, recipe)
     by_heading = {part.splitlines()[0]: part for part in card.split("\n## ")}
     assert [row[0].replace("\\", "") for row in rows(by_heading["Quality"])[1:4]] == classes
@@ -47,6 +48,7 @@ def test_names_stay_in_their_cells():
 def test_averaged_weights_are_called_so(average, what):
     recipe = tiny.recipe(f"train.average={average}")
     record = {"name": "m", "size": [64, 128], "git": None, "versions": {}, "recipe": "0", "step": 8, "max_pixels": 9}
+    record["precision"] = "bfloat16"
     card = model_card(record | {"metrics": None, "label_space": recipe.data.label_space.to_dict()}, recipe)
     assert f"these are {what}" in card
 
@@ -69,7 +71,7 @@ def plain(hit: int, images: int) -> dict:
 
 
 def card(recipe: Recipe, *evaluations: dict) -> str:
-    record = Origin(recipe, 7, *evaluations).record() | {"max_pixels": 1}
+    record = Origin(recipe, 7, *evaluations).record() | {"max_pixels": 1, "precision": "float32"}
     return model_card(record, recipe)
 
 

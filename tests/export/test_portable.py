@@ -20,9 +20,10 @@ from hrs_keras.data.decode import decode_image, resize_image
 from hrs_keras.errors import HRSError
 from hrs_keras.export.format import load_format
 from hrs_keras.export.formats import openvino
+from hrs_keras.export.options import ExportOptions
 from hrs_keras.export.portable import Agreement, check_portable, export_portable, pixel_model
 from hrs_keras.export.record import Origin
-from hrs_keras.export.run import ExportOptions, export_run
+from hrs_keras.export.run import export_run
 from hrs_keras.export.runtimes import open_model
 from hrs_keras.labels import CITYSCAPES
 from hrs_keras.models import build_segmenter

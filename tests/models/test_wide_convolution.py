@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hrs_keras.models import wide_convolution
+from hrs_keras.models.encoders.vgg16 import VGG16
 from hrs_keras.models.wide_convolution import WideConv2D, convolve, is_product
 
 
-def layer_of(kernel: int) -> WideConv2D:
-    layer = WideConv2D(5, kernel, padding="same", activation="relu", bias_initializer="ones")
-    layer.build((None, None, None, 3))
-    return layer
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
 
 
 @pytest.mark.parametrize("kernel", [(7, 7), (4, 4), (3, 5), (1, 1), (2, 1)])
@@ -40,34 +39,50 @@ def test_one_position_by_hand():
     assert answer.numpy().tolist() == [[[[2 * 8.0 + 3 * 9.0]]]]
 
 
-def test_what_is_a_product(monkeypatch):
-    assert is_product((None, 8, 16, 512)) and is_product((1, 1, 1, 1))
-    assert not is_product((1, 8, 17, 512)) and not is_product((1, None, 16, 512)) and not is_product((1, 8, None, 1))
+def test_what_is_a_product(monkeypatch, no_gpu):
+    assert is_product((None, 8, 16, 512), "float32") and is_product((4, 4, 8, 1), "float32")
+    assert not is_product((None, 8, 17, 512), "float32") and not is_product((5, 4, 8, 1), "float32")
+    assert is_product((4, 8, 16, 1), "bfloat16") and not is_product((5, 8, 16, 1), "bfloat16")
+    assert not is_product((1, None, 4, 1), "float32") and not is_product((1, 4, None, 1), "float32")
+    assert not is_product((1, 4, 8, 1), "float16")
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU:0"] if kind == "GPU" else [])
-    assert not is_product((None, 8, 16, 512))
+    assert not is_product((None, 8, 16, 512), "float32")
 
 
-@pytest.mark.parametrize(("shape", "operation"), [((None, 4, 8, 3), "MatMul"), ((None, None, None, 3), "Conv2D")])
-def test_the_layer_in_a_graph(shape, operation):
-    layer = layer_of(7)
-    graph = tf.function(layer).get_concrete_function(tf.TensorSpec(shape, tf.float32)).graph
-    assert {op.type for op in graph.get_operations()} & {"MatMul", "Conv2D"} == {operation}
-    images = tf.random.stateless_normal((2, 4, 8, 3), [0, 1])
-    plain = keras.layers.Conv2D(5, 7, padding="same", activation="relu")
-    plain.build((None, None, None, 3))
-    plain.set_weights(layer.get_weights())
-    np.testing.assert_allclose(
-        tf.function(layer, input_signature=[tf.TensorSpec(shape)])(images), plain(images), atol=1e-5
+SAME = {"padding": "same"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "shape", "operation"),
+    [
+        (SAME, (None, 4, 8, 4), "MatMul"),
+        (SAME | {"dtype": "mixed_bfloat16"}, (None, 4, 8, 4), "MatMul"),
+        (SAME, (None, None, None, 4), "Conv2D"),
+        ({}, (None, 4, 8, 4), "Conv2D"),
+        (SAME | {"strides": 2}, (None, 4, 8, 4), "Conv2D"),
+        (SAME | {"dilation_rate": 2}, (None, 4, 8, 4), "Conv2D"),
+        (SAME | {"groups": 2}, (None, 4, 8, 4), None),  # in a function of its own
+    ],
+)
+def test_the_layer_answers_as_conv2d(no_gpu, changes, shape, operation):
+    layer, plain = (
+        kind(6, 3, activation="relu", bias_initializer="ones", **changes) for kind in (WideConv2D, keras.layers.Conv2D)
     )
-
-
-def test_in_half_precision_it_computes_in_half_precision():
-    layer = WideConv2D(5, 7, padding="same", dtype="mixed_bfloat16")
-    assert layer(tf.zeros((1, 4, 8, 3))).dtype == tf.bfloat16
+    for one in (layer, plain):
+        one.build((None, None, None, 4))
+    plain.set_weights(layer.get_weights())
+    call = tf.function(layer, input_signature=[tf.TensorSpec(shape)])
+    operations = call.get_concrete_function().graph.get_operations()
+    computed = {(op.type, op.outputs[0].dtype) for op in operations if op.type in ("MatMul", "Conv2D")}
+    assert computed == ({(operation, layer.compute_dtype)} if operation else set())
+    images = tf.random.stateless_normal((2, 4, 8, 4), [0, 1])
+    found, expected = (tf.cast(one, tf.float32) for one in (call(images), plain(images)))
+    assert found.shape == expected.shape == layer.compute_output_shape((2, 4, 8, 4))
+    np.testing.assert_allclose(found, expected, atol=0.05 if "dtype" in changes else 1e-5)
 
 
 def test_vgg16_has_it_for_fc6_alone():
-    from hrs_keras.models.encoders.vgg16 import VGG16
-
     model = VGG16(family="vgg16", width=0.0625, fc=4, dropout=0.0, weights=None).build()
-    assert [layer.name for layer in model.layers if isinstance(layer, wide_convolution.WideConv2D)] == ["fc6"]
+    assert [layer.name for layer in model.layers if isinstance(layer, WideConv2D)] == ["fc6"]
+    twin = keras.models.clone_model(model)
+    assert isinstance(twin.get_layer("fc6"), WideConv2D) and twin.get_layer("fc6").padding == "same"

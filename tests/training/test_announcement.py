@@ -2,29 +2,32 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from support import tiny
 from support.pretrained import Pretrained
 
 from hrs_keras.method.class_weights import ClassWeights
 from hrs_keras.method.trainer import build_trainer
-from hrs_keras.models import build_networks
+from hrs_keras.models import build_networks, global_state
 from hrs_keras.recipe import ENCODERS
 from hrs_keras.training import run
 from hrs_keras.training.announcement import announce
 
 
 @pytest.mark.parametrize(
-    ("precision", "has", "warned"),
+    ("precision", "has", "gpu", "warned"),
     [
-        ("mixed_bfloat16", False, True),
-        ("mixed_bfloat16", None, False),
-        ("mixed_float16", True, False),
-        ("float32", True, False),
+        ("mixed_bfloat16", False, False, True),
+        ("mixed_bfloat16", False, True, False),
+        ("mixed_bfloat16", None, False, False),
+        ("mixed_float16", True, False, False),
+        ("float32", True, False, False),
     ],
 )
-def test_a_processor_without_instructions_for_the_precision(monkeypatch, caplog, precision, has, warned):
+def test_a_processor_without_instructions_for_the_precision(monkeypatch, caplog, precision, has, gpu, warned):
     asked = []
-    monkeypatch.setattr(run, "computes_in", lambda dtype: asked.append(dtype) or has)
+    monkeypatch.setattr(global_state, "computes_in", lambda dtype: asked.append(dtype) or has)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU:0"] if gpu else [])
     run.warn_of_slow_precision(tiny.recipe(f"precision={precision}"))
     assert asked == [precision.removeprefix("mixed_")]
     expected = f"precision: {precision}: this processor has no instructions for bfloat16"

@@ -82,6 +82,7 @@ class VGG16(Encoder):
         import keras  # slow, and not needed to read a recipe
 
         from hrs_keras.models.layers import image_input, relu_conv
+        from hrs_keras.models.wide_convolution import WideConv2D
 
         image, x = image_input(self.preprocessing)
         pools = []
@@ -91,9 +92,9 @@ class VGG16(Encoder):
             deepest = x
             x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
             pools.append(x)
-        for name, kernel in (("fc6", 7), ("fc7", 1)):
-            x = relu_conv(self.fc, kernel, name, wide=kernel > 1)(x)
-            x = keras.layers.Dropout(self.dropout, name=f"{name}_dropout")(x)
+        fc6 = WideConv2D(self.fc, 7, padding="same", activation="relu", kernel_initializer="he_normal", name="fc6")
+        for layer in (fc6, relu_conv(self.fc, 1, "fc7")):
+            x = keras.layers.Dropout(self.dropout, name=f"{layer.name}_dropout")(layer(x))
         features = {"stride8": pools[2], "stride16": pools[3], "stride32": x, "deepest": deepest}
         return keras.Model(image, features, name="vgg16")
 
