@@ -73,7 +73,7 @@ def test_the_layer_answers_as_conv2d(no_gpu, changes, shape, operation):
     plain.set_weights(layer.get_weights())
     call = tf.function(layer, input_signature=[tf.TensorSpec(shape)])
     operations = call.get_concrete_function().graph.get_operations()
-    computed = {(op.type, op.outputs[0].dtype) for op in operations if op.type in ("MatMul", "Conv2D")}
+    computed = {(op.type, op.outputs[0].dtype.name) for op in operations if op.type in ("MatMul", "Conv2D")}
     assert computed == ({(operation, layer.compute_dtype)} if operation else set())
     images = tf.random.stateless_normal((2, 4, 8, 4), [0, 1])
     found, expected = (tf.cast(one, tf.float32) for one in (call(images), plain(images)))
