@@ -162,6 +162,22 @@ def test_layers_are_told_by_each_library():
 
 
 @pytest.mark.slow
+def test_kernels_are_timed_one_by_one(benchmark):
+    kernels = benchmark("kernels")
+    # By hand: 1 image, 3x3, from 3 to 64 channels at full size; 7x7 at a 32nd of it, where one pixel of 32x64 is two.
+    shapes = kernels.layers(32, 64, 8)
+    assert kernels.flop(1, shapes["block1_conv1"]) == 2 * 32 * 64 * 9 * 3 * 64
+    assert kernels.flop(1, shapes["fc6"]) == 2 * (1 * 2) * 49 * 512 * 8
+    small = ["--height", "32", "--width", "64", "--fc", "8", "--repeats", "1", "--rounds", "1"]
+    command = [sys.executable, str(BENCHMARKS / "kernels.py"), *small]
+    found = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | {"HRS_PEER": ""}
+    ).stdout
+    rows = [line.strip("| ").split(" | ") for line in found.splitlines()[2:]]
+    assert [row[0] for row in rows] == list(shapes) and all(float(cell) >= 0 for row in rows for cell in row[1:])
+
+
+@pytest.mark.slow
 def test_prediction_is_measured_beside_the_bare_network():
     shape = ["--height", "64", "--width", "96", "--fc", "8", "--channels", "4"]
     few = ["--images", "2", "--rounds", "1", "--sizes", "64x128"]
