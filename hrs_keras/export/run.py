@@ -42,11 +42,12 @@ def export_run(run_dir: str | Path, options: ExportOptions | None = None) -> Pat
             :func:`hrs_keras.export.portable.export_portable`.
     """
     run, options = RunFolder(Path(run_dir)), options or ExportOptions()
-    if options.format != SAVED_MODEL:
+    portable = options.format != SAVED_MODEL
+    if portable:
         load_format(options.format).require_writable()  # before the wait for the weights
     segmenter, origin = _load_origin(run, options)
     folder = exports_folder(origin.recipe)
-    if options.format != SAVED_MODEL:
+    if portable:
         folder = Path(options.out or f"{folder}-{options.format}")
         return export_portable(segmenter, origin, folder, options.format, options.version)
     if lacks_instructions(dtype := segmenter.compute_dtype):

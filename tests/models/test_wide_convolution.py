@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from hrs_keras.models.encoders.vgg16 import VGG16
+from hrs_keras.models.global_state import seeded
 from hrs_keras.models.wide_convolution import WideConv2D, convolve, is_product
 
 
@@ -86,3 +87,20 @@ def test_vgg16_has_it_for_fc6_alone():
     assert [layer.name for layer in model.layers if isinstance(layer, WideConv2D)] == ["fc6"]
     twin = keras.models.clone_model(model)
     assert isinstance(twin.get_layer("fc6"), WideConv2D) and twin.get_layer("fc6").padding == "same"
+
+
+def test_vgg16s_initial_weights_are_those_of_its_layers_made_from_the_first_to_the_last():
+    """Each layer draws its seed when it is made, dropout too: another order would change every run from scratch."""
+    with seeded(3):
+        model = VGG16(family="vgg16", width=0.0625, fc=4, dropout=0.5, weights=None).build()
+    with seeded(3):
+        x = image = keras.Input((None, None, 3))
+        for convolutions, channels in ((2, 4), (2, 8), (3, 16), (3, 32), (3, 32)):
+            for _ in range(convolutions):
+                x = keras.layers.Conv2D(channels, 3, padding="same", kernel_initializer="he_normal")(x)
+        for kernel in (7, 1):
+            x = keras.layers.Conv2D(4, kernel, padding="same", kernel_initializer="he_normal")(x)
+            x = keras.layers.Dropout(0.5)(x)
+        plain = keras.Model(image, x)
+    for ours, theirs in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -92,9 +92,11 @@ class VGG16(Encoder):
             deepest = x
             x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
             pools.append(x)
-        fc6 = WideConv2D(self.fc, 7, padding="same", activation="relu", kernel_initializer="he_normal", name="fc6")
-        for layer in (fc6, relu_conv(self.fc, 1, "fc7")):
-            x = keras.layers.Dropout(self.dropout, name=f"{layer.name}_dropout")(layer(x))
+        # Layers draw their seeds when they are made: another order would be other initial weights.
+        x = WideConv2D(self.fc, 7, padding="same", activation="relu", kernel_initializer="he_normal", name="fc6")(x)
+        x = keras.layers.Dropout(self.dropout, name="fc6_dropout")(x)
+        x = relu_conv(self.fc, 1, "fc7")(x)
+        x = keras.layers.Dropout(self.dropout, name="fc7_dropout")(x)
         features = {"stride8": pools[2], "stride16": pools[3], "stride32": x, "deepest": deepest}
         return keras.Model(image, features, name="vgg16")
 
