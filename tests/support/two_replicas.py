@@ -134,8 +134,9 @@ def compare_own_trainers() -> None:
             for variable in variables:
                 first, *others = strategy.experimental_local_results(variable.value)
                 assert all(np.array_equal(first, other) for other in others), (case, variable.path)
+        # Means of two steps, of which the second starts from weights that differ by what is allowed of them below.
         for name, value in histories[1].items():
-            np.testing.assert_allclose(histories[0][name], value, rtol=1e-4, err_msg=f"{case}: {name}")
+            np.testing.assert_allclose(histories[0][name], value, rtol=1e-3, err_msg=f"{case}: {name}")
         for variable, first, two, one in zip(variables, start, *ends, strict=True):
             assert np.linalg.norm(two - one) <= 1e-3 * np.linalg.norm(one - first), (case, variable.path)
 
