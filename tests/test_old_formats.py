@@ -21,7 +21,7 @@ from hrs_keras.cli import main
 from hrs_keras.data.audit import audit
 from hrs_keras.data.pipeline import training_batches, validation_images
 from hrs_keras.experiments.grid import settings_digest
-from hrs_keras.experiments.results import read_results
+from hrs_keras.experiments.result_files import read_results
 from hrs_keras.export.finding import find_exported
 from hrs_keras.export.record import read_record
 from hrs_keras.export.saved_model import find_export

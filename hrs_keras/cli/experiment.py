@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
     from hrs_keras.experiments.report.gate import verdict
     from hrs_keras.experiments.report.report import check_report, write_report
-    from hrs_keras.experiments.results import read_results
+    from hrs_keras.experiments.result_files import read_results
     from hrs_keras.experiments.runner import FailedRunsError, run_experiments
     from hrs_keras.experiments.statistics import Measurements
 

@@ -70,7 +70,7 @@ def _experiment(options: argparse.Namespace, overrides: list[str]) -> Path:
     (experiment,) = load_experiments([options.subject], overrides)
 
     from hrs_keras.experiments.report.page import write_experiment_page
-    from hrs_keras.experiments.results import read_results
+    from hrs_keras.experiments.result_files import read_results
 
     out = options.out or options.results / f"{experiment.path.stem}.html"
     runs = Path(experiment.cells()[0].recipe.runs)

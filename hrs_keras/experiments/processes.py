@@ -17,7 +17,8 @@ from pathlib import Path
 
 from hrs_keras.errors import HRSError
 from hrs_keras.recipe.schema import Recipe
-from hrs_keras.system.files import lock, write_text, writing
+from hrs_keras.system.files import write_text, writing
+from hrs_keras.system.locks import lock
 
 POLL = 0.1
 """Seconds between two looks at running processes."""

@@ -13,7 +13,8 @@ from hrs_keras.errors import CheckpointError, HRSError, did_you_mean
 from hrs_keras.experiments.collecting import collect
 from hrs_keras.experiments.grid import Cell, Experiment, settings_digest
 from hrs_keras.experiments.processes import POLL, Training, cpu_shares, end_all
-from hrs_keras.experiments.results import Evaluation, RunResult, read_results, write_result
+from hrs_keras.experiments.result_files import read_results, write_result
+from hrs_keras.experiments.results import Evaluation, RunResult
 from hrs_keras.experiments.sections import SelectionCheck
 from hrs_keras.experiments.selection_check import read_marks
 from hrs_keras.recipe.comparing import compare

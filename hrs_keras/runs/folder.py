@@ -7,7 +7,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,10 +15,10 @@ from hrs_keras.errors import CheckpointError
 from hrs_keras.recipe.comparing import compare
 from hrs_keras.recipe.reading import load_recipe
 from hrs_keras.recipe.schema import Recipe
+from hrs_keras.runs.files import RunFiles
 from hrs_keras.system.environment import environment
 from hrs_keras.system.files import (
     list_folder,
-    lock,
     opening,
     partial_path,
     read_json,
@@ -29,6 +28,7 @@ from hrs_keras.system.files import (
     writing,
 )
 from hrs_keras.system.literal_paths import check_literal
+from hrs_keras.system.locks import lock
 
 log = logging.getLogger(__name__)
 
@@ -46,25 +46,8 @@ class _HistoryEntry(BaseModel):
     settings: list[str] = []
 
 
-class RunFolder:
-    """Paths and records of one run; :meth:`claim` makes it on disk or takes it up."""
-
-    def __init__(self, path: Path):
-        self.path = Path(path)
-        self.recipe_file = self.path / "recipe.yaml"
-        self.checkpoints = self.path / "checkpoints"
-        self.figures = self.path / "figures"
-        self.evaluations = self.path / "evaluations"
-        self.selection = self.path / "selection"
-        self.tensorboard = self.path / "tensorboard"
-        self.log_file = self.path / "log.csv"
-        self.audit_file = self.path / "audit.json"
-        self.data_file = self.path / "data.json"
-        self.environment_file = self.path / "environment.json"
-        self.history_file = self.path / "history.json"
-        self.result_file = self.path / "result.json"
-        self.report_file = self.path / "report.html"
-        self.lock_file = self.path / "lock"
+class RunFolder(RunFiles):
+    """One run on disk, by its records; :meth:`claim` makes it or takes it up."""
 
     @property
     def exists(self) -> bool:
@@ -229,40 +212,19 @@ class RunFolder:
         with writing(self.environment_file):
             write_json(self.environment_file, now | ({"earlier": earlier} if earlier else {}))
 
-    def _own(self) -> list[Path]:
-        """All that a run writes; the recipe, by which a run folder is known, last."""
-        folders = [self.checkpoints, self.figures, self.evaluations, self.selection, self.tensorboard]
-        records = [self.audit_file, self.data_file, self.environment_file, self.history_file, self.result_file]
-        records.append(self.report_file)
-        paths = [*folders, self.log_file, *records]
-        # Not the lock, which is held while the rest is removed.
-        return [*map(partial_path, paths), *paths, partial_path(self.recipe_file), self.recipe_file]
-
     def _check_removable(self) -> None:
         """Only what runs write is ever removed: a wrong ``name`` must not cost anybody their files."""
-        foreign = sorted(set(os.listdir(self.path)) - {path.name for path in (*self._own(), self.lock_file)})
+        foreign = sorted(set(os.listdir(self.path)) - {path.name for path in (*self.own_paths, self.lock_file)})
         if self.path.is_symlink() or foreign:
             what = f"holds {foreign[0]!r}, which no run writes" if foreign else "is a symbolic link"
             raise CheckpointError(f"{self.path} {what}: it is not removed for --fresh; move it away, or set name=NAME")
 
     def _remove(self) -> None:
-        for path in self._own():
+        for path in self.own_paths:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-
-    def evaluation_file(self, step: int) -> Path:
-        """Where the validation after ``step`` steps is recorded."""
-        return self.evaluations / f"step_{step:07d}.json"
-
-    def test_file(self, step: int) -> Path:
-        """Where the evaluation on the test images, of the weights after ``step`` steps, is recorded."""
-        return self.evaluations / f"test_step_{step:07d}.json"
-
-    def selection_file(self, step: int) -> Path:
-        """Where the selection of single source images after ``step`` steps is recorded."""
-        return self.selection / f"step_{step:07d}.json"
 
     def recipe(self, overrides: list[str] | None = None) -> Recipe:
         """The recipe that the run was made with.

@@ -1,14 +1,12 @@
-"""Files and folders that appear whole or not at all, and files that one process has for itself.
+"""Files and folders that appear whole or not at all.
 
 What is written gets its name only once it has reached the disk: after a power cut there is the old file or the new one,
 never half of one. Nothing here needs TensorFlow.
 """
 
 import contextlib
-import errno
 import hashlib
 import json
-import logging
 import os
 import shutil
 import sys
@@ -16,16 +14,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from hrs_keras.errors import CheckpointError, HRSError, printable, reason
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-log = logging.getLogger(__name__)
 
 LONGEST_NAME = 255
 """Bytes that a file's name may have on nearly all file systems."""
@@ -242,25 +233,3 @@ def list_folder(path: Path) -> list[str]:
             return os.listdir(path)
         except (FileNotFoundError, NotADirectoryError):
             return []
-
-
-# ---- locks -------------------------------------------------------------------------------------------------------
-
-
-def lock(file: IO[Any]) -> bool:
-    """Take an open file for this process alone, until it is closed; False if another process has it.
-
-    The lock belongs to the open file: a child that inherits it holds it too, and it ends with the process however that
-    ends. Where there are no such locks (Windows, some network file systems) nothing is taken and True is returned.
-    """
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS):
-            raise
-        log.warning("%s: this file system has no locks; make sure that no other process writes there", file.name)
-    return True

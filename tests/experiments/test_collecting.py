@@ -9,7 +9,8 @@ from hrs_keras.data.inventory import SetInventory
 from hrs_keras.errors import CheckpointError, RecipeError
 from hrs_keras.experiments.collecting import collect
 from hrs_keras.experiments.grid import settings_digest
-from hrs_keras.experiments.results import RunResult, write_result
+from hrs_keras.experiments.result_files import write_result
+from hrs_keras.experiments.results import RunResult
 from hrs_keras.runs.data import DataRecord, EarlierData
 
 

@@ -8,7 +8,7 @@ from support.paths import REPOSITORY
 
 from hrs_keras.experiments.grid import load_experiment
 from hrs_keras.experiments.report.report import write_report
-from hrs_keras.experiments.results import read_results, write_result
+from hrs_keras.experiments.result_files import read_results, write_result
 
 pytestmark = pytest.mark.slow
 

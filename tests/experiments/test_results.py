@@ -10,7 +10,7 @@ import pytest
 
 from hrs_keras.errors import CheckpointError
 from hrs_keras.experiments.collecting import collect
-from hrs_keras.experiments.results import read_results, write_result
+from hrs_keras.experiments.result_files import read_results, write_result
 
 
 def test_results_are_found_by_their_settings(run, tmp_path):

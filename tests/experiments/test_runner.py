@@ -21,7 +21,7 @@ from hrs_keras.cli.main import main
 from hrs_keras.errors import HRSError
 from hrs_keras.experiments.grid import load_experiment, load_experiments
 from hrs_keras.experiments.processes import Training, cpu_shares, end_all
-from hrs_keras.experiments.results import read_results
+from hrs_keras.experiments.result_files import read_results
 from hrs_keras.experiments.runner import FailedRunsError, plan, run_experiments
 from hrs_keras.recipe.reading import load_recipe
 

@@ -25,7 +25,8 @@ from hrs_keras.data.finding import find_pairs
 from hrs_keras.data.pairs import Pairs
 from hrs_keras.data.prepared.folder import read_manifest
 from hrs_keras.errors import RecipeError, printable
-from hrs_keras.experiments.results import RunResult, read_results, write_result
+from hrs_keras.experiments.result_files import read_results, write_result
+from hrs_keras.experiments.results import RunResult
 from hrs_keras.export.versions import model_versions, write_version
 from hrs_keras.labels import own_label_space
 from hrs_keras.media.images import read_image

@@ -21,7 +21,8 @@ from hrs_keras.data.records import Record, read_record, records_of
 from hrs_keras.data.report import DatasetAudit
 from hrs_keras.errors import CheckpointError, DataError, HRSError
 from hrs_keras.experiments.collecting import collect
-from hrs_keras.experiments.results import RunResult, read_results
+from hrs_keras.experiments.result_files import read_results
+from hrs_keras.experiments.results import RunResult
 from hrs_keras.export.record import read_record as read_export
 from hrs_keras.labels import LabelSpace
 from hrs_keras.media.label_maps import file_ids

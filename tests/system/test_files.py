@@ -13,7 +13,6 @@ from support.paths import REPOSITORY
 from hrs_keras.errors import CheckpointError, HRSError
 from hrs_keras.system.files import (
     folder_to_publish,
-    lock,
     partial_path,
     publish,
     read_json,
@@ -22,6 +21,7 @@ from hrs_keras.system.files import (
     write_whole,
     writing,
 )
+from hrs_keras.system.locks import lock
 
 
 @pytest.fixture

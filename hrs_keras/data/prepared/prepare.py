@@ -25,8 +25,9 @@ from hrs_keras.data.prepared.preparation import Preparation
 from hrs_keras.errors import DataError, HRSError, printable, reason
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
-from hrs_keras.system.files import lock, writing
+from hrs_keras.system.files import writing
 from hrs_keras.system.literal_paths import is_utf8
+from hrs_keras.system.locks import lock
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from hrs_keras.data.audit import audit
 from hrs_keras.data.prepared.prepare import prepare_data as prepare
 from hrs_keras.data.prepared.verify import verify_data as verify
 from hrs_keras.errors import DataError, HRSError
-from hrs_keras.system.files import lock
+from hrs_keras.system.locks import lock
 
 
 @pytest.mark.fault("a prepared folder of another recipe", "refused; the keys that differ are named")

@@ -10,7 +10,7 @@ from hrs_keras.cli.main import main
 from hrs_keras.experiments.grid import Cell, Experiment
 from hrs_keras.experiments.report.gate import gate_lines, verdict
 from hrs_keras.experiments.report.report import write_report
-from hrs_keras.experiments.results import write_result
+from hrs_keras.experiments.result_files import write_result
 
 FEW, LATE, EVERY = (0.40, 0.42, 0.44), (0.395, 0.415, 0.435), (0.45, 0.46, 0.47)
 """mIoU of seeds 0 to 2 on an eighth of the labels, after 600 and 450 steps, and on all of them: the gate holds."""
