@@ -1,9 +1,13 @@
-"""Gradients of convolutions by their filters, as matrix products.
+"""Gradients of convolutions by their filters, where TensorFlow's own kernels for them are slow (docs/benchmarks.md).
 
 On processors without AVX-512 oneDNN has no quick kernel for them in TensorFlow's layout (channels last): it falls back
-to one that runs at a fifth to a half of the rate of the convolution itself (docs/benchmarks.md). Products of matrices
-give the same and come nearer to that rate. Only convolutions with stride 1 are taken so; TensorFlow's kernels for the
-others, and for depthwise ones, are quicker than any way to say them in TensorFlow's operations.
+to one that runs at a fifth to a half of the rate of the convolution itself. Products of matrices give the same and come
+nearer to that rate. Only convolutions with stride 1 are taken so; TensorFlow's kernels for the others are quicker than
+any way to say them in TensorFlow's operations.
+
+Depthwise ones with filters larger than 3x3 take twice as long in oneDNN as in TensorFlow's older kernel, on every
+processor. Which of the two computes an operation is not for a program to say; but oneDNN takes none whose padding is
+given in numbers.
 """
 
 import os
@@ -49,20 +53,21 @@ def filter_gradient(images: tf.Tensor, gradients: tf.Tensor, kernel: Sequence[in
 
 
 def quick_filter_gradients() -> AbstractContextManager[None]:
-    """A context in which tapes take gradients as :func:`filter_gradient` does, on processors where that is quicker."""
+    """A context in which tapes take filter gradients in the ways above, on processors where those are quicker."""
     eigen = os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "1"
-    if eigen or has_avx512() is not False or tf.config.list_logical_devices("GPU"):
+    if eigen or tf.config.list_logical_devices("GPU"):
         return nullcontext()
-    return replaced_gradients({"Conv2D": _gradients_of_convolution})
+    quick = {"DepthwiseConv2dNative": _gradients_of_depthwise_convolution}
+    if has_avx512() is False:
+        quick["Conv2D"] = _gradients_of_convolution
+    return replaced_gradients(quick)
 
 
 def _gradients_of_convolution(op: Any, gradient: tf.Tensor, otherwise: Callable) -> Sequence[tf.Tensor | None]:
     images, kernel = op.inputs
-    padding = tf.compat.as_str(op.get_attr("padding"))
     plain = (
-        set(op.get_attr("strides")) == set(op.get_attr("dilations")) == {1}
-        and tf.compat.as_str(op.get_attr("data_format")) == "NHWC"
-        and padding in ("SAME", "VALID")
+        _is_plain(op)
+        and set(op.get_attr("strides")) == {1}
         and images.dtype == tf.float32
         and images.shape.is_fully_defined()
         and images.shape[-1] == kernel.shape[2]  # not in groups
@@ -70,6 +75,41 @@ def _gradients_of_convolution(op: Any, gradient: tf.Tensor, otherwise: Callable)
     if not plain:
         return otherwise(op, gradient)
     of_images = tf.raw_ops.Conv2DBackpropInput(
-        input_sizes=tf.shape(images), filter=kernel, out_backprop=gradient, strides=[1, 1, 1, 1], padding=padding
+        input_sizes=tf.shape(images), filter=kernel, out_backprop=gradient, strides=[1, 1, 1, 1], padding=_padding(op)
     )
     return [of_images, filter_gradient(images, gradient, kernel.shape.as_list())]
+
+
+def _gradients_of_depthwise_convolution(
+    op: Any, gradient: tf.Tensor, otherwise: Callable
+) -> Sequence[tf.Tensor | None]:
+    images, kernel = op.inputs
+    shape, strides = kernel.shape.as_list(), op.get_attr("strides")
+    if not _is_plain(op) or shape[0] * shape[1] <= 9 or None in images.shape[1:3]:
+        return otherwise(op, gradient)
+    of_images = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
+        input_sizes=tf.shape(images), filter=kernel, out_backprop=gradient, strides=strides, padding=_padding(op)
+    )
+    pads = []
+    for size, length, stride in zip(images.shape[1:3], shape[:2], strides[1:3], strict=True):
+        missing = max(0, (-(-size // stride) - 1) * stride + length - size) if _padding(op) == "SAME" else 0
+        pads += [missing // 2, missing - missing // 2]
+    of_filter = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+        input=images,
+        filter_sizes=shape,
+        out_backprop=gradient,
+        strides=strides,
+        padding="EXPLICIT",
+        explicit_paddings=[0, 0, *pads, 0, 0],
+    )
+    return [of_images, of_filter]
+
+
+def _padding(op: Any) -> str:
+    return tf.compat.as_str(op.get_attr("padding"))
+
+
+def _is_plain(op: Any) -> bool:
+    """Whether a convolution has its channels last, no holes, and a padding that is not given in numbers."""
+    channels_last = tf.compat.as_str(op.get_attr("data_format")) == "NHWC"
+    return channels_last and set(op.get_attr("dilations")) == {1} and _padding(op) in ("SAME", "VALID")

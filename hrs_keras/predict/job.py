@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +16,7 @@ from hrs_keras.media.images import read_images
 from hrs_keras.media.label_maps import LabelMap, LabelMapFolders, make_folder
 from hrs_keras.media.video import Video, VideoWriter, open_video
 from hrs_keras.predict.views import NO_MEMORY, Predictor, confidence, no_memory, probabilities
-from hrs_keras.system.threads import WRITES_BEHIND, write_behind
+from hrs_keras.system.threads import WRITES_BEHIND, read_ahead, write_behind
 
 READ_AHEAD = 4
 """Images that are read beyond a batch."""
@@ -59,9 +61,10 @@ class Job:
         with (
             tqdm(total=len(files), unit="image", disable=None if files else True) as bar,
             read_images(list(files), self.max_pixels, READ_AHEAD + self.batch_size) as stream,
+            self._predictions(self._readable(stream, skipped)) as predictions,
             write_behind(write, threads=WRITES_BEHIND) as write_later,
         ):
-            for file, predicted in self._predictions(self._readable(stream, skipped)):
+            for file, predicted in predictions:
                 write_later(file, predicted)
                 bar.update()
         return skipped
@@ -87,10 +90,11 @@ class Job:
             title = printable(Path(file.name))
             bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=title, disable=None))
             stream = opened.enter_context(video.read(READ_AHEAD + self.batch_size))
+            predictions = opened.enter_context(self._predictions(self._readable(stream, skipped)))
             write = opened.enter_context(_film(self.folders, name, video))
             # One thread, because frames are written in order.
             write_later = opened.enter_context(write_behind(write, threads=1))
-            for time, predicted in self._predictions(self._readable(stream, skipped)):
+            for time, predicted in predictions:
                 write_later(time, predicted)
                 bar.update()
                 frames += 1
@@ -107,14 +111,21 @@ class Job:
             else:
                 yield key, found
 
-    def _predictions(self, stream: Iterable[tuple[Key, np.ndarray]]) -> Iterator[tuple[Key, LabelMap]]:
-        for batch in _batches(stream, self.batch_size):
+    @contextmanager
+    def _predictions(self, stream: Iterable[tuple[Key, np.ndarray]]) -> Iterator[Iterator[tuple[Key, LabelMap]]]:
+        """A context with an iterator over the label maps, in the order of the stream."""
+
+        def predict(batch: list[tuple[Key, np.ndarray]]) -> Iterable[tuple[Key, LabelMap]]:
             keys, images = zip(*batch, strict=True)
             try:
-                predicted = self._predict(images)
+                return zip(keys, self._predict(images), strict=True)
             except NO_MEMORY:
                 raise no_memory(len(images), images[0].shape[:2]) from None
-            yield from zip(keys, predicted, strict=True)
+
+        # Two batches: while the network is at one, the other is resized, or its likeliest classes are found.
+        calls = (partial(predict, batch) for batch in _batches(stream, self.batch_size))
+        with read_ahead(calls, ahead=2, threads=2) as batches:
+            yield chain.from_iterable(batches)
 
     def _predict(self, images: Sequence[np.ndarray]) -> list[LabelMap]:
         """B times [h, w, 3] uint8 -> B label maps."""

@@ -5,6 +5,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -51,7 +52,7 @@ class View:
 
 
 class Predictor:
-    """Predicts images of any size.
+    """Predicts images of any size. Threads may share it.
 
     Args:
         model: from :func:`hrs_keras.predict.model.load_model`.
@@ -69,6 +70,7 @@ class Predictor:
                 " images resized to that at --scales 1, are possible; export the run to another format for others"
             )
         self._model, self._view = model, view
+        self._turn = Lock()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """[B, h, w, 3] uint8, h and w at least 1 -> logits [B, h, w, C] float32, averaged over the views."""
@@ -79,12 +81,17 @@ class Predictor:
         total = functools.reduce(np.add, looks)
         return total if len(views) == 1 else total / np.float32(len(views))
 
+    def _logits(self, images: tf.Tensor) -> tf.Tensor:
+        # One batch at a time: two would need twice the memory, and a network is quickest with the machine to itself.
+        with self._turn:
+            return self._model.logits(images)
+
     def _look(self, images: np.ndarray, scale: float) -> np.ndarray:
         """One view: [B, h, w, 3] uint8 -> logits [B, h, w, C] float32."""
         size = images.shape[1:3]
         if self._view.mode == "resize":
             shown = [max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in self._model.size]
-            logits = self._model.logits(tf.image.resize(images, shown))
+            logits = self._logits(tf.image.resize(images, shown))
         else:
             scaled = tf.image.resize(images, [max(1, round(side * scale)) for side in size]).numpy()
             logits = self._padded(scaled) if self._view.mode == "pad" else self._slid(scaled)
@@ -96,7 +103,7 @@ class Predictor:
         """[B, h, w, 3] float32 -> logits [B, h, w, C] from the image filled up to multiples of 32 with its edge."""
         height, width = images.shape[1:3]
         filled = _fill(images, (math.ceil(height / STRIDE) * STRIDE, math.ceil(width / STRIDE) * STRIDE))
-        return self._model.logits(tf.constant(filled))[:, :height, :width].numpy()
+        return self._logits(tf.constant(filled))[:, :height, :width].numpy()
 
     def _slid(self, images: np.ndarray) -> np.ndarray:
         """[B, h, w, 3] float32 -> logits [B, h, w, C] blended from windows, each strongest in its middle."""
@@ -108,7 +115,7 @@ class Predictor:
         weight = np.zeros((*filled.shape[1:3], 1), np.float32)
         for top, left in itertools.product(self._starts(filled, 1), self._starts(filled, 2)):
             down, across = slice(top, top + rows), slice(left, left + columns)
-            total[:, down, across] += self._model.logits(tf.constant(filled[:, down, across])).numpy() * strength
+            total[:, down, across] += self._logits(tf.constant(filled[:, down, across])).numpy() * strength
             weight[down, across] += strength
         return (total / weight)[:, :height, :width]
 

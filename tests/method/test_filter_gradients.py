@@ -1,4 +1,4 @@
-"""Filter gradients as matrix products: beside NumPy sums, and in place of TensorFlow's own where that is quicker."""
+"""Filter gradients as products of matrices or by another kernel: beside NumPy sums, and which layers are taken so."""
 
 from contextlib import nullcontext
 
@@ -55,14 +55,23 @@ LAYERS = {
     "dilated": lambda: keras.layers.Conv2D(6, 3, dilation_rate=2, padding="same"),
     "transposed": lambda: keras.layers.Conv2DTranspose(6, 4, strides=2, padding="same"),
     "depthwise": lambda: keras.layers.DepthwiseConv2D(3, padding="same"),
+    "large depthwise": lambda: keras.layers.DepthwiseConv2D(5, padding="same"),
+    "large depthwise, valid": lambda: keras.layers.DepthwiseConv2D((7, 4), depth_multiplier=2),
+    "large depthwise, strided": lambda: keras.layers.DepthwiseConv2D(5, strides=2, padding="same"),
+    "large depthwise, strided and valid": lambda: keras.layers.DepthwiseConv2D(5, strides=2),
+    "large depthwise, dilated": lambda: keras.layers.DepthwiseConv2D(5, padding="same", dilation_rate=2),
 }
 QUICK = ("plain", "valid", "pointwise", "dilated")
 """Keras dilates by a convolution without holes on rearranged images."""
 
 
 @pytest.fixture
-def without_avx512(monkeypatch):
+def with_onednn(monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+@pytest.fixture
+def without_avx512(with_onednn, monkeypatch):
     monkeypatch.setattr(filter_gradients, "has_avx512", lambda: False)
 
 
@@ -93,12 +102,16 @@ def operations(layer, images):
         with quick_filter_gradients():
             return tape.gradient(loss, layer.trainable_variables)
 
-    return {op.type for op in gradient.get_concrete_function(images).graph.get_operations()}
+    return gradient.get_concrete_function(images).graph.get_operations()
+
+
+def kinds(layer, images):
+    return {op.type for op in operations(layer, images)}
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_which_layers_are_taken_so(without_avx512, name):
-    found = operations(LAYERS[name](), tf.zeros((2, 10, 12, 4)))
+    found = kinds(LAYERS[name](), tf.zeros((2, 10, 12, 4)))
     assert ("MatMul" in found) == (name in QUICK)
     assert any("BackpropFilter" in kind for kind in found) == (name not in QUICK)
 
@@ -115,5 +128,49 @@ def test_elsewhere_tensorflow_keeps_its_own(without_avx512, monkeypatch, change)
     else:
         monkeypatch.setattr(filter_gradients, "has_avx512", lambda: True if change == "avx512" else None)
     layer.build((None, None, None, 4))
-    found = operations(layer, images)
+    found = kinds(layer, images)
     assert "Conv2DBackpropFilter" in found and "MatMul" not in found
+
+
+def depthwise_paddings(layer, images):
+    found = [op for op in operations(layer, images) if op.type == "DepthwiseConv2dNativeBackpropFilter"]
+    return [op.get_attr("padding") for op in found]
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if "depthwise" in name])
+def test_large_depthwise_filters_leave_onednn_on_every_processor(with_onednn, name):
+    (padding,) = depthwise_paddings(LAYERS[name](), tf.zeros((2, 10, 12, 4)))
+    assert (padding == b"EXPLICIT") == ("large" in name)
+
+
+def test_depthwise_filters_of_images_of_unknown_size_do_not(with_onednn):
+    layer = LAYERS["large depthwise"]()
+    layer.build((None, None, None, 4))
+    assert depthwise_paddings(layer, tf.TensorSpec((None, None, None, 4))) == [b"SAME"]
+
+
+def test_nor_do_they_where_onednn_is_not_used(with_onednn, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert depthwise_paddings(LAYERS["large depthwise"](), tf.zeros((2, 10, 12, 4))) == [b"SAME"]
+
+
+@pytest.mark.parametrize(("padding", "stride"), [("SAME", 1), ("SAME", 2), ("VALID", 1), ("VALID", 2)])
+def test_a_depthwise_filters_gradient_is_the_sum_over_all_positions(with_onednn, padding, stride):
+    numbers = np.random.default_rng(0)
+    images = numbers.normal(size=(2, 9, 12, 3)).astype("float32")
+    layer = keras.layers.DepthwiseConv2D(5, strides=stride, padding=padding.lower(), use_bias=False)
+    with tf.GradientTape() as tape:
+        answer = layer(images)
+        factors = numbers.normal(size=answer.shape).astype("float32")
+        loss = tf.reduce_sum(answer * factors)
+    with quick_filter_gradients():
+        (found,) = tape.gradient(loss, layer.trainable_variables)
+    height, width = answer.shape[1:3]
+    if padding == "SAME":
+        pads = [max(0, (n - 1) * stride + 5 - size) for n, size in ((height, 9), (width, 12))]
+        images = np.pad(images, [[0, 0], *([pad // 2, pad - pad // 2] for pad in pads), [0, 0]])
+    expected = np.empty((5, 5, 3))
+    for i, j in np.ndindex(5, 5):
+        met = images[:, i : i + height * stride : stride, j : j + width * stride : stride][:, :height, :width]
+        expected[i, j] = np.einsum("bhwc,bhwc->c", met, factors)
+    np.testing.assert_allclose(found.numpy()[..., 0], expected, rtol=1e-4, atol=1e-4)
