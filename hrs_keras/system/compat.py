@@ -38,6 +38,18 @@ def adam_moments(adam: keras.optimizers.Adam, variable: Any) -> tuple[keras.Vari
     return adam._momentums[index], adam._velocities[index]
 
 
+def read_alone(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    """The layer whose output this one reads, in functional models, if nothing else reads it; else None.
+
+    Both must have been called once, and this one with a single tensor.
+    """
+    calls = layer._inbound_nodes
+    if len(calls) != 1 or len(calls[0].input_tensors) != 1:
+        return None
+    before = calls[0].input_tensors[0]._keras_history.operation
+    return before if len(before._inbound_nodes) == len(before._outbound_nodes) == 1 else None
+
+
 @contextmanager
 def copied_untraced() -> Iterator[None]:
     """Within it an asynchronous save of a checkpoint copies the variables one by one, and traces no function for that.

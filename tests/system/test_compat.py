@@ -10,6 +10,7 @@ from hrs_keras.system.compat import (
     SummedGradients,
     adam_moments,
     copied_untraced,
+    read_alone,
     replaced_gradients,
     take_checkpoint_error,
     variable_index,
@@ -118,3 +119,19 @@ def test_tapes_ask_for_gradients_where_they_are_replaced():
     with replaced_gradients({"Square": lambda op, gradient, own: 10 * own(op, gradient)}):
         assert float(gradient()) == float(tf.function(gradient)()) == 60.0
     assert float(gradient()) == float(tf.function(gradient)()) == 6.0
+
+
+def test_the_layer_that_is_read_alone():
+    image = keras.Input((4,))
+    first, second, third, sum_, twice = (
+        *(keras.layers.Dense(4) for _ in range(3)),
+        keras.layers.Add(),
+        keras.layers.ReLU(),
+    )
+    features = second(first(image))
+    keras.Model(image, [twice(sum_([features, third(features)])), twice(image)])
+    assert read_alone(second) is first
+    assert read_alone(third) is None  # the sum reads it, too
+    assert read_alone(sum_) is None  # of two
+    assert read_alone(twice) is None  # called twice
+    assert read_alone(keras.layers.Dense(4)) is None  # of no model

@@ -7,7 +7,7 @@ import tensorflow as tf
 from support import tiny
 
 from hrs_keras.errors import CheckpointError
-from hrs_keras.models import build_networks
+from hrs_keras.models import backbones, build_networks
 from hrs_keras.models.encoders.efficientnet_lite import EfficientNetLite
 from hrs_keras.models.encoders.keras_applications import KerasApplications
 from hrs_keras.models.encoders.resnet import ResNet
@@ -158,6 +158,40 @@ def test_batch_normalisation_is_frozen_with_pretrained_weights(name, batch_norm,
     after = [variable.numpy() for variable in network.non_trainable_variables]
     assert any(np.any(a != b) for a, b in zip(before, after, strict=True)) is not frozen
     assert any(path.endswith("gamma") for path in trained) is not frozen
+
+
+FOLDED = {
+    "efficientnet_lite": 49,
+    "MobileNetV3Small": 34,
+    "MobileNetV3Large": 46,
+    "ResNet50V2": 32,
+    "EfficientNetV2B0": 59,
+}
+"""How many layers of frozen batch normalisation the convolutions before them compute."""
+
+
+@pytest.mark.parametrize("name", quick(FOLDED, "efficientnet_lite"))
+def test_features_are_those_of_keras_own_batch_normalisation(name, monkeypatch):
+    settings = FAMILIES[name][0].model_copy(update={"batch_norm": "frozen"})
+
+    def features(network):
+        numbers = np.random.default_rng(0)
+        for variable in network.variables:
+            if len(variable.shape) == 1:
+                variable.assign(numbers.uniform(0.5, 1.5, variable.shape))
+        return arrays(network(IMAGES))
+
+    keras.utils.set_random_seed(0)
+    folded = settings.build()
+    monkeypatch.setattr(backbones, "fold_batch_norm", lambda *_: None)
+    keras.utils.set_random_seed(0)
+    own = settings.build()
+    inner = next(layer for layer in folded.layers if isinstance(layer, keras.Model))
+    convolutions = [layer for layer in inner.layers if not isinstance(layer, keras.layers.BatchNormalization)]
+    assert sum("call" in vars(layer) for layer in convolutions) == FOLDED[name]
+    expected = features(own)
+    for key, found in features(folded).items():
+        np.testing.assert_allclose(found, expected[key], rtol=1e-3, atol=1e-4 * np.abs(expected[key]).max())
 
 
 @pytest.mark.slow

@@ -1,0 +1,70 @@
+"""Frozen batch normalisation as part of the convolution before it: the same numbers up to rounding, one pass less."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from hrs_keras.system.compat import read_alone
+
+
+def fold_batch_norm(model: keras.Model, outputs: Iterable[keras.KerasTensor]) -> None:
+    """Have convolutions compute the frozen batch normalisation that reads them, where nothing else does.
+
+    ``(y - mean) g / sqrt(var + eps) + beta`` of ``y = x * k + b`` is ``x * (k s) + beta + (b - mean) s`` with
+    ``s = g / sqrt(var + eps)``. Filters have far fewer numbers than features, which need not be read and written again.
+    Layers, variables and their order, by which weights are stored, remain.
+
+    Args:
+        model: a functional model.
+        outputs: of its layers, what is used beside the model's own outputs.
+    """
+    used = {id(tensor) for tensor in (*model.outputs, *outputs)}
+    for norm in model.layers:
+        if isinstance(norm, keras.layers.BatchNormalization) and not norm.trainable:
+            layer = read_alone(norm)
+            if layer is not None and id(layer.output) not in used and _can_take(layer, norm):
+                # For these two alone, in place of their classes' own; not by setattr, which Keras would look at.
+                vars(layer)["call"] = _Folded(layer, norm)
+                vars(norm)["call"] = _passed
+
+
+def _can_take(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> bool:
+    if type(layer) not in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D):
+        return False
+    channels_last = layer.data_format == "channels_last" and norm.axis in (-1, 3)
+    return channels_last and layer.activation is keras.activations.linear and not norm.renorm
+
+
+class _Folded:
+    """What a convolution is called as: it and the batch normalisation after it."""
+
+    def __init__(self, layer: Any, norm: Any):
+        self._layer, self._norm = layer, norm
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[B, H, W, C] -> [B, h, w, D]."""
+        layer, norm = self._layer, self._norm
+        scale = tf.math.rsqrt(norm.moving_variance + norm.epsilon)
+        if norm.scale:
+            scale *= norm.gamma
+        offset = -norm.moving_mean * scale
+        if layer.use_bias:
+            offset += tf.cast(layer.bias, scale.dtype) * scale
+        if norm.center:
+            offset += norm.beta
+        kernel = tf.convert_to_tensor(layer.kernel)
+        depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+        scale = tf.reshape(scale, kernel.shape[2:] if depthwise else [-1])
+        kernel = tf.cast(tf.cast(kernel, scale.dtype) * scale, kernel.dtype)
+        if depthwise:
+            settings = {"padding": layer.padding, "dilation_rate": layer.dilation_rate}
+            features = keras.ops.depthwise_conv(inputs, kernel, strides=layer.strides, **settings)
+        else:
+            features = layer.convolution_op(inputs, kernel)
+        return tf.nn.bias_add(features, tf.cast(offset, features.dtype))
+
+
+def _passed(inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
+    return inputs

@@ -1,0 +1,149 @@
+"""Frozen batch normalisation as part of a convolution: beside sums in float64, and what is left to Keras."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hrs_keras.models.folding import fold_batch_norm
+
+LAYERS = {
+    "convolution": lambda: keras.layers.Conv2D(6, 3, padding="same", use_bias=False),
+    "with bias, strided": lambda: keras.layers.Conv2D(6, 3, strides=2, bias_initializer="normal"),
+    "in groups": lambda: keras.layers.Conv2D(6, 3, groups=2, padding="same"),
+    "depthwise": lambda: keras.layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
+    "depthwise, strided": lambda: keras.layers.DepthwiseConv2D(5, strides=2, bias_initializer="normal"),
+}
+IMAGES = np.random.default_rng(0).normal(size=(2, 10, 12, 4)).astype("float32")
+
+
+def frozen(**settings):
+    norm = keras.layers.BatchNormalization(**settings)
+    norm.trainable = False
+    return norm
+
+
+def drawn(model, seed=0):
+    """The model with a random number in every variable."""
+    numbers = np.random.default_rng(seed)
+    for variable in model.variables:
+        variable.assign(numbers.uniform(0.5, 2, variable.shape))
+    return model
+
+
+def chain(layer, norm):
+    image = keras.Input(IMAGES.shape[1:])
+    return drawn(keras.Model(image, norm(layer(image))))
+
+
+def is_folded(*layers):
+    return [vars(layer).get("call") is not None for layer in layers]
+
+
+@pytest.mark.parametrize("settings", [{}, {"scale": False}, {"center": False, "epsilon": 0.1}])
+@pytest.mark.parametrize("name", LAYERS)
+def test_it_is_the_normalised_convolution(name, settings):
+    layer, norm = LAYERS[name](), frozen(**settings)
+    model = chain(layer, norm)
+    convolved = layer(IMAGES).numpy().astype("float64")  # before it is folded
+    g = norm.gamma.numpy() if norm.scale else 1.0
+    beta = norm.beta.numpy() if norm.center else 0.0
+    mean, variance = norm.moving_mean.numpy().astype("float64"), norm.moving_variance.numpy().astype("float64")
+    expected = (convolved - mean) * g / np.sqrt(variance + norm.epsilon) + beta
+    fold_batch_norm(model, [])
+    assert is_folded(layer, norm) == [True, True]
+    for training in (False, True):
+        np.testing.assert_allclose(model(IMAGES, training=training).numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradients_are_those_of_the_layers_themselves(name):
+    def gradients(fold):
+        model = chain(LAYERS[name](), frozen())
+        if fold:
+            fold_batch_norm(model, [])
+        images = tf.constant(IMAGES)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            loss = tf.reduce_mean(tf.square(model(images, training=True)))
+        return tape.gradient(loss, [images, *(v.value for v in model.trainable_variables)])
+
+    for ours, own in zip(gradients(True), gradients(False), strict=True):
+        np.testing.assert_allclose(ours.numpy(), own.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_set_later_count():
+    layer, norm = LAYERS["convolution"](), frozen()
+    model = chain(layer, norm)
+    fold_batch_norm(model, [])
+    apart = chain(LAYERS["convolution"](), frozen())
+    before = model(IMAGES).numpy()
+    for one in (model, apart):
+        drawn(one, seed=1)
+    np.testing.assert_allclose(model(IMAGES).numpy(), apart(IMAGES).numpy(), rtol=1e-4, atol=1e-4)
+    assert np.abs(model(IMAGES).numpy() - before).max() > 1
+
+
+def test_layers_and_variables_remain():
+    model = chain(LAYERS["depthwise"](), frozen())
+    before = [model.layers, [v.path for v in model.variables], [v.path for v in model.trainable_variables]]
+    fold_batch_norm(model, [])
+    assert before == [model.layers, [v.path for v in model.variables], [v.path for v in model.trainable_variables]]
+
+
+def test_half_precision_rounds_features_and_filters_alone():
+    """Statistics, scale and offset stay in float32."""
+    layer, norm = keras.layers.Conv2D(6, 3, dtype="mixed_bfloat16"), frozen(dtype="mixed_bfloat16")
+    model = chain(layer, norm)
+    own = model(IMAGES).numpy().astype("float32")
+    fold_batch_norm(model, [])
+    ours = model(IMAGES)
+    assert ours.dtype == tf.bfloat16
+    np.testing.assert_allclose(ours.numpy().astype("float32"), own, rtol=0.03, atol=0.1)
+
+
+def test_what_trains_its_statistics_stays():
+    layer, norm = LAYERS["convolution"](), keras.layers.BatchNormalization()
+    fold_batch_norm(chain(layer, norm), [])
+    assert is_folded(layer, norm) == [False, False]
+
+
+@pytest.mark.parametrize("reader", ["a layer", "an output of the model", "an output beside", "a second call"])
+def test_a_convolution_that_something_else_reads_stays(reader):
+    layer, norm = LAYERS["convolution"](), frozen()
+    image = keras.Input(IMAGES.shape[1:])
+    features = layer(image)
+    outputs = [norm(features)]
+    if reader == "a layer":
+        outputs.append(keras.layers.ReLU()(features))
+    elif reader == "an output of the model":
+        outputs.append(features)
+    elif reader == "a second call":
+        outputs.append(layer(keras.layers.ReLU()(image)))
+    model = drawn(keras.Model(image, outputs))
+    before = [output.numpy() for output in keras.tree.flatten(model(IMAGES))]
+    fold_batch_norm(model, [features] if reader == "an output beside" else [])
+    assert is_folded(layer, norm) == [False, False]
+    for one, other in zip(before, keras.tree.flatten(model(IMAGES)), strict=True):
+        np.testing.assert_array_equal(one, other.numpy())
+
+
+class OwnConvolution(keras.layers.Conv2D):
+    """Computes something else, for all one knows."""
+
+
+@pytest.mark.parametrize(
+    ("layer", "norm"),
+    [
+        (lambda: keras.layers.Conv2D(6, 3, activation="relu"), frozen),
+        (lambda: OwnConvolution(6, 3), frozen),
+        (lambda: keras.layers.SeparableConv2D(6, 3), frozen),
+        (lambda: keras.layers.ReLU(), frozen),
+        (lambda: keras.layers.Conv2D(6, 3), lambda: frozen(axis=1)),
+        (lambda: keras.layers.Conv2D(6, 3), lambda: frozen(renorm=True)),
+    ],
+)
+def test_what_cannot_take_it_stays(layer, norm):
+    layer, norm = layer(), norm()
+    fold_batch_norm(chain(layer, norm), [])
+    assert is_folded(layer, norm) == [False, False]
