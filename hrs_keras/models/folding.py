@@ -37,61 +37,14 @@ def _can_take(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization) 
     return channels_last and layer.activation is keras.activations.linear and not norm.renorm
 
 
-def settle_batch_norm(model: keras.Model) -> None:
-    """Scale the filters once and for all, in a model whose weights will not be set again.
-
-    Otherwise that is done for every batch, which for a single image is an eighth of EfficientNet-Lite's time on a CPU.
-    What was the normalisation's is then in the filters and in its offset, so that its weights are no longer those of
-    the checkpoint.
-
-    Args:
-        model: may hold others.
-    """
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            settle_batch_norm(layer)
-        elif isinstance(folded := vars(layer).get("call"), _Folded):
-            folded.settle()
-
-
 class _Folded:
     """What a convolution is called as: it and the batch normalisation after it."""
 
     def __init__(self, layer: Any, norm: Any):
-        self._layer, self._norm, self._settled = layer, norm, False
+        self._layer, self._norm = layer, norm
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
         """[B, H, W, C] -> [B, h, w, D]."""
-        layer, kernel = self._layer, tf.convert_to_tensor(self._layer.kernel)
-        if self._settled:
-            offset = self._norm.beta if self._norm.center else -self._norm.moving_mean
-        else:
-            scale, offset = self._scale_and_offset()
-            kernel = tf.cast(tf.cast(kernel, scale.dtype) * scale, kernel.dtype)
-        if isinstance(layer, keras.layers.DepthwiseConv2D):
-            settings = {"padding": layer.padding, "dilation_rate": layer.dilation_rate}
-            features = keras.ops.depthwise_conv(inputs, kernel, strides=layer.strides, **settings)
-        else:
-            features = layer.convolution_op(inputs, kernel)
-        return tf.nn.bias_add(features, tf.cast(offset, features.dtype))
-
-    def settle(self) -> None:
-        """Have the scaled filters in place of the filters, and scale them no more."""
-        layer, norm = self._layer, self._norm
-        scale, offset = self._scale_and_offset()
-        layer.kernel.assign(layer.kernel * scale)
-        if layer.use_bias:
-            layer.bias.assign(tf.zeros_like(layer.bias))
-        if norm.scale:
-            norm.gamma.assign(tf.ones_like(norm.gamma))
-        if norm.center:
-            norm.beta.assign(offset)
-        norm.moving_mean.assign(tf.zeros_like(offset) if norm.center else -offset)
-        norm.moving_variance.assign(tf.fill(offset.shape, 1 - norm.epsilon))
-        self._settled = True
-
-    def _scale_and_offset(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """s, shaped to be multiplied with the filters, and the offset [D]; float32."""
         layer, norm = self._layer, self._norm
         scale = tf.math.rsqrt(norm.moving_variance + norm.epsilon)
         if norm.scale:
@@ -101,8 +54,16 @@ class _Folded:
             offset += tf.cast(layer.bias, scale.dtype) * scale
         if norm.center:
             offset += norm.beta
-        depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)  # its filters are [I, J, C, D / C]
-        return tf.reshape(scale, layer.kernel.shape[2:] if depthwise else [-1]), offset
+        kernel = tf.convert_to_tensor(layer.kernel)
+        depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+        scale = tf.reshape(scale, kernel.shape[2:] if depthwise else [-1])
+        kernel = tf.cast(tf.cast(kernel, scale.dtype) * scale, kernel.dtype)
+        if depthwise:
+            settings = {"padding": layer.padding, "dilation_rate": layer.dilation_rate}
+            features = keras.ops.depthwise_conv(inputs, kernel, strides=layer.strides, **settings)
+        else:
+            features = layer.convolution_op(inputs, kernel)
+        return tf.nn.bias_add(features, tf.cast(offset, features.dtype))
 
 
 def _passed(inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:

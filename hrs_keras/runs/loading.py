@@ -5,13 +5,12 @@ from typing import NamedTuple
 import keras
 
 from hrs_keras.models import build_segmenter, build_weighting
-from hrs_keras.models.folding import settle_batch_norm
 from hrs_keras.runs.checkpoints import restore_networks, restore_segmenter
 from hrs_keras.runs.folder import RunFolder
 
 
 def load_segmenter(run: RunFolder, which: str = "best", dtype: str | None = None) -> tuple[keras.Model, int]:
-    """E+S of a run, to predict with, and the step its weights are of; with ``train.average`` the averaged weights.
+    """E+S of a run, and the step its weights are of; with ``train.average`` these are the averaged weights.
 
     Args:
         which: ``"best"`` (by validation mIoU) or ``"last"``.
@@ -24,9 +23,7 @@ def load_segmenter(run: RunFolder, which: str = "best", dtype: str | None = None
     recipe = run.recipe()
     segmenter = build_segmenter(recipe if dtype is None else recipe.computing_in(dtype))
     averaged = recipe.train.average is not None
-    step = restore_segmenter(segmenter, run.checkpoints, which, averaged=averaged)
-    settle_batch_norm(segmenter)
-    return segmenter, step
+    return segmenter, restore_segmenter(segmenter, run.checkpoints, which, averaged=averaged)
 
 
 class Selecting(NamedTuple):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hrs_keras.models.folding import fold_batch_norm, settle_batch_norm
+from hrs_keras.models.folding import fold_batch_norm
 
 LAYERS = {
     "convolution": lambda: keras.layers.Conv2D(6, 3, padding="same", use_bias=False),
@@ -82,29 +82,6 @@ def test_weights_set_later_count():
         drawn(one, seed=1)
     np.testing.assert_allclose(model(IMAGES).numpy(), apart(IMAGES).numpy(), rtol=1e-4, atol=1e-4)
     assert np.abs(model(IMAGES).numpy() - before).max() > 1
-
-
-@pytest.mark.parametrize("settings", [{}, {"scale": False}, {"center": False}])
-@pytest.mark.parametrize("name", LAYERS)
-def test_settled_filters_give_the_same_and_are_scaled_no_more(name, settings):
-    layer = LAYERS[name]()
-    inner = chain(layer, frozen(**settings))
-    fold_batch_norm(inner, [])
-    image = keras.Input(IMAGES.shape[1:])
-    model = keras.Model(image, inner(image))
-    before = model(IMAGES).numpy()
-    settle_batch_norm(model)
-    np.testing.assert_allclose(model(IMAGES).numpy(), before, rtol=1e-6, atol=1e-6)
-    graph = tf.function(model).get_concrete_function(tf.TensorSpec(IMAGES.shape)).graph
-    assert "Mul" not in {op.type for op in graph.get_operations()}
-
-
-def test_what_is_settled_is_what_keras_own_layers_compute_from_the_same_weights():
-    model, apart = (chain(LAYERS["with bias, strided"](), frozen()) for _ in range(2))
-    fold_batch_norm(model, [])
-    settle_batch_norm(model)
-    apart.set_weights(model.get_weights())
-    np.testing.assert_allclose(model(IMAGES).numpy(), apart(IMAGES).numpy(), rtol=1e-4, atol=1e-4)
 
 
 def test_layers_and_variables_remain():
