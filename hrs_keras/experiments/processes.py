@@ -19,6 +19,7 @@ from hrs_keras.errors import HRSError
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system.files import write_text, writing
 from hrs_keras.system.locks import lock
+from hrs_keras.system.processor import usable_cpus
 
 POLL = 0.1
 """Seconds between two looks at running processes."""
@@ -30,8 +31,7 @@ def cpu_shares(jobs: int) -> list[set[int]]:
     Raises:
         HRSError: there are fewer CPUs than jobs, or less than one job.
     """
-    pinned = hasattr(os, "sched_getaffinity")
-    cpus = sorted(os.sched_getaffinity(0)) if pinned else list(range(os.cpu_count() or 1))
+    pinned, cpus = hasattr(os, "sched_getaffinity"), usable_cpus()
     if not 1 <= jobs <= len(cpus):
         raise HRSError(f"--jobs {jobs}: wants a number from 1 to that of the CPUs, here {len(cpus)}")
     each = len(cpus) // jobs

@@ -5,9 +5,9 @@ to one that runs at a fifth to a half of the rate of the convolution itself. Pro
 nearer to that rate. Only convolutions with stride 1 are taken so; TensorFlow's kernels for the others are quicker than
 any way to say them in TensorFlow's operations.
 
-Depthwise ones with filters larger than 3x3 take twice as long in oneDNN as in TensorFlow's older kernel, on every
-processor. Which of the two computes an operation is not for a program to say; but oneDNN takes none whose padding is
-given in numbers.
+Depthwise ones with more than nine elements a filter take twice as long in oneDNN as in TensorFlow's older kernel, where
+threads are few. Which of the two computes an operation is not for a program to say; but oneDNN takes none whose padding
+is given in numbers.
 """
 
 import os
@@ -18,7 +18,10 @@ from typing import Any
 import tensorflow as tf
 
 from hrs_keras.system.compat import replaced_gradients
-from hrs_keras.system.processor import has_avx512
+from hrs_keras.system.processor import has_avx512, usable_cpus
+
+THREADS_AN_IMAGE = 2
+"""With how many threads for each image the older kernel, which has one an image, was measured to be quicker."""
 
 
 def filter_gradient(images: tf.Tensor, gradients: tf.Tensor, kernel: Sequence[int]) -> tf.Tensor:
@@ -85,7 +88,8 @@ def _gradients_of_depthwise_convolution(
 ) -> Sequence[tf.Tensor | None]:
     images, kernel = op.inputs
     shape, strides = kernel.shape.as_list(), op.get_attr("strides")
-    if not _is_plain(op) or shape[0] * shape[1] <= 9 or None in images.shape[1:3]:
+    plain = _is_plain(op) and images.shape.is_fully_defined()
+    if not plain or shape[0] * shape[1] <= 9 or _threads() > THREADS_AN_IMAGE * images.shape[0]:
         return otherwise(op, gradient)
     of_images = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
         input_sizes=tf.shape(images), filter=kernel, out_backprop=gradient, strides=strides, padding=_padding(op)
@@ -94,15 +98,22 @@ def _gradients_of_depthwise_convolution(
     for size, length, stride in zip(images.shape[1:3], shape[:2], strides[1:3], strict=True):
         missing = max(0, (-(-size // stride) - 1) * stride + length - size) if _padding(op) == "SAME" else 0
         pads += [missing // 2, missing - missing // 2]
+    # It adds up in the type that it is given, where in half precision most of a sum would be lost.
+    exact = tf.float32 if images.dtype.size < 4 else images.dtype
     of_filter = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-        input=images,
+        input=tf.cast(images, exact),
         filter_sizes=shape,
-        out_backprop=gradient,
+        out_backprop=tf.cast(gradient, exact),
         strides=strides,
         padding="EXPLICIT",
         explicit_paddings=[0, 0, *pads, 0, 0],
     )
-    return [of_images, of_filter]
+    return [of_images, tf.cast(of_filter, images.dtype)]
+
+
+def _threads() -> int:
+    """How many may compute an operation."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus())
 
 
 def _padding(op: Any) -> str:
@@ -111,5 +122,6 @@ def _padding(op: Any) -> str:
 
 def _is_plain(op: Any) -> bool:
     """Whether a convolution has its channels last, no holes, and a padding that is not given in numbers."""
-    channels_last = tf.compat.as_str(op.get_attr("data_format")) == "NHWC"
+    # An operation that is computed at once tells of a default that it was not given.
+    channels_last = tf.compat.as_str(op.get_attr("data_format") or "NHWC") == "NHWC"
     return channels_last and set(op.get_attr("dilations")) == {1} and _padding(op) in ("SAME", "VALID")

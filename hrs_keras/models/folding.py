@@ -6,35 +6,36 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from hrs_keras.system.compat import read_alone
+from hrs_keras.system.compat import replace_call, sole_input_layer
 
 
 def fold_batch_norm(model: keras.Model, outputs: Iterable[keras.KerasTensor]) -> None:
-    """Have convolutions compute the frozen batch normalisation that reads them, where nothing else does.
+    """Have convolutions compute the frozen batch normalisation that reads them, where nothing else reads them.
 
     ``(y - mean) g / sqrt(var + eps) + beta`` of ``y = x * k + b`` is ``x * (k s) + beta + (b - mean) s`` with
     ``s = g / sqrt(var + eps)``. Filters have far fewer numbers than features, which need not be read and written again.
-    Layers, variables and their order, by which weights are stored, remain.
+    Layers, variables and their order, by which weights are stored, remain. In half precision filters and offset are
+    rounded after they were computed in float32.
 
     Args:
-        model: a functional model.
+        model: a functional model. Its frozen layers must remain so.
         outputs: of its layers, what is used beside the model's own outputs.
     """
     used = {id(tensor) for tensor in (*model.outputs, *outputs)}
     for norm in model.layers:
-        if isinstance(norm, keras.layers.BatchNormalization) and not norm.trainable:
-            layer = read_alone(norm)
+        if type(norm) is keras.layers.BatchNormalization and not norm.trainable:
+            layer = sole_input_layer(norm)
             if layer is not None and id(layer.output) not in used and _can_take(layer, norm):
-                # For these two alone, in place of their classes' own; not by setattr, which Keras would look at.
-                vars(layer)["call"] = _Folded(layer, norm)
-                vars(norm)["call"] = _passed
+                replace_call(layer, _Folded(layer, norm))
+                replace_call(norm, _passed)
 
 
 def _can_take(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> bool:
     if type(layer) not in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D):
         return False
     channels_last = layer.data_format == "channels_last" and norm.axis in (-1, 3)
-    return channels_last and layer.activation is keras.activations.linear and not norm.renorm
+    nothing_between = layer.activation is keras.activations.linear and layer.activity_regularizer is None
+    return channels_last and nothing_between and not norm.renorm and layer.compute_dtype == norm.compute_dtype
 
 
 class _Folded:
@@ -59,8 +60,14 @@ class _Folded:
         scale = tf.reshape(scale, kernel.shape[2:] if depthwise else [-1])
         kernel = tf.cast(tf.cast(kernel, scale.dtype) * scale, kernel.dtype)
         if depthwise:
-            settings = {"padding": layer.padding, "dilation_rate": layer.dilation_rate}
-            features = keras.ops.depthwise_conv(inputs, kernel, strides=layer.strides, **settings)
+            features = keras.ops.depthwise_conv(
+                inputs,
+                kernel,
+                strides=layer.strides,
+                padding=layer.padding,
+                dilation_rate=layer.dilation_rate,
+                data_format=layer.data_format,
+            )
         else:
             features = layer.convolution_op(inputs, kernel)
         return tf.nn.bias_add(features, tf.cast(offset, features.dtype))

@@ -1,11 +1,12 @@
 """A stream of images through a network: read ahead, predicted in batches, written behind, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +21,10 @@ from hrs_keras.system.threads import WRITES_BEHIND, read_ahead, write_behind
 
 READ_AHEAD = 4
 """Images that are read beyond a batch."""
+
+LARGE = 2**20
+"""Pixels of a batch beyond which no other is at work beside it: the logits of so many, of 19 classes, are 80 MB, and
+there are a few copies of them."""
 
 Key = TypeVar("Key")
 
@@ -114,11 +119,13 @@ class Job:
     @contextmanager
     def _predictions(self, stream: Iterable[tuple[Key, np.ndarray]]) -> Iterator[Iterator[tuple[Key, LabelMap]]]:
         """A context with an iterator over the label maps, in the order of the stream."""
+        alone = Lock()
 
         def predict(batch: list[tuple[Key, np.ndarray]]) -> Iterable[tuple[Key, LabelMap]]:
             keys, images = zip(*batch, strict=True)
             try:
-                return zip(keys, self._predict(images), strict=True)
+                with alone if len(images) * images[0].shape[0] * images[0].shape[1] > LARGE else nullcontext():
+                    return zip(keys, self._predict(images), strict=True)
             except NO_MEMORY:
                 raise no_memory(len(images), images[0].shape[:2]) from None
 

@@ -82,7 +82,7 @@ class Predictor:
         return total if len(views) == 1 else total / np.float32(len(views))
 
     def _logits(self, images: tf.Tensor) -> tf.Tensor:
-        # One batch at a time: two would need twice the memory, and a network is quickest with the machine to itself.
+        # One batch at a time: a network wants most of the memory, and is quickest with the machine to itself.
         with self._turn:
             return self._model.logits(images)
 

@@ -38,8 +38,8 @@ def adam_moments(adam: keras.optimizers.Adam, variable: Any) -> tuple[keras.Vari
     return adam._momentums[index], adam._velocities[index]
 
 
-def read_alone(layer: keras.layers.Layer) -> keras.layers.Layer | None:
-    """The layer whose output this one reads, in functional models, if nothing else reads it; else None.
+def sole_input_layer(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    """The layer whose output this one reads, in functional models, if no other layer reads it; else None.
 
     Both must have been called once, and this one with a single tensor.
     """
@@ -48,6 +48,18 @@ def read_alone(layer: keras.layers.Layer) -> keras.layers.Layer | None:
         return None
     before = calls[0].input_tensors[0]._keras_history.operation
     return before if len(before._inbound_nodes) == len(before._outbound_nodes) == 1 else None
+
+
+def replace_call(layer: keras.layers.Layer, call: Callable[..., tf.Tensor]) -> None:
+    """Have one layer compute something else when it is called, from the same variables.
+
+    Not by ``setattr``, which Keras would look at.
+
+    Args:
+        layer: a built layer.
+        call: in place of its ``call``, with the arguments of that.
+    """
+    vars(layer)["call"] = call
 
 
 @contextmanager

@@ -28,6 +28,11 @@ def _instructions(heading: str = "flags") -> frozenset[str] | None:
     return next((frozenset(line.partition(":")[2].split()) for line in lines if line.startswith(heading)), None)
 
 
+def usable_cpus() -> list[int]:
+    """The numbers of the CPUs that this process may use, in their order."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
 def has_avx512() -> bool | None:
     """Whether the processor has AVX-512 (its foundation, ``avx512f``); None where the system does not tell."""
     return None if (found := _instructions()) is None else "avx512f" in found

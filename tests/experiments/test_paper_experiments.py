@@ -158,6 +158,19 @@ def test_tables_share_their_runs():
     assert one[("ours_w19",)] == four[("ours_w19",)] == five[("ours_w19", "full")]
 
 
+def test_tables_with_a_pretrained_encoder_share_their_runs_of_real_images():
+    """Other synthetic images make no other run of a system that reads none."""
+
+    def runs(name):
+        table = experiment(name)
+        return {(c.seed, c.all_labels): c.digest for c in (*table.cells(), *table.gate_cells()) if c.system == "fcn"}
+
+    first = runs("idd_table1")
+    for name in ("idd_table2", "idd_table3"):
+        assert runs(name).items() <= first.items()
+        assert len(runs(name)) == 6
+
+
 def test_amounts_of_real_data():
     rows = experiment("paper_table5")
     assert {cell.name: cell.value for cell in rows.axes[0].cells} == {"1/8": 0.125, "1/4": 0.25, "1/2": 0.5, "full": 1}

@@ -100,6 +100,20 @@ def test_the_runtime_answers_as_the_run_does(exported, finished, tmp_path, forma
 
 
 @formats
+def test_batch_normalisation_that_convolutions_compute(tmp_path, format):
+    settings = ("encoder.family=efficientnet_lite", "encoder.batch_norm=frozen", "encoder.heads=random")
+    recipe = tiny.recipe(*settings)
+    segmenter = build_segmenter(recipe)
+    rng = np.random.default_rng(0)
+    for variable in segmenter.variables:
+        if variable.path.endswith(("gamma", "beta", "moving_mean", "moving_variance")):
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    file = export_portable(segmenter, Origin(recipe, step=0), tmp_path / "exports", format)
+    images = rng.integers(0, 256, (1, *recipe.data.size, 3)).astype(np.float32)
+    assert_close(*answers(file, [images], tmp_path), segmenter, images)
+
+
+@formats
 def test_genuine_images(exported, finished, real_data, tmp_path, format):
     files = sorted(real_data.glob("camvid/val/images/*"))[:40:10]
     assert len(files) == 4

@@ -68,6 +68,7 @@ QUICK = ("plain", "valid", "pointwise", "dilated")
 @pytest.fixture
 def with_onednn(monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(filter_gradients, "_threads", lambda: 4)
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def depthwise_paddings(layer, images):
 
 
 @pytest.mark.parametrize("name", [name for name in LAYERS if "depthwise" in name])
-def test_large_depthwise_filters_leave_onednn_on_every_processor(with_onednn, name):
+def test_large_depthwise_filters_leave_onednn(with_onednn, name):
     (padding,) = depthwise_paddings(LAYERS[name](), tf.zeros((2, 10, 12, 4)))
     assert (padding == b"EXPLICIT") == ("large" in name)
 
@@ -147,6 +148,11 @@ def test_depthwise_filters_of_images_of_unknown_size_do_not(with_onednn):
     layer = LAYERS["large depthwise"]()
     layer.build((None, None, None, 4))
     assert depthwise_paddings(layer, tf.TensorSpec((None, None, None, 4))) == [b"SAME"]
+
+
+def test_nor_do_they_where_the_images_of_a_batch_leave_threads_idle(with_onednn):
+    for images, padding in ((2, b"EXPLICIT"), (1, b"SAME")):
+        assert depthwise_paddings(LAYERS["large depthwise"](), tf.zeros((images, 10, 12, 4))) == [padding]
 
 
 def test_nor_do_they_where_onednn_is_not_used(with_onednn, monkeypatch):
@@ -174,3 +180,22 @@ def test_a_depthwise_filters_gradient_is_the_sum_over_all_positions(with_onednn,
         met = images[:, i : i + height * stride : stride, j : j + width * stride : stride][:, :height, :width]
         expected[i, j] = np.einsum("bhwc,bhwc->c", met, factors)
     np.testing.assert_allclose(found.numpy()[..., 0], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_in_half_precision_no_part_of_a_sum_is_lost(with_onednn, dtype):
+    """Numbers of one sign: a sum kept in half precision would stop growing."""
+    numbers = np.random.default_rng(0)
+    images, gradient = (tf.cast(numbers.uniform(0.5, 1.5, (2, 64, 64, 3)), dtype) for _ in range(2))
+    kernel = tf.Variable(tf.ones((5, 5, 3, 1), dtype))
+    with tf.GradientTape() as tape:
+        answer = tf.nn.depthwise_conv2d(images, kernel, [1, 1, 1, 1], "SAME")
+    with quick_filter_gradients():
+        found = tape.gradient(answer, kernel, output_gradients=gradient)
+    padded = np.pad(images.numpy().astype("float64"), [[0, 0], [2, 2], [2, 2], [0, 0]])
+    expected = np.empty((5, 5, 3))
+    for i, j in np.ndindex(5, 5):
+        met = padded[:, i : i + 64, j : j + 64]
+        expected[i, j] = np.einsum("bhwc,bhwc->c", met, gradient.numpy().astype("float64"))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.numpy().astype("float64")[..., 0], expected, rtol=2.0**-8)

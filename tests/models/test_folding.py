@@ -10,6 +10,7 @@ from hrs_keras.models.folding import fold_batch_norm
 LAYERS = {
     "convolution": lambda: keras.layers.Conv2D(6, 3, padding="same", use_bias=False),
     "with bias, strided": lambda: keras.layers.Conv2D(6, 3, strides=2, bias_initializer="normal"),
+    "with holes": lambda: keras.layers.Conv2D(6, 3, dilation_rate=2, padding="same"),
     "in groups": lambda: keras.layers.Conv2D(6, 3, groups=2, padding="same"),
     "depthwise": lambda: keras.layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
     "depthwise, strided": lambda: keras.layers.DepthwiseConv2D(5, strides=2, bias_initializer="normal"),
@@ -91,15 +92,25 @@ def test_layers_and_variables_remain():
     assert before == [model.layers, [v.path for v in model.variables], [v.path for v in model.trainable_variables]]
 
 
-def test_half_precision_rounds_features_and_filters_alone():
-    """Statistics, scale and offset stay in float32."""
+def test_half_precision_rounds_filters_and_offset_once():
+    """They are computed in float32: the answer is within the rounding of the sums' terms."""
     layer, norm = keras.layers.Conv2D(6, 3, dtype="mixed_bfloat16"), frozen(dtype="mixed_bfloat16")
     model = chain(layer, norm)
-    own = model(IMAGES).numpy().astype("float32")
+    norm.moving_mean.assign(20 * norm.moving_mean)  # far from 0, where much cancels
+    images = tf.cast(IMAGES, tf.bfloat16).numpy().astype("float64")
+    kernel, bias = (weight.numpy().astype("float64") for weight in (layer.kernel, layer.bias))
+    scale = norm.gamma.numpy() / np.sqrt(norm.moving_variance.numpy().astype("float64") + norm.epsilon)
+    offset = norm.beta.numpy() + (bias - norm.moving_mean.numpy()) * scale
+
+    def convolved(x, k):
+        return tf.nn.conv2d(x, k, 1, "VALID").numpy()
+
+    expected = convolved(images, kernel * scale) + offset
+    terms = convolved(np.abs(images), np.abs(kernel * scale)) + np.abs(offset)
     fold_batch_norm(model, [])
     ours = model(IMAGES)
     assert ours.dtype == tf.bfloat16
-    np.testing.assert_allclose(ours.numpy().astype("float32"), own, rtol=0.03, atol=0.1)
+    assert np.all(np.abs(ours.numpy().astype("float64") - expected) <= 2.0**-7 * terms)
 
 
 def test_what_trains_its_statistics_stays():
@@ -141,6 +152,8 @@ class OwnConvolution(keras.layers.Conv2D):
         (lambda: keras.layers.ReLU(), frozen),
         (lambda: keras.layers.Conv2D(6, 3), lambda: frozen(axis=1)),
         (lambda: keras.layers.Conv2D(6, 3), lambda: frozen(renorm=True)),
+        (lambda: keras.layers.Conv2D(6, 3, activity_regularizer="l2"), frozen),
+        (lambda: keras.layers.Conv2D(6, 3, dtype="mixed_bfloat16"), frozen),
     ],
 )
 def test_what_cannot_take_it_stays(layer, norm):

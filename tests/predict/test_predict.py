@@ -24,6 +24,7 @@ from hrs_keras.labels import CAMVID, CITYSCAPES
 from hrs_keras.media import images as media
 from hrs_keras.media.label_maps import LabelMapFolders
 from hrs_keras.predict import files as predict
+from hrs_keras.predict import job
 from hrs_keras.predict.files import PredictOptions, predict_files
 from hrs_keras.predict.job import READ_AHEAD
 from hrs_keras.predict.model import TrainedModel
@@ -147,6 +148,48 @@ def test_the_network_has_one_batch_at_a_time(monkeypatch, tmp_path):
     monkeypatch.setattr(predict, "load_model", lambda *_: dataclasses.replace(by_brightness, logits=logits))
     predict_files("", [tmp_path / "in"], tmp_path / "out", PredictOptions(EXACT))
     assert most == [1] * 6
+
+
+def test_the_next_batch_is_begun_while_the_network_is_at_one(monkeypatch, tmp_path):
+    for number in range(3):
+        noise(tmp_path / f"in/{number}.png", 8, 8, seed=number)
+    begun, waited = threading.Semaphore(0), []
+    call = predict.Predictor.__call__
+
+    def predictor(self, images):
+        begun.release()
+        return call(self, images)
+
+    def logits(images):
+        if not waited:  # the first batch, which has begun itself
+            waited.append(all(begun.acquire(timeout=30) for _ in range(2)))
+        return by_brightness.logits(images)
+
+    monkeypatch.setattr(predict.Predictor, "__call__", predictor)
+    monkeypatch.setattr(predict, "load_model", lambda *_: dataclasses.replace(by_brightness, logits=logits))
+    predict_files("", [tmp_path / "in"], tmp_path / "out", PredictOptions(EXACT))
+    assert waited == [True]
+
+
+def test_a_large_batch_has_the_memory_to_itself(monkeypatch, tmp_path):
+    monkeypatch.setattr(job, "LARGE", 63)
+    for number in range(4):
+        noise(tmp_path / f"in/{number}.png", 8, 8, seed=number)
+    at_work, most, call = [], [], predict.Predictor.__call__
+
+    def predictor(self, images):
+        at_work.append(images)
+        time.sleep(0.02)
+        most.append(len(at_work))
+        try:
+            return call(self, images)
+        finally:
+            at_work.pop()
+
+    monkeypatch.setattr(predict.Predictor, "__call__", predictor)
+    monkeypatch.setattr(predict, "load_model", lambda *_: by_brightness)
+    predict_files("", [tmp_path / "in"], tmp_path / "out", PredictOptions(EXACT))
+    assert most == [1] * 4
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])

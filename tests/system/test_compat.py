@@ -10,8 +10,9 @@ from hrs_keras.system.compat import (
     SummedGradients,
     adam_moments,
     copied_untraced,
-    read_alone,
+    replace_call,
     replaced_gradients,
+    sole_input_layer,
     take_checkpoint_error,
     variable_index,
     write_event,
@@ -121,7 +122,7 @@ def test_tapes_ask_for_gradients_where_they_are_replaced():
     assert float(gradient()) == float(tf.function(gradient)()) == 6.0
 
 
-def test_the_layer_that_is_read_alone():
+def test_the_layer_that_is_sole_input_layer():
     image = keras.Input((4,))
     first, second, third, sum_, twice = (
         *(keras.layers.Dense(4) for _ in range(3)),
@@ -130,8 +131,20 @@ def test_the_layer_that_is_read_alone():
     )
     features = second(first(image))
     keras.Model(image, [twice(sum_([features, third(features)])), twice(image)])
-    assert read_alone(second) is first
-    assert read_alone(third) is None  # the sum reads it, too
-    assert read_alone(sum_) is None  # of two
-    assert read_alone(twice) is None  # called twice
-    assert read_alone(keras.layers.Dense(4)) is None  # of no model
+    assert sole_input_layer(second) is first
+    assert sole_input_layer(third) is None  # the sum reads it, too
+    assert sole_input_layer(sum_) is None  # of two
+    assert sole_input_layer(twice) is None  # called twice
+    assert sole_input_layer(keras.layers.Dense(4)) is None  # of no model
+
+
+def test_a_layer_computes_what_its_call_was_replaced_by():
+    image = keras.Input((4,))
+    layer, other = keras.layers.Dropout(0.5), keras.layers.Dropout(0.5)
+    model = keras.Model(image, other(layer(image)))
+    replace_call(layer, lambda inputs, training=None: inputs + (2.0 if training else 1.0))
+    np.testing.assert_array_equal(model(np.zeros((1, 4))).numpy(), [[1, 1, 1, 1]])
+    np.testing.assert_array_equal(layer(np.zeros((1, 4)), training=True).numpy(), [[2, 2, 2, 2]])
+    traced = tf.function(model).get_concrete_function(tf.TensorSpec((1, 4)))
+    np.testing.assert_array_equal(traced(tf.zeros((1, 4))).numpy(), [[1, 1, 1, 1]])
+    assert np.any(other(np.ones((1, 40)), training=True).numpy() == 0)  # the class keeps its own

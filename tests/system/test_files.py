@@ -21,7 +21,6 @@ from hrs_keras.system.files import (
     write_whole,
     writing,
 )
-from hrs_keras.system.locks import lock
 
 
 @pytest.fixture
@@ -162,7 +161,7 @@ def test_a_folder_in_what_is_a_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-# ---- errors and locks ----------------------------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------------------------------------
 
 
 def test_an_error_names_what_was_to_be_written_and_the_file_if_that_lies_elsewhere(tmp_path):
@@ -172,17 +171,8 @@ def test_an_error_names_what_was_to_be_written_and_the_file_if_that_lies_elsewhe
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
 
 
-def test_a_lock_is_one_open_files_alone_and_ends_with_it(tmp_path):
-    path = tmp_path / "lock"
-    path.touch()
-    with open(path) as one, open(path) as other:
-        assert lock(one) and not lock(other)
-    with open(path) as other:
-        assert lock(other)
-
-
 @pytest.mark.parametrize(
-    "module", ["system.files", "system.signals", "serving.client", "serving.request", "export.runtimes"]
+    "module", ["system.files", "system.locks", "system.signals", "serving.client", "serving.request", "export.runtimes"]
 )
 def test_what_needs_no_tensorflow_imports_none(module):
     code = (
