@@ -118,8 +118,8 @@ def compare_own_trainers() -> None:
     # Once: a second mirrored strategy of a process would mistake the first one's collectives for its own.
     strategies = _both()
     for case in own_trainers.ONE_OF_EACH:
-        batches = tf.data.Dataset.from_tensors(own_trainers.batch_for(case)).repeat(2)
-        ends, histories = [], []
+        batches = tf.data.Dataset.from_tensors(own_trainers.batch_for(case))
+        runs = []
         for strategy in strategies:
             with strategy.scope():
                 rates = [f"train.learning_rate.{name}=0.1" for name in ("encoder", "generator", "discriminator")]
@@ -129,16 +129,20 @@ def compare_own_trainers() -> None:
             variables = _trained(trainer)
             start = [v.numpy() for v in variables]
             shared = strategy.experimental_distribute_dataset(batches)
-            histories.append(trainer.fit(shared, shuffle=False, verbose=0).history)
-            ends.append([v.numpy() for v in variables])
+            runs.append([])
+            for _ in range(2):
+                history = trainer.fit(shared, shuffle=False, verbose=0).history
+                runs[-1].append((history, [v.numpy() for v in variables]))
             for variable in variables:
                 first, *others = strategy.experimental_local_results(variable.value)
                 assert all(np.array_equal(first, other) for other in others), (case, variable.path)
-        # Means of two steps, of which the second starts from weights that differ by what is allowed of them below.
-        for name, value in histories[1].items():
-            np.testing.assert_allclose(histories[0][name], value, rtol=1e-3, err_msg=f"{case}: {name}")
-        for variable, first, two, one in zip(variables, start, *ends, strict=True):
-            assert np.linalg.norm(two - one) <= 1e-3 * np.linalg.norm(one - first), (case, variable.path)
+        # In the second step a ReLU or a maximum may decide otherwise for what differs by rounding.
+        for tolerance, (two_history, two), (one_history, one) in zip((1e-4, 1e-2), *runs, strict=True):
+            for name, value in one_history.items():
+                np.testing.assert_allclose(two_history[name], value, rtol=tolerance, err_msg=f"{case}: {name}")
+            for variable, first, of_two, of_one in zip(variables, start, two, one, strict=True):
+                moved = np.linalg.norm(of_one - first)
+                assert np.linalg.norm(of_two - of_one) <= tolerance * moved, (case, tolerance, variable.path)
 
 
 def _flat(trainer: Trainer) -> list[np.ndarray]:
