@@ -51,9 +51,11 @@ robustness: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/compare.py $(if $(PEER),--peer '$(PEER)')
+	$(BIN)/python benchmarks/compare.py --encoder efficientnet_lite --sizes 160x224 --batch 2
 
 bench-inference: $(INSTALLED)
 	$(BIN)/python benchmarks/inference.py $(if $(PEER),--peer '$(PEER)')
+	$(BIN)/python benchmarks/inference.py --encoder efficientnet_lite --sizes 256x512
 	$(BIN)/python benchmarks/predict.py
 
 bench-input: $(INSTALLED)

@@ -1,6 +1,7 @@
 """What ``make bench`` runs: this package's training step beside its own ceiling and a PyTorch peer's.
 
 python benchmarks/compare.py --rounds 5 --peer '/path/to/python torch_hrs.py'
+python benchmarks/compare.py --encoder efficientnet_lite --sizes 160x224 --batch 2
 
 Every measurement is a process of its own, and the systems take turns (A B C A B C ...), so that a machine whose speed
 drifts slows all of them alike. Ratios are taken within a round; the table has their medians. Prints Markdown.
@@ -14,7 +15,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from measuring import Round, in_turns, median, spread, table
+from measuring import ENCODERS, Round, in_turns, leave_out_peer, median, spread, table
 
 from hrs_keras.system.processor import computes_in
 
@@ -40,7 +41,7 @@ def commands(size: str, options: argparse.Namespace) -> dict[str, list[str]]:
     height, width = size.split("x")
     shape = ["--height", height, "--width", width, "--fc", str(options.fc)]
     shape += ["--steps", str(options.steps), "--threads", str(options.threads)]
-    step = [sys.executable, str(HERE / "step.py"), *shape]
+    step = [sys.executable, str(HERE / "step.py"), *shape, "--encoder", options.encoder, "--batch", str(options.batch)]
     ours = {name: [*step, "--system", name] for name in ("full", "joint")} | {OWN: [*step, "--own-convolutions"]}
     if computes_in("bfloat16"):
         ours[HALF] = [*step, "--precision", "mixed_bfloat16"]
@@ -65,10 +66,10 @@ def ratios(measured: dict[str, dict]) -> dict[str, float]:
     return result
 
 
-def report(size: str, fc: int, rounds: list[Round]) -> str:
+def report(size: str, what: str, rounds: list[Round]) -> str:
     """Two Markdown tables: the systems, and the ratios with their limits and their spread over the rounds."""
     columns = {"ms": "ms/step", "gflop": "GFLOP/step", "gflops_per_s": "GFLOP/s", "rss_mib": "peak MiB"}
-    lines = [f"### {size.replace('x', ' x ')}, batch 1, fc {fc}: median of {len(rounds)} rounds", ""]
+    lines = [f"### {size.replace('x', ' x ')}, {what}: median of {len(rounds)} rounds", ""]
     medians = {system: [median(rounds, system, key) for key in columns] for system in rounds[0]}
     systems = [[system, *("" if m is None else f"{m:.0f}" for m in found)] for system, found in medians.items()]
     lines += table(["system", *columns.values()], systems)
@@ -87,15 +88,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=6, help="timed steps of a measurement")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--fc", type=int, default=1024, help="channels of fc6 and fc7")
+    parser.add_argument("--encoder", choices=ENCODERS, default="vgg16", help="efficientnet_lite: that of blender_idd")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--fc", type=int, default=1024, help="channels of VGG16's fc6 and fc7")
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="HEIGHTxWIDTH")
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {options.threads} threads, {options.steps} steps each\n")
-    if not options.peer:
-        print("The PyTorch peer was left out: no --peer 'PYTHON torch_hrs.py' and no HRS_PEER.\n")
+    leave_out_peer(options)
+    network = f"fc {options.fc}" if options.encoder == "vgg16" else "EfficientNet-Lite0"
     for size in options.sizes:
         rounds = in_turns(commands(size, options), options.rounds, size)
-        print(report(size, options.fc, rounds), flush=True)
+        print(report(size, f"batch {options.batch}, {network}", rounds), flush=True)
 
 
 if __name__ == "__main__":

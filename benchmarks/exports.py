@@ -23,12 +23,16 @@ from hrs_keras.models import build_segmenter
 from hrs_keras.recipe.schema import Recipe
 
 
-def network(height: int, width: int, fc: int, channels: int) -> tuple[Recipe, keras.Model]:
-    """The paper's E+S, with ``fc`` channels in fc6 and fc7 and ``channels`` of 64 in VGG16's first block."""
+def network(options: argparse.Namespace) -> tuple[Recipe, keras.Model]:
+    """The paper's E+S, with ``fc`` channels in fc6 and fc7 and ``channels`` of 64 in VGG16's first block, or another.
+
+    Args:
+        options: as :func:`measuring.add_network_options` reads them.
+    """
     # Heads that start at zero would answer zero to everything.
-    heads = "encoder.heads=random"
-    changes = (f"data.size=[{height}, {width}]", f"encoder.width={channels / 64}", heads, "name=network")
-    recipe = recipe_of("full", "vgg16", fc, *changes)
+    changes = [f"data.size=[{options.height}, {options.width}]", "encoder.heads=random", "name=network"]
+    changes += [f"encoder.width={options.channels / 64}"] if options.encoder == "vgg16" else []
+    recipe = recipe_of("full", options.encoder, options.fc, *changes)
     keras.utils.set_random_seed(0)
     return recipe, build_segmenter(recipe)
 
@@ -55,9 +59,9 @@ def size_on_disk(folder: Path) -> float:
     return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20, 1)
 
 
-def measure(folder: Path, height: int, width: int, fc: int, channels: int) -> dict[str, dict[str, object]]:
+def measure(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, object]]:
     """Write ``folder/FORMAT/1`` for every format; name of an export -> what it holds."""
-    recipe, segmenter = network(height, width, fc, channels)
+    recipe, segmenter = network(options)
     origin = Origin(recipe, step=0)
     saved = export_saved_model(segmenter, origin, folder / "saved_model")
     half = build_segmenter(recipe.computing_in("bfloat16"))
@@ -65,17 +69,17 @@ def measure(folder: Path, height: int, width: int, fc: int, channels: int) -> di
     export_saved_model(half, origin, folder / "saved_model_bfloat16")
     loaded = tf.saved_model.load(str(saved))  # kept, for the variables that its signatures read
     stored = tf.train.load_checkpoint(str(saved / "variables/variables")).get_variable_to_shape_map()
-    plain, images = plain_fcn8s(fc, channels), tf.zeros((1, height, width, 3))
-    held = {
-        "plain FCN8s in Keras": {
+    images, held = tf.zeros((1, options.height, options.width, 3)), {}
+    if options.encoder == "vgg16":
+        plain = plain_fcn8s(options.fc, options.channels)
+        held["plain FCN8s in Keras"] = {
             "gflop": _gflop(lambda x: plain(x, training=False), images),
             "elements": plain.count_params(),
-        },
-        "SavedModel, logits": {
-            "gflop": _gflop(lambda x: loaded.signatures["logits"](images=x)["logits"], images),
-            "elements": sum(prod(shape) for name, shape in stored.items() if name.endswith("VARIABLE_VALUE")),
-            "mib": size_on_disk(saved),
-        },
+        }
+    held["SavedModel, logits"] = {
+        "gflop": _gflop(lambda x: loaded.signatures["logits"](images=x)["logits"], images),
+        "elements": sum(prod(shape) for name, shape in stored.items() if name.endswith("VARIABLE_VALUE")),
+        "mib": size_on_disk(saved),
     }
     for name in ("onnx", "openvino", "litert"):
         file = export_portable(segmenter, origin, folder / name, name)
@@ -94,7 +98,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     add_network_options(parser)
-    print(json.dumps(measure(**vars(parser.parse_args()))))
+    options = parser.parse_args()
+    print(json.dumps(measure(options.folder, options)))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def keras_predict(images: np.ndarray, options: argparse.Namespace) -> Call:
 
     from hrs_keras.export.portable import pixel_model
 
-    recipe, segmenter = network(options.height, options.width, options.fc, options.channels)
+    recipe, segmenter = network(options)
     model = pixel_model(segmenter, recipe.data.size)
     return lambda: model.predict(images, verbose=0)["logits"]
 

@@ -1,6 +1,6 @@
-"""What ``make bench-inference`` runs: one image through the same FCN8s in every runtime it is exported to.
+"""What ``make bench-inference`` runs: one image through the same network in every runtime it is exported to.
 
-python benchmarks/inference.py --rounds 5 --peer '/path/to/python torch_hrs.py'
+python benchmarks/inference.py --rounds 5 --encoder vgg16 --peer '/path/to/python torch_hrs.py'
 
 The network is exported once a size; then every measurement is a process of its own, and the systems take turns. Ratios
 are taken within a round; the table has their medians. Prints Markdown.
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measuring import Round, in_turns, median, run, spread, table
+from measuring import Round, add_encoder_options, encoder_options, in_turns, leave_out_peer, median, run, spread, table
 
 from hrs_keras.system.processor import computes_in
 
@@ -59,8 +59,7 @@ def commands(size: str, folder: str, options: argparse.Namespace) -> dict[str, l
 
 def _shape(size: str, options: argparse.Namespace) -> list[str]:
     height, width = size.split("x")
-    network = ["--fc", str(options.fc), "--channels", str(options.channels)]
-    return ["--height", height, "--width", width, *network]
+    return ["--height", height, "--width", width, *encoder_options(options)]
 
 
 def report(size: str, network: str, held: dict, rounds: list[Round]) -> str:
@@ -94,13 +93,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=10, help="timed images of a measurement")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--fc", type=int, default=1024, help="channels of fc6 and fc7")
-    parser.add_argument("--channels", type=int, default=64, help="of VGG16's first block; 64 is full width")
+    add_encoder_options(parser)
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="HEIGHTxWIDTH")
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {options.threads} threads, {options.repeats} images each\n")
-    if not options.peer:
-        print("The PyTorch peer was left out: no --peer 'PYTHON torch_hrs.py' and no HRS_PEER.\n")
+    leave_out_peer(options)
     for size in options.sizes:
         with tempfile.TemporaryDirectory(prefix="hrs-inference-") as folder:
             exports = [sys.executable, str(HERE / "exports.py"), "--folder", folder]
@@ -108,7 +105,8 @@ def main() -> None:
             rounds = in_turns(commands(size, folder, options), options.rounds, size)
         if options.peer:
             held["PyTorch eager"] = {"elements": rounds[0]["PyTorch eager"]["elements"]}
-        network = f"VGG16 of {options.channels} channels, fc {options.fc}"
+        vgg16 = f"VGG16 of {options.channels} channels, fc {options.fc}"
+        network = {"vgg16": vgg16, "efficientnet_lite": "EfficientNet-Lite0"}[options.encoder]
         print(report(size, network, held, rounds), flush=True)
 
 

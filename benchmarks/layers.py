@@ -1,10 +1,13 @@
-"""One image through the same FCN8s, layer by layer, in TensorFlow, ONNX Runtime and PyTorch; prints Markdown.
+"""One image through the same network, layer by layer, in TensorFlow, ONNX Runtime and PyTorch; prints Markdown.
 
 python benchmarks/layers.py --peer '/path/to/python torch_hrs.py'
+python benchmarks/layers.py --encoder efficientnet_lite
 
 TensorFlow and ONNX Runtime tell by their profilers how long the operations of a layer took, with what they have fused
 into them; in PyTorch the convolutions' calls are timed, without the ReLU. TensorFlow is told that weights do not
-change, as `hrs predict` tells it, and runs one operation at a time. The score heads are left out.
+change, as `hrs predict` tells it, and runs one operation at a time. The score heads are left out. Layers of
+EfficientNet-Lite are taken together, by block and kind, with what scales their filters; the PyTorch peer has VGG16
+alone.
 """
 
 import argparse
@@ -22,7 +25,7 @@ import flops
 import numpy as np
 import tensorflow as tf
 from exports import network
-from measuring import add_network_options, run, table
+from measuring import add_network_options, leave_out_peer, run, table
 from operations import profile
 
 from hrs_keras.export.format import load_format
@@ -30,7 +33,9 @@ from hrs_keras.export.portable import pixel_model
 from hrs_keras.export.signatures import network_logits
 
 HERE = Path(__file__).parent
-LAYER = re.compile(r"block\d_conv\d|fc[67]")
+LAYER = re.compile(r"block\d_conv\d|fc[67]|/(?:stem|top)(?=_)")
+BLOCK = re.compile(r"(block\d)[a-z]_(expand|project|add)?")
+"""Of EfficientNet-Lite; an addition has the convolution before it fused into it."""
 REPEATS = 5
 
 
@@ -38,7 +43,10 @@ def in_tensorflow(segmenter: tf.keras.Model, images: np.ndarray) -> tuple[dict[s
     """Layer -> milliseconds, and layer -> floating-point operations."""
     given = tf.constant(images)
     found = flops.convolutions(tf.function(lambda x: network_logits(segmenter, x), autograph=False), given)
-    counted = {name: one.flops for one in found if (name := layer(one.name))}
+    counted: dict[str, int] = defaultdict(int)
+    for one in found:
+        if name := layer(one.name):
+            counted[name] += one.flops
     answer = tf.function(lambda x: network_logits(segmenter, x), autograph=False)
     times: dict[str, float] = defaultdict(float)
     for ms in profile(lambda: answer(given).numpy()).values():
@@ -82,8 +90,10 @@ def in_torch(options: argparse.Namespace, counted: dict[str, int]) -> dict[str, 
 
 def layer(name: str) -> str | None:
     """The layer that the name of an operation in a graph tells of; None of what is in none of those compared."""
-    found = LAYER.search(name)
-    return found and found[0]
+    if found := LAYER.search(name):
+        return found[0].strip("/")
+    found = BLOCK.search(name)
+    return found and f"{found[1]}, {'1x1' if found[2] else 'depthwise'}"
 
 
 def main() -> None:
@@ -95,8 +105,7 @@ def main() -> None:
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    shape = options.height, options.width, options.fc, options.channels
-    recipe, segmenter = network(*shape)
+    recipe, segmenter = network(options)
     images = np.random.default_rng(0).integers(0, 256, (1, *recipe.data.size, 3)).astype(np.float32)
     times = {}
     times["TensorFlow"], counted = in_tensorflow(segmenter, images)
@@ -104,6 +113,7 @@ def main() -> None:
         path = Path(folder) / "network.onnx"
         load_format("onnx").convert(pixel_model(segmenter, None), path)
         times["ONNX Runtime"] = in_onnx_runtime(path, images, options.threads)
+    leave_out_peer(options)
     if options.peer:
         times["PyTorch, channels last"] = in_torch(options, counted)
     print("\n".join(report(times, counted)))

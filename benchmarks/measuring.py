@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 CLASSES = 19
+ENCODERS = ("vgg16", "efficientnet_lite")
 
 Round = dict[str, dict]
 """System -> what one measurement of it printed."""
@@ -58,8 +59,28 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Which FCN8s, and at what size."""
     parser.add_argument("--height", type=int, default=256)
     parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--fc", type=int, default=1024, help="channels of fc6 and fc7")
+    add_encoder_options(parser)
+
+
+def add_encoder_options(parser: argparse.ArgumentParser) -> None:
+    """Which FCN8s, for any size; told to another command by :func:`encoder_options`."""
+    parser.add_argument("--encoder", choices=ENCODERS, default="vgg16", help="efficientnet_lite: that of blender_idd")
+    parser.add_argument("--fc", type=int, default=1024, help="channels of VGG16's fc6 and fc7")
     parser.add_argument("--channels", type=int, default=64, help="of VGG16's first block; 64 is full width")
+
+
+def encoder_options(options: argparse.Namespace) -> list[str]:
+    """What :func:`add_encoder_options` reads."""
+    return [word for name in ("encoder", "fc", "channels") for word in (f"--{name}", str(getattr(options, name)))]
+
+
+def leave_out_peer(options: argparse.Namespace) -> None:
+    """Say why there is no PyTorch peer, if there is none: it was not named, or is another network or batch."""
+    if options.encoder != "vgg16" or getattr(options, "batch", 1) != 1:
+        options.peer = None
+        print("The PyTorch peer was left out: it has VGG16 and batch 1 alone.\n")
+    elif not options.peer:
+        print("The PyTorch peer was left out: no --peer 'PYTHON torch_hrs.py' and no HRS_PEER.\n")
 
 
 def add_input_options(parser: argparse.ArgumentParser) -> None:

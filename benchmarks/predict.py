@@ -59,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory(prefix="hrs-predict-") as folder:
-        recipe, segmenter = network(options.height, options.width, options.fc, options.channels)
+        recipe, segmenter = network(options)
         model = load_model(export_saved_model(segmenter, Origin(recipe, step=0), Path(folder) / "network"))
         shown = tf.zeros((1, *model.size, 3))
         for size in options.sizes:

@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import flops
 import tensorflow as tf
+from measuring import ENCODERS
 
 from hrs_keras.method.trainers.joint import JointTrainer
 from hrs_keras.models import build_networks
@@ -29,7 +30,6 @@ from hrs_keras.recipe.schema import Recipe
 from hrs_keras.training.distribution import distribute
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-ENCODERS = ("vgg16", "efficientnet_lite")
 SYSTEMS = {"full": [], "joint": ["method.source_weighting=plain", "method.gan=false"]}
 WARM_UP = 1  # after the first, which is traced
 

@@ -85,7 +85,7 @@ def test_report_takes_ratios_within_a_round(benchmark):
 
     # The second round ran on a machine three times slower, which no ratio may show.
     rounds = [measured(1, 200), measured(3, 200), measured(1, 400)]
-    text = compare.report("128x256", 1024, rounds)
+    text = compare.report("128x256", "batch 1", rounds)
     assert "| full / peer shared | 0.80 | 0.80 to 0.80 | 0.65 |" in text
     assert f"| full / {compare.OWN} | 0.62 | 0.62 to 0.62 |  |" in text
     assert f"| {compare.HALF} / full | 0.40 | 0.40 to 0.40 |  |" in text
@@ -113,7 +113,8 @@ def test_inference_report_takes_ratios_within_a_round(benchmark):
 @pytest.mark.slow
 @pytest.mark.skipif(len(WRITABLE) < len(BUILT_IN), reason="a format cannot be written by this Keras or Python")
 def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path, monkeypatch):
-    held = benchmark("exports").measure(tmp_path, height=64, width=96, fc=8, channels=4)
+    network = argparse.Namespace(encoder="vgg16", height=64, width=96, fc=8, channels=4)
+    held = benchmark("exports").measure(tmp_path, network)
     layers, before = [], 3  # kernel, channels in and out, stride of the output
     for block, multiple in enumerate((1, 2, 4, 8, 8)):
         for _ in range(2 if block < 2 else 3):
@@ -125,8 +126,8 @@ def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path, monkeypatc
     for name in ("plain FCN8s in Keras", "SavedModel, logits"):
         assert held[name]["elements"] == numbers
         assert held[name]["gflop"] == pytest.approx(operations / 1e9, abs=0.0006)
-    shape = ["--height", "64", "--width", "96", "--fc", "8", "--channels", "4"]
-    options = argparse.Namespace(fc=8, channels=4, repeats=1, threads=2, peer=None)
+    shape = ["--height", "64", "--width", "96", "--encoder", "vgg16", "--fc", "8", "--channels", "4"]
+    options = argparse.Namespace(**vars(network), repeats=1, threads=2, peer=None)
     inference = benchmark("inference")
     monkeypatch.setattr(inference, "computes_in", lambda dtype: None)
     assert inference.HALF not in inference.commands("64x96", str(tmp_path), options)
@@ -147,17 +148,21 @@ def test_an_export_costs_what_a_plain_fcn8s_does(benchmark, tmp_path, monkeypatc
 
 @pytest.mark.slow
 @pytest.mark.skipif(len(WRITABLE) < len(BUILT_IN), reason="a format cannot be written by this Keras or Python")
-def test_layers_are_told_by_each_library():
-    shape = ["--height", "64", "--width", "96", "--fc", "8", "--channels", "4"]
+@pytest.mark.parametrize("encoder", ["vgg16", "efficientnet_lite"])
+def test_layers_are_told_by_each_library(encoder):
+    shape = ["--encoder", encoder, "--height", "64", "--width", "96", "--fc", "8", "--channels", "4"]
     command = [sys.executable, str(BENCHMARKS / "layers.py"), *shape]
     found = subprocess.run(
         command, capture_output=True, text=True, check=True, env=os.environ | {"HRS_PEER": ""}
     ).stdout
-    rows = [line.strip("| ").split(" | ") for line in found.splitlines() if line.startswith(("| block", "| fc"))]
-    assert [row[0] for row in rows] == [f"block{b}_conv{n}" for b in range(1, 6) for n in range(1, 3 + (b > 2))] + [
-        "fc6",
-        "fc7",
-    ]
+    rows = [line.strip("| ").split(" | ") for line in found.splitlines() if line.startswith("| ")][2:-1]
+    told = {
+        "vgg16": [f"block{b}_conv{n}" for b in range(1, 6) for n in range(1, 3 + (b > 2))] + ["fc6", "fc7"],
+        # The first block has no expansion before its depthwise convolution.
+        "efficientnet_lite": ["stem", "block1, depthwise", "block1, 1x1"]
+        + [f"block{b}, {kind}" for b in range(2, 8) for kind in ("1x1", "depthwise")],
+    }
+    assert [row[0] for row in rows if row[0] != "top"] == told[encoder]
     for rate in (3, 5):  # of TensorFlow and of ONNX Runtime; of so small a network some round to 0
         assert any(float(row[rate]) > 0 for row in rows)
 
@@ -267,7 +272,9 @@ def test_a_peers_definitions_are_taken_without_running_it(benchmark, tmp_path):
     script = tmp_path / "peer.py"
     script.write_text("import math\nA = 2\nclass FCN8s:\n    area = math.pi * A\ndef main():\n    1 / 0\nmain()\n")
     assert benchmark("torch_forward").definitions(script)["FCN8s"].area == pytest.approx(6.2831853)
-    options = argparse.Namespace(fc=8, channels=4, repeats=1, threads=2, peer=f"/peer/python '{script}'")
+    options = argparse.Namespace(
+        encoder="vgg16", fc=8, channels=4, repeats=1, threads=2, peer=f"/peer/python '{script}'"
+    )
     last = list(benchmark("inference").commands("64x96", "exports", options).values())[-1]
     assert last[0] == "/peer/python" and last[2] == str(script) and last[-1] == "--channels-last"
 
