@@ -131,12 +131,12 @@ class Preparation:
             return
         wanted = sum(self.expected_bytes[task.shard.file] for task in tasks)
         free = shutil.disk_usage(self.folder).free
-        sizes = f"{wanted / 2**30:.2f} GiB", f"{free / 2**30:.2f} GiB"
         if wanted > free:
             raise HRSError(
-                f"{self.folder} has no room: about {sizes[0]} are to be written, {sizes[1]} are free; give another --to"
+                f"{self.folder} has no room: about {_size(wanted)} are to be written, {_size(free)} are free; "
+                "give another --to"
             )
-        log.info("about %s will be written to %s, %s are free", sizes[0], self.folder, sizes[1])
+        log.info("about %s will be written to %s, %s are free", _size(wanted), self.folder, _size(free))
 
     def _lost_shards(self, written: Mapping[str, FinishedShard]) -> set[str]:
         """Shards of a finished folder that are missing or have another size. (``--verify`` reads their contents.)"""
@@ -162,6 +162,12 @@ class Preparation:
         path = storage.join(self.folder, name)
         with writing(path):
             storage.write_whole(path, value.to_bytes())
+
+
+def _size(number: int) -> str:
+    """A number of bytes in the unit that a person would take."""
+    unit, name = (2**30, "GiB") if number >= 2**30 else (2**20, "MiB")
+    return f"{number / unit:.2f} {name}"
 
 
 def _finished(shard: PlannedShard, note: ShardNote) -> FinishedShard:

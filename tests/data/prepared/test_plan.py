@@ -22,12 +22,13 @@ def test_a_disk_that_is_too_small(city_recipe, prepared, tmp_path, monkeypatch, 
     free = SimpleNamespace(free=int(0.9 * size))
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
     out = tmp_path / "out"
-    with pytest.raises(HRSError, match=r"out has no room: about 0\.00 GiB are to be written, 0\.00 GiB are free"):
+    no_room = rf"out has no room: about {size / 2**20:.2f} MiB are to be written, {0.9 * size / 2**20:.2f} MiB are free"
+    with pytest.raises(HRSError, match=no_room):
         prepare(city_recipe(), out, shard_mib=SMALL)
     assert not list(out.glob("*.tfrecord*"))
     free.free = int(1.1 * size)
     prepare(city_recipe(), out)
-    assert f"about 0.00 GiB will be written to {out}, 0.00 GiB are free" in capsys.readouterr().out
+    assert f" MiB will be written to {out}, {1.1 * size / 2**20:.2f} MiB are free" in capsys.readouterr().out
     shards = sorted(out.glob("*.tfrecord"))
     shards[0].unlink()
     free.free = shards[1].stat().st_size * 2
