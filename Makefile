@@ -22,7 +22,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: demo test test-all fuzz lint docs robustness bench bench-inference bench-input bench-scaling serve-check clean
 
 demo: $(INSTALLED)
-	$(BIN)/hrs toy-city data/toy_city
+	$(BIN)/hrs toy-city
 	$(BIN)/python train.py recipes/toy_city.yaml
 
 # Side by side. A worker that crashes ends the run, which would wait for its tests for ever if another took its place.

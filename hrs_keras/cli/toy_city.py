@@ -5,12 +5,16 @@ import dataclasses
 
 from hrs_keras.errors import HRSError
 
+# Where recipes/toy_city.yaml reads it.
+_FOLDER = "data/toy_city"
+
 HELP = "Generate the toy city: a small two-domain data set in the real formats."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("folder", help="folder to create; one that holds the same data set already is left alone")
+    folder = f"folder to create, one that holds the same data set already is left alone; default: {_FOLDER}"
+    parser.add_argument("folder", nargs="?", default=_FOLDER, help=folder)
     sets = {
         "gtav": "synthetic images in GTAV's format; default: 160",
         "synthia": "synthetic images in SYNTHIA's format; default: 80",

@@ -38,7 +38,7 @@ TINY = ["data.size=[32, 64]", "encoder.width=0.0625", "encoder.fc=16", "encoder.
 def test_training_from_an_empty_folder(run, tmp_path):
     """A packaged recipe and part by their names; and a recipe of one's own that extends the packaged ``base.yaml``."""
     city = ["--size", 64, 128, "--gtav", 2, "--synthia", 2, "--train", 2, "--val", 1]
-    assert run("hrs", "toy-city", "data/toy_city", *city).stdout == "data/toy_city\n"
+    assert run("hrs", "toy-city", *city).stdout == "data/toy_city\n"
     trained = run("hrs", "train", "toy_city", "systems/joint.yaml", *TINY)
     assert trained.returncode == 0, trained.stderr
     assert json.loads((tmp_path / "runs/toy_city-joint/result.json").read_text())
