@@ -18,6 +18,7 @@ MAX_PIXELS = 2**24
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _PNG_HEADER = 24  # bytes: signature, chunk length, IHDR, width, height
+_PNG_LEVEL = 4  # of zlib: label maps a twentieth larger than by its default, 6, in three quarters of the time
 
 Answers = dict[str, tf.Tensor]
 
@@ -155,12 +156,14 @@ def _decide(logits: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     logits = tf.image.resize(logits, size)
     # Of the logits, as in the evaluation: nearly certain probabilities may round to a tie.
     ids = tf.cast(tf.argmax(logits, axis=-1), tf.uint8)
-    return ids, tf.exp(tf.reduce_max(logits, axis=-1) - tf.reduce_logsumexp(logits, axis=-1))
+    # The softmax of the highest: exp(highest - highest) is 1. It takes half the passes of reduce_logsumexp().
+    highest = tf.reduce_max(logits, axis=-1, keepdims=True)
+    return ids, 1 / tf.reduce_sum(tf.exp(logits - highest), axis=-1)
 
 
 def _png(pixels: tf.Tensor) -> tf.Tensor:
     """[h, w] uint8 -> scalar string, an 8-bit grey PNG."""
-    return tf.io.encode_png(pixels[..., tf.newaxis])
+    return tf.io.encode_png(pixels[..., tf.newaxis], compression=_PNG_LEVEL)
 
 
 def _one_by_one(answer: Callable, batch: tuple[tf.Tensor, ...], dtypes: tuple[tf.DType, ...]) -> tuple[tf.Tensor, ...]:
