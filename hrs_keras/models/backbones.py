@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import keras
 
 from hrs_keras.errors import CheckpointError
-from hrs_keras.models.folding import fold_batch_norm
+from hrs_keras.models.folding import fold_batch_norm, fold_padding
 
 
 def with_weights(build: Callable[..., keras.Model], weights: str, name: str, advice: str) -> keras.Model:
@@ -30,13 +30,14 @@ def with_weights(build: Callable[..., keras.Model], weights: str, name: str, adv
 def pyramid(backbone: keras.Model, features: Mapping[str, keras.KerasTensor]) -> keras.Model:
     """A backbone with several of its inner outputs; its layers are the backbone's own.
 
-    Convolutions compute the frozen batch normalisation that reads them (:mod:`hrs_keras.models.folding`): freeze it
-    before (:func:`freeze_batch_norm`).
+    Convolutions compute the zero padding that they read, and the frozen batch normalisation that reads them
+    (:mod:`hrs_keras.models.folding`): freeze it before (:func:`freeze_batch_norm`).
 
     Args:
-        backbone: a functional model from images to features.
+        backbone: a functional model from images, whose sides are multiples of 32, to features.
         features: ``stride8``, ``stride16``, ``stride32`` and ``deepest`` -> the output of a layer of the backbone.
     """
+    fold_padding(backbone, features.values())
     fold_batch_norm(backbone, features.values())
     return keras.Model(backbone.input, dict(features), name="pyramid")
 

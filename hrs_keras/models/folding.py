@@ -1,4 +1,4 @@
-"""Frozen batch normalisation as part of the convolution before it: the same numbers up to rounding, one pass less."""
+"""What stands around a convolution as part of it: the same numbers up to rounding, and fewer passes over features."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +7,32 @@ import keras
 import tensorflow as tf
 
 from hrs_keras.system.compat import replace_call, sole_input_layer
+
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+
+
+def fold_padding(model: keras.Model, outputs: Iterable[keras.KerasTensor]) -> None:
+    """Have strided convolutions pad with zeros by themselves, where a layer does it for them and for nothing else.
+
+    Only where ``padding="same"`` is the padding of that layer for every size that the stride divides.
+
+    Args:
+        model: a functional model, for images whose sides are multiples of all its strides.
+        outputs: of its layers, what is used beside the model's own outputs.
+    """
+    used = _used(model, outputs)
+    for layer in model.layers:
+        pad: Any = sole_input_layer(layer) if type(layer) in _CONVOLUTIONS else None
+        if type(pad) is keras.layers.ZeroPadding2D and id(pad.output) not in used and _pads_as_same(pad, layer):
+            # Both attributes, so that the layers' configurations describe what is computed.
+            layer.padding, pad.padding = "same", ((0, 0), (0, 0))
+            replace_call(pad, _passed)
+
+
+def _pads_as_same(pad: Any, layer: Any) -> bool:
+    plain = layer.padding == "valid" and layer.data_format == pad.data_format and set(layer.dilation_rate) == {1}
+    missing = [max(0, length - stride) for length, stride in zip(layer.kernel_size, layer.strides, strict=True)]
+    return plain and pad.padding == tuple((number // 2, number - number // 2) for number in missing)
 
 
 def fold_batch_norm(model: keras.Model, outputs: Iterable[keras.KerasTensor]) -> None:
@@ -21,7 +47,7 @@ def fold_batch_norm(model: keras.Model, outputs: Iterable[keras.KerasTensor]) ->
         model: a functional model. Its frozen layers must remain so.
         outputs: of its layers, what is used beside the model's own outputs.
     """
-    used = {id(tensor) for tensor in (*model.outputs, *outputs)}
+    used = _used(model, outputs)
     for norm in model.layers:
         if type(norm) is keras.layers.BatchNormalization and not norm.trainable:
             layer = sole_input_layer(norm)
@@ -30,8 +56,12 @@ def fold_batch_norm(model: keras.Model, outputs: Iterable[keras.KerasTensor]) ->
                 replace_call(norm, _passed)
 
 
+def _used(model: keras.Model, outputs: Iterable[keras.KerasTensor]) -> set[int]:
+    return {id(tensor) for tensor in (*model.outputs, *outputs)}
+
+
 def _can_take(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> bool:
-    if type(layer) not in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D):
+    if type(layer) not in _CONVOLUTIONS:
         return False
     channels_last = layer.data_format == "channels_last" and norm.axis in (-1, 3)
     nothing_between = layer.activation is keras.activations.linear and layer.activity_regularizer is None

@@ -1,11 +1,11 @@
-"""Frozen batch normalisation as part of a convolution: beside sums in float64, and what is left to Keras."""
+"""Padding and frozen batch normalisation as part of a convolution: beside sums in float64; what is left to Keras."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from hrs_keras.models.folding import fold_batch_norm
+from hrs_keras.models.folding import fold_batch_norm, fold_padding
 
 LAYERS = {
     "convolution": lambda: keras.layers.Conv2D(6, 3, padding="same", use_bias=False),
@@ -160,3 +160,75 @@ def test_what_cannot_take_it_stays(layer, norm):
     layer, norm = layer(), norm()
     fold_batch_norm(chain(layer, norm), [])
     assert is_folded(layer, norm) == [False, False]
+
+
+STRIDED = {
+    "convolution": (((0, 1), (0, 1)), lambda: keras.layers.Conv2D(6, 3, strides=2)),
+    "depthwise": (((0, 1), (0, 1)), lambda: keras.layers.DepthwiseConv2D(3, strides=2)),
+    "depthwise, 5x5": (((1, 2), (1, 2)), lambda: keras.layers.DepthwiseConv2D(5, strides=2)),
+    "not square": (((0, 1), (2, 2)), lambda: keras.layers.Conv2D(6, (3, 5), strides=(2, 1))),
+    "with stride 1": (((1, 1), (1, 1)), lambda: keras.layers.Conv2D(6, 3)),
+}
+
+
+def padded(padding, layer):
+    pad, image = keras.layers.ZeroPadding2D(padding), keras.Input(IMAGES.shape[1:])
+    return pad, drawn(keras.Model(image, layer(pad(image))))
+
+
+@pytest.mark.parametrize("name", STRIDED)
+def test_a_convolution_pads_by_itself(name):
+    """Values and gradients are those of zeros written around the images; the configurations of the layers agree."""
+    padding, layer = STRIDED[name][0], STRIDED[name][1]()
+    pad, model = padded(padding, layer)
+
+    def found(network, images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            answer = network(images)
+            loss = tf.reduce_sum(tf.square(answer))
+        return [answer, *tape.gradient(loss, [images, *(v.value for v in model.trainable_variables)])]
+
+    around = tf.constant(np.pad(IMAGES, ((0, 0), *padding, (0, 0))))
+    expected = found(layer, around)
+    (top, bottom), (left, right) = padding
+    expected[1] = expected[1][:, top : around.shape[1] - bottom, left : around.shape[2] - right]
+    fold_padding(model, [])
+    assert layer.padding == "same" and is_folded(pad) == [True]
+    for one, other in zip(found(model, tf.constant(IMAGES)), expected, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-6 * np.abs(other).max())
+    copy = keras.Model.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    np.testing.assert_allclose(copy(IMAGES).numpy(), expected[0].numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("padding", "layer"),
+    [
+        (((1, 1), (1, 1)), lambda: keras.layers.Conv2D(6, 3, strides=2)),  # as in ResNet
+        (((1, 0), (1, 0)), lambda: keras.layers.Conv2D(6, 3, strides=2)),
+        (((0, 1), (0, 1)), lambda: keras.layers.Conv2D(6, 3, strides=2, padding="same")),
+        (((1, 1), (1, 1)), lambda: keras.layers.Conv2D(6, 3, dilation_rate=2)),
+        (((0, 1), (0, 1)), lambda: OwnConvolution(6, 3, strides=2)),
+        (((0, 1), (0, 1)), lambda: keras.layers.MaxPooling2D(3, strides=2)),
+    ],
+)
+def test_another_padding_stays(padding, layer):
+    pad, model = padded(padding, layer())
+    before = model(IMAGES).numpy()
+    fold_padding(model, [])
+    assert is_folded(pad) == [False] and pad.padding == padding
+    np.testing.assert_array_equal(model(IMAGES).numpy(), before)
+
+
+@pytest.mark.parametrize("reader", ["a layer", "an output of the model", "an output beside"])
+def test_a_padding_that_something_else_reads_stays(reader):
+    pad, image = keras.layers.ZeroPadding2D(((0, 1), (0, 1))), keras.Input(IMAGES.shape[1:])
+    features = pad(image)
+    outputs = [keras.layers.Conv2D(6, 3, strides=2)(features)]
+    if reader == "a layer":
+        outputs.append(keras.layers.ReLU()(features))
+    elif reader == "an output of the model":
+        outputs.append(features)
+    fold_padding(keras.Model(image, outputs), [features] if reader == "an output beside" else [])
+    assert is_folded(pad) == [False] and pad.padding == ((0, 1), (0, 1))

@@ -1,5 +1,7 @@
 """Contract tests that every family of encoders passes."""
 
+import collections
+
 import keras
 import numpy as np
 import pytest
@@ -169,6 +171,9 @@ FOLDED = {
 }
 """How many layers of frozen batch normalisation the convolutions before them compute."""
 
+PADDED = {"efficientnet_lite": 5, "MobileNetV3Small": 4, "MobileNetV3Large": 4, "ResNet50V2": 13, "EfficientNetV2B0": 0}
+"""How many layers of zero padding the convolutions after them compute."""
+
 
 @pytest.mark.parametrize("name", quick(FOLDED, "efficientnet_lite"))
 def test_features_are_those_of_keras_own_batch_normalisation(name, monkeypatch):
@@ -184,11 +189,13 @@ def test_features_are_those_of_keras_own_batch_normalisation(name, monkeypatch):
     keras.utils.set_random_seed(0)
     folded = settings.build()
     monkeypatch.setattr(backbones, "fold_batch_norm", lambda *_: None)
+    monkeypatch.setattr(backbones, "fold_padding", lambda *_: None)
     keras.utils.set_random_seed(0)
     own = settings.build()
     inner = next(layer for layer in folded.layers if isinstance(layer, keras.Model))
-    convolutions = [layer for layer in inner.layers if not isinstance(layer, keras.layers.BatchNormalization)]
-    assert sum("call" in vars(layer) for layer in convolutions) == FOLDED[name]
+    other = collections.Counter(type(layer).__name__ for layer in inner.layers if "call" in vars(layer))
+    assert other["Conv2D"] + other["DepthwiseConv2D"] == other["BatchNormalization"] == FOLDED[name]
+    assert other["ZeroPadding2D"] == PADDED[name]
     expected = features(own)
     for key, found in features(folded).items():
         np.testing.assert_allclose(found, expected[key], rtol=1e-3, atol=1e-4 * np.abs(expected[key]).max())
