@@ -15,15 +15,15 @@ def policy():
     keras.config.set_dtype_policy("float32")
 
 
-def curve(recipe_file, precision, policy):
-    """The target's loss, step by step; nothing random but the order of the images."""
+def curve(recipe_file, precision, policy, steps):
+    """The target's loss in the first of 50 steps; nothing random but the order of the images."""
     policy(precision)
     # In bfloat16 oneDNN's gradient of a strided convolution of a single pixel, as in D of 32x64, is not to be trusted.
     size = "data.size=[64, 128]"
     calm = ("encoder.dropout=0", "method.label_noise=0", "data.augment={}")
     trainer, (batches,) = begin(recipe_file, "ours_w1", "train.steps=50", f"precision={precision}", size, *calm)
     step = tf.function(trainer.train_step)
-    logs = [step(batch) for batch in batches]
+    logs = [step(batch) for batch in batches.take(steps)]
     scales = [float(p.optimizer.scale_loss(1.0)) for p in trainer.players]
     assert all(scale > 1 for scale in scales) if precision == "mixed_float16" else scales == [1] * len(scales)
     return np.array([float(log["loss/target"]) for log in logs])
@@ -31,12 +31,13 @@ def curve(recipe_file, precision, policy):
 
 @pytest.mark.slow
 def test_half_precision_learns_as_float32_does(recipe_file, policy):
-    """The last ten steps' mean loss is within 10 % of float32's, which has fallen by more than a quarter."""
-    exact = curve(recipe_file, "float32", policy)
-    assert exact[-10:].mean() < 0.75 * exact[:5].mean()
-    for precision in ("mixed_bfloat16", "mixed_float16"):
-        half = curve(recipe_file, precision, policy)
-        assert half[-10:].mean() == pytest.approx(exact[-10:].mean(), rel=0.1), precision
+    """Ten steps' mean loss is within 10 % of float32's, which has fallen by a quarter. A step in float16 is slow."""
+    exact = curve(recipe_file, "float32", policy, 50)
+    for precision, steps in (("mixed_bfloat16", 50), ("mixed_float16", 25)):
+        expected = exact[steps - 10 : steps].mean()
+        assert expected < 0.75 * exact[:5].mean()
+        half = curve(recipe_file, precision, policy, steps)
+        assert half[-10:].mean() == pytest.approx(expected, rel=0.1), precision
 
 
 @pytest.mark.slow
