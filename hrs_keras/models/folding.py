@@ -12,7 +12,7 @@ _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
 def fold_padding(model: keras.Model, outputs: Iterable[keras.KerasTensor]) -> None:
-    """Have strided convolutions pad with zeros by themselves, where a layer does it for them and for nothing else.
+    """Have convolutions pad with zeros by themselves, where a layer does it for them and for nothing else.
 
     Only where ``padding="same"`` is the padding of that layer for every size that the stride divides.
 
