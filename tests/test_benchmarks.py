@@ -168,6 +168,20 @@ def test_layers_are_told_by_each_library(encoder):
 
 
 @pytest.mark.slow
+def test_a_decision_is_told_by_both_libraries():
+    pytest.importorskip("onnxruntime")
+    command = [sys.executable, str(BENCHMARKS / "decision.py"), "--height", "512", "--width", "1024"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.strip("| ").split(" | ") for line in found.splitlines() if line.startswith("| ")][2:]
+    kinds = {"TensorFlow": {"ArgMax", "Max", "Sub", "Exp", "Sum", "EncodePng"}}
+    kinds["ONNX Runtime"] = {"ArgMax", "Softmax", "ReduceMax"}
+    for name, expected in kinds.items():
+        times = {kind: float(ms) for runtime, kind, ms in rows if runtime == name}
+        whole = times.pop("all of these")
+        assert expected <= times.keys() and sum(times.values()) == pytest.approx(whole, abs=1) and whole > 1
+
+
+@pytest.mark.slow
 def test_kernels_are_timed_one_by_one(benchmark):
     kernels = benchmark("kernels")
     # By hand: 1 image, 3x3, from 3 to 64 channels at full size; 7x7 at a 32nd of it, where one pixel of 32x64 is two.

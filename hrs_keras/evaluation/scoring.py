@@ -14,7 +14,7 @@ from hrs_keras.data.reading import in_order, read
 from hrs_keras.errors import DataError
 from hrs_keras.evaluation.counts import ImageCounts, count
 from hrs_keras.media.label_maps import FileIdWriter
-from hrs_keras.predict.views import NO_MEMORY, Predictor, confidence, no_memory
+from hrs_keras.predict.views import NO_MEMORY, Predictor, confidence, likeliest, no_memory
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.system import storage
 from hrs_keras.system.threads import read_ahead
@@ -91,7 +91,7 @@ def _decide(predictor: Predictor, image: np.ndarray) -> tuple[np.ndarray, np.nda
     """[h, w, 3] uint8 -> classes [h, w] uint8, and their probabilities [h, w] float32."""
     try:
         (logits,) = predictor(image[np.newaxis])
-        return logits.argmax(axis=-1).astype(np.uint8), confidence(logits)
+        return likeliest(logits), confidence(logits)
     except NO_MEMORY:
         raise no_memory(1, image.shape[:2]) from None
 

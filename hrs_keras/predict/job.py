@@ -16,7 +16,7 @@ from hrs_keras.errors import DataError, printable
 from hrs_keras.media.images import read_images
 from hrs_keras.media.label_maps import LabelMap, LabelMapFolders, make_folder
 from hrs_keras.media.video import Video, VideoWriter, open_video
-from hrs_keras.predict.views import NO_MEMORY, Predictor, confidence, no_memory, probabilities
+from hrs_keras.predict.views import NO_MEMORY, Predictor, confidence, likeliest, no_memory, probabilities
 from hrs_keras.system.threads import WRITES_BEHIND, read_ahead, write_behind
 
 READ_AHEAD = 4
@@ -137,7 +137,7 @@ class Job:
     def _predict(self, images: Sequence[np.ndarray]) -> list[LabelMap]:
         """B times [h, w, 3] uint8 -> B label maps."""
         logits = self.predictor(np.stack(images))
-        ids = logits.argmax(axis=-1).astype(np.uint8)
+        ids = likeliest(logits)
         count = len(images)
         certain = confidence(logits) if self.folders.confidence else [None] * count
         of_all = probabilities(logits) if self.folders.probabilities else [None] * count

@@ -16,7 +16,7 @@ from hrs_keras.method.trainer import build_trainer
 from hrs_keras.models import build_networks
 from hrs_keras.models.global_state import precision_policy
 from hrs_keras.predict.model import load_model
-from hrs_keras.predict.views import Predictor
+from hrs_keras.predict.views import Predictor, likeliest
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.report.pictures import Picture, prediction_pictures, selection_pictures
 from hrs_keras.runs.checkpoints import Checkpoints
@@ -43,7 +43,7 @@ def predicted(recipe: Recipe, run: Path, role: str, numbers: Sequence[int]) -> I
     predictor = Predictor(load_model(run))
     for image, label in read(whole_images(recipe, sets, numbers), recipe, in_order(sets, numbers)):
         (logits,) = predictor(image.numpy()[np.newaxis])
-        yield prediction_pictures(image.numpy(), label.numpy(), logits.argmax(axis=-1), recipe.data.label_space)
+        yield prediction_pictures(image.numpy(), label.numpy(), likeliest(logits), recipe.data.label_space)
 
 
 def _last_selection_maps(folder: RunFolder) -> _Maps:

@@ -14,7 +14,7 @@ from hrs_keras.errors import CheckpointError, HRSError, printable
 from hrs_keras.evaluation.bootstrap import PairedInterval
 from hrs_keras.evaluation.image_file import ImageFile
 from hrs_keras.predict.model import load_model
-from hrs_keras.predict.views import Predictor
+from hrs_keras.predict.views import Predictor, likeliest
 from hrs_keras.recipe.comparing import compare
 from hrs_keras.recipe.schema import Recipe
 from hrs_keras.report.charts import Axes, Estimate, Series, estimate_chart, line_chart
@@ -95,7 +95,7 @@ def _strips(runs: Sequence[Records], changed: Sequence[Changed], recipe: Recipe)
         for image, label in read(whole_images(recipe, sets, numbers), recipe, in_order(sets, numbers)):
             strip: list[Picture] = []
             for title, predictor in zip(("first run", "second run"), predictors, strict=True):
-                ids = predictor(image.numpy()[np.newaxis])[0].argmax(axis=-1)
+                ids = likeliest(predictor(image.numpy()[np.newaxis])[0])
                 pictures = prediction_pictures(image.numpy(), label.numpy(), ids, recipe.data.label_space)
                 strip = strip or pictures[:2]
                 strip.append(Picture(title, pictures[2].pixels, photo=False))

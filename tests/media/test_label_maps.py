@@ -47,6 +47,33 @@ def test_confidence_and_probabilities(tmp_path):
         np.testing.assert_array_equal(array, expected)
 
 
+def test_overlays_are_image_and_colours_half_and_half(tmp_path):
+    """Exactly, before they become JPEG files, which keep their colours at full resolution."""
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (3, 4, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+    ids = random.integers(0, 11, (3, 4), np.uint8).repeat(16, 0).repeat(16, 1)
+    half = (image.astype(float) + np.array(CAMVID.palette)[ids]) / 2
+    folders = LabelMapFolders(tmp_path, CAMVID)
+    folders.make()
+    contents = folders.contents(LabelMap(ids, image))
+    assert np.abs(contents["overlay"] - half).max() <= 0.5
+    folders.store("x", contents)
+    with Image.open(tmp_path / "overlay/x.jpg") as stored:
+        assert (stored.format, stored.mode, stored.size) == ("JPEG", "RGB", (64, 48))
+        assert {component[1:3] for component in stored.layer} == {(1, 1)}
+        assert np.abs(np.asarray(stored) - half).max() < 8
+
+
+@pytest.mark.parametrize(("width", "suffix"), [(65_500, "jpg"), (65_501, "png")])
+def test_overlays_that_are_longer_than_a_jpeg_can_be(tmp_path, width, suffix):
+    folders = LabelMapFolders(tmp_path, CAMVID)
+    folders.make()
+    folders.write("x", LabelMap(np.zeros((1, width), np.uint8), np.zeros((1, width, 3), np.uint8)))
+    assert [path.name for path in (tmp_path / "overlay").iterdir()] == [f"x.{suffix}"]
+    with Image.open(tmp_path / f"overlay/x.{suffix}") as stored:
+        assert stored.size == (width, 1)
+
+
 def test_what_a_label_map_lacks_is_named(tmp_path):
     for folders, missing in (
         (LabelMapFolders(tmp_path, CAMVID), "image"),

@@ -16,7 +16,7 @@ from hrs_keras.evaluation.run import evaluate_run
 from hrs_keras.export.run import export_run
 from hrs_keras.labels import own_label_space
 from hrs_keras.predict.model import TrainedModel, load_model
-from hrs_keras.predict.views import Predictor, View, confidence
+from hrs_keras.predict.views import Predictor, View, confidence, likeliest
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
 
@@ -122,6 +122,15 @@ def test_flipping_averages_both_sides():
 def test_views_out_of_range(change, message):
     with pytest.raises(HRSError, match=message):
         View(**change)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7, 19), (3, 4, 2), (6, 1), (1, 90, 110, 255)])
+def test_the_likeliest_class_is_that_of_the_highest_logit(shape):
+    """Of equal ones the first, of which there are many here."""
+    logits = np.random.default_rng(0).integers(-3, 3, shape).astype(np.float32)
+    found = likeliest(logits)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, logits.argmax(axis=-1))
 
 
 def test_confidence_is_the_greatest_softmax_probability():
