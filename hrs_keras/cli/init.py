@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 HELP = "Write a recipe for your own folders of images and labels."
 
@@ -14,13 +15,24 @@ _FOLDERS = {
 }
 
 
+class _Once(argparse.Action):
+    """An option that is refused a second time: the last alone would count, without a word."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, *_: object) -> None:
+        if (before := getattr(namespace, self.dest)) is not None:
+            raise argparse.ArgumentError(
+                self, f"is there twice ({before}, {value}); put folders into one: each layout in it becomes a data set"
+            )
+        setattr(namespace, self.dest, value)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("recipe", metavar="NAME.yaml", type=Path, help="the file to write; never overwritten")
     for role, what in _FOLDERS.items():
-        parser.add_argument(f"--{role}", metavar="DIR", type=Path, required=role == "target", help=what)
+        parser.add_argument(f"--{role}", metavar="DIR", type=Path, action=_Once, required=role == "target", help=what)
     names = "the classes to predict: one a line, or lines of 'R G B name', or CVAT's labelmap.txt"
-    parser.add_argument("--classes", metavar="FILE", type=Path, help=names)
+    parser.add_argument("--classes", metavar="FILE", type=Path, action=_Once, help=names)
 
 
 def run(options: argparse.Namespace) -> int:

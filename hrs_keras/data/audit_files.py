@@ -4,6 +4,8 @@ import logging
 import os
 from dataclasses import replace
 
+from tqdm import tqdm
+
 from hrs_keras.data.audit_cache import cache_file, read_cached, write_cached
 from hrs_keras.data.check import SampleCheck, check_image, check_sample
 from hrs_keras.data.decode import IdMap
@@ -45,6 +47,6 @@ def _check_all(role: str, pairs: Pairs, space: LabelSpace) -> DatasetAudit:
 
     labels = [None] * len(pairs) if ids is None else pairs.labels
     with map_in_threads(check, pairs.images, labels, threads=os.cpu_count() or 1) as checks:
-        for position, found in enumerate(checks):
+        for position, found in enumerate(tqdm(checks, total=len(pairs), unit="sample", disable=None)):
             tally.add(position, found)
     return tally.report(role)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
+from hrs_keras.errors import DataError
 from hrs_keras.evaluation.bootstrap import LEVEL, RESAMPLES, SEED, Interval, interval
 from hrs_keras.evaluation.boundaries import BOUNDARY_RATIO
 from hrs_keras.evaluation.calibration import BINS, expected_error, reliability
@@ -41,12 +42,17 @@ class Scores(Evaluation):
         """The scores of some images, which are gone through once.
 
         Of each image only two numbers a class are kept.
+
+        Raises:
+            DataError: there is no image.
         """
         total, names, found = Counts.none(len(space.classes)), [], []
         for image in images:
             total += image.counts
             names.append(f"{image.data_set}/{image.name}")
             found.append(hit_and_union(image.counts.confusion))
+        if not names:
+            raise DataError("there is no image to score")
         return cls(total.confusion, space, len(names), total, interval(names, np.array(found), space))
 
     @property

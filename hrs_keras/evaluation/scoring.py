@@ -1,5 +1,6 @@
 """One pass over labelled images: each is shown to a model, and what is counted in it is handed on."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePath
@@ -11,7 +12,7 @@ from tqdm import tqdm
 from hrs_keras.data.pairs import Pairs, sample_names
 from hrs_keras.data.pipeline import whole_images
 from hrs_keras.data.reading import in_order, read
-from hrs_keras.errors import DataError
+from hrs_keras.errors import DataError, printable
 from hrs_keras.evaluation.counts import ImageCounts, count
 from hrs_keras.media.label_maps import FileIdWriter
 from hrs_keras.predict.views import NO_MEMORY, Predictor, confidence, likeliest, no_memory
@@ -50,7 +51,8 @@ def count_images(
 
     Raises:
         HRSError: an image cannot be read, memory does not suffice, predictions cannot be written, two would have one
-            name, or the label space has no file ids.
+            name, one would take the place of an image or a label, or the label space has no file ids.
+        NonFiniteError: the network answers NaN or infinity to an image, which the message names.
     """
     classes = len(recipe.data.label_space.classes)
 
@@ -77,23 +79,36 @@ def _predicted(recipe: Recipe, predictor: Predictor, sets: list[Pairs], write_id
     paths = [path for pairs in sets for path in pairs.images]
     if write_ids:
         refuse_same_stems(paths)
+        _refuse_overwriting(write_ids, sets)
     writer = FileIdWriter(write_ids, recipe.data.label_space) if write_ids else None
     samples = read(whole_images(recipe, sets), recipe, in_order(sets))
     names = sample_names(sets, storage.path_of(recipe.data.root))
     for path, (name, data_set), (image, label) in zip(paths, names, samples, strict=True):
-        ids, certain = _decide(predictor, image.numpy())
+        ids, certain = _decide(predictor, image.numpy(), name)
         if writer:
             writer.write(path.stem, ids)
         yield _Predicted(name, data_set, label.numpy(), ids, certain)
 
 
-def _decide(predictor: Predictor, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _decide(predictor: Predictor, image: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """[h, w, 3] uint8 -> classes [h, w] uint8, and their probabilities [h, w] float32."""
     try:
-        (logits,) = predictor(image[np.newaxis])
+        (logits,) = predictor(image[np.newaxis], [name])
         return likeliest(logits), confidence(logits)
     except NO_MEMORY:
-        raise no_memory(1, image.shape[:2]) from None
+        raise no_memory(1, image.shape[:2], "lower --scales, or evaluate smaller images") from None
+
+
+def _refuse_overwriting(folder: Path, sets: Iterable[Pairs]) -> None:
+    files = [
+        os.path.realpath(path)
+        for pairs in sets
+        for path in (*pairs.images, *pairs.labels)
+        if not storage.is_remote(path)
+    ]
+    written = {os.path.realpath(folder / f"{path.stem}.png") for pairs in sets for path in pairs.images}
+    if lost := next(filter(written.__contains__, files), None):
+        raise DataError(f"a prediction would be written over {printable(Path(lost))}; choose another --write-ids")
 
 
 def refuse_same_stems(images: Iterable[PurePath]) -> None:

@@ -79,8 +79,7 @@ def export_portable(
     kind = load_format(format)
     kind.require_writable()
     recipe = origin.recipe
-    record_file = Path(f"{recipe.name}.json")
-    check_same_model(folder, recipe, record_file)
+    check_same_model(folder, recipe, kind.suffix)
     segmenter = _in_float32(segmenter, origin)
     model = pixel_model(segmenter, recipe.data.size if kind.fixed_size else None)
     file = f"{recipe.name}{kind.suffix}"
@@ -89,7 +88,7 @@ def export_portable(
         kind.convert(model, partial / file)
         agreement = check_portable(partial / file, model, _check_images(recipe.data.size))
         record = _record(origin, kind) | {"weights": weights_digest(segmenter), "agreement": asdict(agreement)}
-        write_json(partial / record_file, record | _signature(model))
+        write_json((partial / file).with_suffix(".json"), record | _signature(model))
 
     return write_version(folder, version, write) / file
 

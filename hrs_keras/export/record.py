@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from hrs_keras.errors import CheckpointError, HRSError
+from hrs_keras.export.finding import find_exported
 from hrs_keras.export.versions import model_versions
 from hrs_keras.labels import IGNORE_LABEL
 from hrs_keras.recipe.schema import Recipe
@@ -85,23 +86,23 @@ class Origin:
         }
 
 
-def read_record(version: Path, file: Path = RECORD) -> dict[str, Any]:
+def read_record(exported: Path) -> dict[str, Any]:
     """Read what an export tells about itself.
 
     Args:
-        version: the export's folder.
-        file: the record, in this folder.
+        exported: the folder of a SavedModel, or another runtime's file, which has its record beside it.
 
     Raises:
         CheckpointError: it is no export of this package, or one of an early release, which did not store its classes.
     """
-    record = read_json(version / file, _Record)
+    folder, file = (exported.parent, exported.with_suffix(".json").name) if exported.is_file() else (exported, RECORD)
+    record = read_json(folder / file, _Record)
     if record is None or record.get("label_space") is None:
-        raise CheckpointError(f"{version} has no {file} that names its classes; export the run again")
+        raise CheckpointError(f"{folder} has no {file} that names its classes; export the run again")
     return record
 
 
-def check_same_model(folder: Path, recipe: Recipe, file: Path = RECORD) -> None:
+def check_same_model(folder: Path, recipe: Recipe, suffix: str = "") -> None:
     """See that a version of this recipe may lie beside the newest of a folder, which servers may watch.
 
     They go over to a new version by themselves, and their clients go on with the classes that they know. That the
@@ -110,18 +111,28 @@ def check_same_model(folder: Path, recipe: Recipe, file: Path = RECORD) -> None:
     Args:
         folder: of the versions; it need not exist.
         recipe: of the run to export.
-        file: where a version's record is, in its folder. Versions that have none tell nothing of themselves.
+        suffix: of the file that the new version will hold; empty for a SavedModel. Versions without a record tell
+            nothing of themselves.
 
     Raises:
-        HRSError: the newest version that tells its classes has others.
+        HRSError: the newest version that tells its classes has others, or is in another format.
         CheckpointError: the folder cannot be read.
     """
     for number, version in sorted(model_versions(folder).items(), reverse=True):
         try:
-            record = read_record(version, file)
+            exported = find_exported(version)
+            if exported is None:
+                continue
+            record = read_record(exported)
             theirs = list(record["label_space"]["classes"])
         except CheckpointError:  # damaged, or no version of ours
             continue
+        if (exported.suffix if exported.is_file() else "") != suffix:
+            raise HRSError(
+                f"{folder} holds versions in another format (version {number} is"
+                f" {exported.name if exported.is_file() else 'a SavedModel'}), which a server or a program that watches"
+                " it expects; export to a folder of its own (hrs export RUN --to FOLDER)"
+            )
         ours = list(recipe.data.label_space.classes)
         for index, (their, our) in enumerate(itertools.zip_longest(theirs, ours, fillvalue="(none)")):
             if their != our:

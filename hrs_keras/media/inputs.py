@@ -7,6 +7,7 @@ import glob
 import itertools
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -22,21 +23,31 @@ VIDEO_SUFFIXES = (
 )
 
 
-def find_inputs(inputs: Sequence[str | Path]) -> dict[Path, str]:
+_FRAME = re.compile(r"frame_\d{7,}")
+
+
+def frame_name(number: int) -> str:
+    """What is written for a video's frame is called so, without suffix; frames are counted from 0."""
+    return f"frame_{number:07d}"
+
+
+def find_inputs(inputs: Sequence[str | Path] | str | Path) -> dict[Path, str]:
     """The files that inputs stand for, in order; a file given twice is there once.
 
     Args:
         inputs: files of any name; folders, whose PNG and JPEG files are taken; patterns such as ``in/**/*.png`` of
-            image and video files. Hidden files are taken only if they are named.
+            image and video files; one of these or several. Hidden files are taken only if they are named.
 
     Returns:
         File -> the name of what is written for it, without suffix: its own; of files that a pattern found in several
         folders, with the folders that the pattern leaves open, such as ``deep/x`` for ``in/deep/x.png``.
 
     Raises:
-        DataError: an input does not exist or cannot be read, a folder or pattern gives nothing, two files would
-            write the same output, or the name of an output would be too long.
+        DataError: there is no input, one does not exist or cannot be read, a folder or pattern gives nothing, two
+            files would write the same output, or the name of an output would be too long.
     """
+    if not (inputs := [inputs] if isinstance(inputs, str | Path) else inputs):
+        raise DataError("there is nothing to predict: no file, folder or pattern was given")
     files: dict[tuple[str, str], tuple[Path, str]] = {}
     for given in map(Path, inputs):
         try:
@@ -108,11 +119,14 @@ def _name_below(folder: Path, file: Path) -> str:
 
 def _refuse_outputs(files: Mapping[Path, str]) -> None:
     by_name: dict[str, Path] = {}
+    videos = {stem: file for file, stem in files.items() if is_video(file)}
     for file, stem in files.items():
         name = stem + (".mp4" if is_video(file) else ".png")
         if (length := len(os.fsencode(Path(name).name))) > LONGEST_NAME:
             what = f"would be written under a name of {length} bytes, {LONGEST_NAME} are possible; rename it"
             raise DataError(f"{printable(file)} {what}")
-        if (other := by_name.setdefault(name, file)) is not file:
+        folder, _, own = stem.rpartition("/")
+        frames_of = videos.get(folder) if _FRAME.fullmatch(own) else None
+        if (other := frames_of or by_name.setdefault(name, file)) is not file:
             both = f"{printable(other)} and {printable(file)}"
             raise DataError(f"{both} would both be written as {printable(Path(name))}; rename one, or do them apart")

@@ -17,6 +17,9 @@ from hrs_keras.media.images import check_pixels
 from hrs_keras.system.files import partial_path, publish, writing
 from hrs_keras.system.threads import read_ahead
 
+CODEC = "libx264"
+"""What films are written with."""
+
 
 def pyav() -> ModuleType:
     """PyAV, an optional package.
@@ -166,16 +169,29 @@ class VideoWriter:
         self._unfinished = partial_path(path)
         self._margin = ((0, size[0] % 2), (0, size[1] % 2), (0, 0))
         self._matrix = self._av.video.reformatter.Colorspace.ITU709
-        self._opened = ExitStack()
-        with writing(path):
-            file = self._opened.enter_context(self._unfinished.open("wb"))
-            self._container = self._opened.enter_context(self._av.open(file, "w", format="mp4"))
-        # Without B-frames pictures are stored in the order of their times, so that uneven ones come out exactly.
-        self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": "18", "bf": "0"})
-        context = self._stream.codec_context
-        context.height, context.width = (side + side % 2 for side in size)
-        context.pix_fmt, context.time_base = "yuv420p", time_base
-        context.colorspace = self._matrix  # else players guess it from the size
+        with ExitStack() as opened:
+            opened.callback(self._unfinished.unlink, missing_ok=True)  # unless it has its own name by then
+            with self._encoding():
+                self._file = opened.enter_context(self._unfinished.open("wb"))
+                self._container = opened.enter_context(self._av.open(self._file, "w", format="mp4"))
+                # Without B-frames pictures are stored in the order of their times: uneven ones come out exactly.
+                self._stream = self._container.add_stream(CODEC, rate=rate, options={"crf": "18", "bf": "0"})
+            context = self._stream.codec_context
+            context.height, context.width = (side + side % 2 for side in size)
+            context.pix_fmt, context.time_base = "yuv420p", time_base
+            context.colorspace = self._matrix  # else players guess it from the size
+            self._opened = opened.pop_all()
+
+    @contextmanager
+    def _encoding(self) -> Iterator[None]:
+        """Turn what FFmpeg and the system fail of into an HRSError that names the file."""
+        with writing(self._path):
+            try:
+                yield
+            except (self._av.FFmpegError, ValueError) as error:  # ValueError: a codec that this FFmpeg does not have
+                if isinstance(error, OSError):
+                    raise
+                raise HRSError(f"cannot write {printable(self._path)}: FFmpeg says {error}") from None
 
     def write(self, time: int, picture: np.ndarray) -> None:
         """Add [h, w, 3] uint8 at ``time``, which must be later than the one before; another size is scaled."""
@@ -183,7 +199,7 @@ class VideoWriter:
         context = self._stream.codec_context
         frame = frame.reformat(context.width, context.height, "yuv420p", dst_colorspace=self._matrix)
         frame.pts, frame.time_base = time, self._time_base
-        with writing(self._path):
+        with self._encoding():
             self._container.mux(self._stream.encode(frame))
 
     def __enter__(self) -> "VideoWriter":
@@ -192,11 +208,11 @@ class VideoWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
-                with writing(self._path):
+                with self._encoding():
                     self._container.mux(self._stream.encode(None))
-                    self._opened.close()
+                    self._container.close()
+                    self._file.close()
                     publish(self._unfinished, self._path)
         finally:
-            with suppress(OSError):  # of what is thrown away
+            with suppress(OSError, self._av.FFmpegError):  # of what is thrown away
                 self._opened.close()
-            self._unfinished.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from hrs_keras.errors import HRSError
 from hrs_keras.export.signatures import MAX_PIXELS
@@ -32,7 +32,7 @@ class PredictOptions:
         on_skipped: is called with a line for each input that is skipped; by default it is logged as a warning.
 
     Raises:
-        HRSError: a number is out of its range.
+        HRSError: a number is out of its range, or there is no such kind of file of confidence.
     """
 
     view: View = field(default_factory=View)
@@ -50,6 +50,8 @@ class PredictOptions:
         ):
             if not 1 <= value <= most:
                 raise HRSError(f"{name} {value}: must be 1 to {most}")
+        if self.confidence not in (None, *get_args(ConfidenceFile)):
+            raise HRSError(f"confidence {self.confidence!r}: must be 'png', 'npy' or None")
 
 
 def predict_files(
@@ -74,6 +76,7 @@ def predict_files(
         DataError: there is nothing to predict, two inputs have the same name, or predictions would overwrite inputs.
         HRSError: the model cannot be loaded, PyAV is missing for a video, memory does not suffice, or the predictions
             cannot be written.
+        NonFiniteError: the network answers NaN or infinity to an image or a frame, which the message names.
     """
     options = options or PredictOptions()
     files = find_inputs(inputs)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from hrs_keras.errors import DataError, printable
 from hrs_keras.media.images import read_images
+from hrs_keras.media.inputs import frame_name
 from hrs_keras.media.label_maps import LabelMap, LabelMapFolders, make_folder
 from hrs_keras.media.video import Video, VideoWriter, open_video
 from hrs_keras.predict.views import NO_MEMORY, Predictor, confidence, likeliest, no_memory, probabilities
@@ -23,12 +24,13 @@ READ_AHEAD = 4
 """Images that are read beyond a batch."""
 
 LARGE = 2**20
-"""Pixels of a batch beyond which no other is at work beside it: the logits of so many, of 19 classes, are 80 MB, and
-there are a few copies of them."""
+"""Pixels beyond which a batch is large, and the only large one at work: its logits, of 19 classes, take 80 MB or more,
+and there are a few copies of them."""
 
 Key = TypeVar("Key")
 
 _FILMED = ("colour", "overlay")
+_LESS_MEMORY = "lower --batch-size or --scales, or scale the images down (--max-pixels skips such images)"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Job:
 
         Raises:
             HRSError: memory does not suffice, or a file cannot be written.
+            NonFiniteError: the network answers NaN or infinity.
         """
         skipped: list[Path] = []
 
@@ -66,7 +69,7 @@ class Job:
         with (
             tqdm(total=len(files), unit="image", disable=None if files else True) as bar,
             read_images(list(files), self.max_pixels, READ_AHEAD + self.batch_size) as stream,
-            self._predictions(self._readable(stream, skipped)) as predictions,
+            self._predictions(self._readable(stream, skipped), printable) as predictions,
             write_behind(write, threads=WRITES_BEHIND) as write_later,
         ):
             for file, predicted in predictions:
@@ -83,6 +86,7 @@ class Job:
 
         Raises:
             HRSError: memory does not suffice, or a file cannot be written.
+            NonFiniteError: the network answers NaN or infinity.
         """
         skipped: list[int] = []
         frames = 0
@@ -93,9 +97,13 @@ class Job:
                 self.on_skipped(str(error))
                 return 0, False
             title = printable(Path(file.name))
+
+            def frame(time: int) -> str:
+                return f"{printable(file)}, the frame at {float(time * video.time_base):.2f} s"
+
             bar = opened.enter_context(tqdm(total=video.frames, unit="frame", desc=title, disable=None))
             stream = opened.enter_context(video.read(READ_AHEAD + self.batch_size))
-            predictions = opened.enter_context(self._predictions(self._readable(stream, skipped)))
+            predictions = opened.enter_context(self._predictions(self._readable(stream, skipped), frame))
             write = opened.enter_context(_film(self.folders, name, video))
             # One thread, because frames are written in order.
             write_later = opened.enter_context(write_behind(write, threads=1))
@@ -117,26 +125,28 @@ class Job:
                 yield key, found
 
     @contextmanager
-    def _predictions(self, stream: Iterable[tuple[Key, np.ndarray]]) -> Iterator[Iterator[tuple[Key, LabelMap]]]:
-        """A context with an iterator over the label maps, in the order of the stream."""
+    def _predictions(
+        self, stream: Iterable[tuple[Key, np.ndarray]], name: Callable[[Key], str]
+    ) -> Iterator[Iterator[tuple[Key, LabelMap]]]:
+        """A context with an iterator over the label maps, in the order of the stream; ``name`` is for messages."""
         alone = Lock()
 
         def predict(batch: list[tuple[Key, np.ndarray]]) -> Iterable[tuple[Key, LabelMap]]:
             keys, images = zip(*batch, strict=True)
             try:
                 with alone if len(images) * images[0].shape[0] * images[0].shape[1] > LARGE else nullcontext():
-                    return zip(keys, self._predict(images), strict=True)
+                    return zip(keys, self._predict(images, list(map(name, keys))), strict=True)
             except NO_MEMORY:
-                raise no_memory(len(images), images[0].shape[:2]) from None
+                raise no_memory(len(images), images[0].shape[:2], _LESS_MEMORY) from None
 
         # Two batches: while the network is at one, the other is resized, or its likeliest classes are found.
         calls = (partial(predict, batch) for batch in _batches(stream, self.batch_size))
         with read_ahead(calls, ahead=2, threads=2) as batches:
             yield chain.from_iterable(batches)
 
-    def _predict(self, images: Sequence[np.ndarray]) -> list[LabelMap]:
+    def _predict(self, images: Sequence[np.ndarray], names: Sequence[str]) -> list[LabelMap]:
         """B times [h, w, 3] uint8 -> B label maps."""
-        logits = self.predictor(np.stack(images))
+        logits = self.predictor(np.stack(images), names)
         ids = likeliest(logits)
         count = len(images)
         certain = confidence(logits) if self.folders.confidence else [None] * count
@@ -186,7 +196,7 @@ def _film(folders: LabelMapFolders, name: str, video: Video) -> Iterator[Callabl
             contents = folders.contents(predicted)
             for kind, writer in writers.items():
                 writer.write(time, contents.pop(kind))
-            folders.store(f"{name}/frame_{count:07d}", contents)
+            folders.store(f"{name}/{frame_name(count)}", contents)
             count += 1
 
         yield write

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from hrs_keras.errors import CheckpointError
 from hrs_keras.export.finding import find_exported
-from hrs_keras.export.record import RECORD, read_record
+from hrs_keras.export.record import read_record
 from hrs_keras.export.runtimes import format_of, open_model
 from hrs_keras.export.signatures import network_logits
 from hrs_keras.labels import LabelSpace
@@ -30,6 +30,7 @@ class TrainedModel:
         logits: images [B, H, W, 3] float32 in [0, 255], H and W multiples of 32 -> logits [B, H, W, C] float32.
         fixed_size: whether it is shown images of the training size only.
         step: after how many steps of training its weights were taken; None if it does not tell.
+        exported: the SavedModel's folder or the file that was read; None of a run.
     """
 
     name: str
@@ -38,6 +39,7 @@ class TrainedModel:
     logits: Callable[[tf.Tensor], tf.Tensor]
     fixed_size: bool = False
     step: int | None = None
+    exported: Path | None = None
 
 
 def load_model(path: str | Path, which: str = "best") -> TrainedModel:
@@ -76,7 +78,7 @@ def _of_run(run: RunFolder, which: str) -> TrainedModel:
 
 
 def _of_saved_model(folder: Path) -> TrainedModel:
-    told = _told(folder, RECORD)
+    told = _told(folder)
 
     def read(plain: Path) -> TrainedModel:
         loaded = tf.saved_model.load(str(plain))
@@ -94,7 +96,7 @@ def _of_saved_model(folder: Path) -> TrainedModel:
 
 
 def _of_file(file: Path) -> TrainedModel:
-    told = _told(file.parent, Path(file.with_suffix(".json").name))
+    told = _told(file)
     answer = open_model(file)
 
     def logits(images: tf.Tensor) -> tf.Tensor:
@@ -104,9 +106,10 @@ def _of_file(file: Path) -> TrainedModel:
     return TrainedModel(logits=logits, fixed_size=format_of(file).fixed_size, **told)
 
 
-def _told(version: Path, file: Path) -> dict[str, Any]:
+def _told(exported: Path) -> dict[str, Any]:
     """What the record of an export says of the model."""
-    record = read_record(version, file)
+    record = read_record(exported)
     height, width = map(int, record["size"])
     space = LabelSpace.from_dict(record["label_space"])
-    return {"name": record["name"], "size": (height, width), "space": space, "step": record.get("step")}
+    told = {"name": record["name"], "size": (height, width), "space": space, "step": record.get("step")}
+    return told | {"exported": exported}

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Literal
@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from hrs_keras.errors import HRSError
+from hrs_keras.errors import HRSError, NonFiniteError
 from hrs_keras.predict.model import TrainedModel
 
 STRIDE = 32  # heights and widths of what the networks are given must be multiples of it
@@ -72,19 +72,42 @@ class Predictor:
         self._model, self._view = model, view
         self._turn = Lock()
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """[B, h, w, 3] uint8, h and w at least 1 -> logits [B, h, w, C] float32, averaged over the views."""
+    def __call__(self, images: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
+        """Show images to the network.
+
+        Args:
+            images: [B, h, w, 3] uint8, h and w at least 1.
+            names: of the B images, for messages.
+
+        Returns:
+            [B, h, w, C] float32 logits, averaged over the views.
+
+        Raises:
+            NonFiniteError: the network answers NaN or infinity to an image, which the message names.
+        """
         mirrors = (slice(None), slice(None, None, -1))[: 1 + self._view.flip]
         views = [(scale, mirror) for scale in self._view.scales for mirror in mirrors]
         looks = (self._look(images[:, :, mirror], scale)[:, :, mirror] for scale, mirror in views)
         # Logits at an image's own size are large: with one view they are not copied again.
-        total = functools.reduce(np.add, looks)
+        try:
+            total = functools.reduce(np.add, looks)
+        except _NotFiniteError as found:
+            name = names[found.image] if names else f"image {found.image + 1}"
+            raise NonFiniteError(
+                f"{name}: the network answers NaN or infinity. Its weights are damaged, or half precision does not"
+                " suffice; use another checkpoint, or export the run with --precision float32"
+            ) from None
         return total if len(views) == 1 else total / np.float32(len(views))
 
     def _logits(self, images: tf.Tensor) -> tf.Tensor:
         # One batch at a time: a network wants most of the memory, and is quickest with the machine to itself.
         with self._turn:
-            return self._model.logits(images)
+            logits = self._model.logits(images)
+        # Sums tell, in a tenth of the time of looking at each.
+        finite = np.isfinite(tf.reduce_sum(logits, axis=(1, 2, 3)))
+        if not finite.all():
+            raise _NotFiniteError(int(finite.argmin()))
+        return logits
 
     def _look(self, images: np.ndarray, scale: float) -> np.ndarray:
         """One view: [B, h, w, 3] uint8 -> logits [B, h, w, C] float32."""
@@ -127,12 +150,19 @@ class Predictor:
         return (round(rest * step / max(1, steps)) for step in range(steps + 1))
 
 
-def no_memory(images: int, size: tuple[int, ...]) -> HRSError:
+class _NotFiniteError(Exception):
+    """The network answered NaN or infinity to one image of a batch."""
+
+    def __init__(self, image: int):
+        super().__init__(image)
+        self.image = image
+
+
+def no_memory(images: int, size: tuple[int, ...], advice: str) -> HRSError:
     """What is told where memory does not suffice for so many images of ``size`` (h, w)."""
     height, width = size
     return HRSError(
-        f"no memory to predict {images} image{'s'[: images > 1]} of {height}x{width} (height x width) at once; lower"
-        " --batch-size or --scales, or scale the images down (--max-pixels skips such images)"
+        f"no memory to predict {images} image{'s'[: images > 1]} of {height}x{width} (height x width) at once; {advice}"
     )
 
 
@@ -156,9 +186,11 @@ def likeliest(logits: np.ndarray) -> np.ndarray:
 
 def confidence(logits: np.ndarray) -> np.ndarray:
     """[..., C] float32 logits -> [...] float32 in (0, 1], the softmax probability of the likeliest class."""
-    return tf.reduce_max(tf.nn.softmax(logits), axis=-1).numpy()
+    with tf.device("CPU"):
+        return tf.reduce_max(tf.nn.softmax(logits), axis=-1).numpy()
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """[..., C] float32 logits -> [..., C] float16 in [0, 1], the softmax probabilities of all classes."""
-    return tf.cast(tf.nn.softmax(logits), tf.float16).numpy()
+    with tf.device("CPU"):
+        return tf.cast(tf.nn.softmax(logits), tf.float16).numpy()

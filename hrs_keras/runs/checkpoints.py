@@ -187,6 +187,8 @@ def _restore_players(state: Mapping[str, Contents], folder: Path, which: str) ->
     def restore(path: str) -> None:
         tf.train.Checkpoint(players=state).restore(path).expect_partial().assert_existing_objects_matched()
 
+    if which not in ("best", "last"):
+        raise CheckpointError(f"checkpoint {which!r}: must be 'best' or 'last'")
     path = restore_newest(folder / which, restore)
     if path is None:
         raise CheckpointError(

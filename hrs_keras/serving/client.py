@@ -106,12 +106,12 @@ def _transport(served: ServedModel) -> Transport:
     match _parsed(served.address):
         case Url(scheme="http" | "https", host=str(host)) if host:
             return RestTransport(served)
-        case Url(scheme="grpc", host=str(host), port=int(port), path=None | "/"):
+        case Url(scheme="grpc", auth=None, host=str(host), port=int(port), path=None | "/"):
             from hrs_keras.serving.grpc import GrpcTransport  # brings TensorFlow with it
 
             return GrpcTransport(served, f"{host}:{port}")
     raise ServingError(
-        f"address {served.address!r}: must be http://host:port (REST, 8501 by default) or host:port (gRPC, 8500)"
+        f"address {served.shown_address!r}: must be http://host:port (REST, 8501 by default) or host:port (gRPC, 8500)"
     )
 
 

@@ -27,7 +27,8 @@ class ServedModel:
     double, for about 4 seconds. No other failure is tried again, in particular no timeout.
 
     Attributes:
-        address: ``http://host:port`` or ``https://...`` for REST, ``host:port`` or ``grpc://host:port`` for gRPC.
+        address: ``http://host:port`` or ``https://...`` for REST, ``host:port`` or ``grpc://host:port`` for gRPC. That
+            of REST may have a user and a password, ``https://user:password@host``, which no message shows.
         name: the name that the model is served under.
         version: the number of the export; None for the newest one that is loaded.
         timeout: seconds, above 0 up to a day: over gRPC how long a call takes at most, over REST how long the server
@@ -53,6 +54,11 @@ class ServedModel:
             raise ServingError(f"timeout {self.timeout:g}: must be in seconds, above 0, up to {MAX_TIMEOUT}")
         if not 1 <= self.attempts <= MAX_ATTEMPTS:
             raise ServingError(f"attempts {self.attempts}: must be a whole number from 1 to {MAX_ATTEMPTS}")
+
+    @property
+    def shown_address(self) -> str:
+        """The address without the user and password that it may have, for messages."""
+        return re.sub("(?<=//)[^/]*@", "", self.address)
 
 
 class Transport(ABC):
@@ -138,7 +144,7 @@ class Transport(ABC):
     def _error(self, what: str, advice: str, *, refused: bool = False) -> ServingError:
         version = "" if self.served.version is None else f" version {self.served.version}"
         return ServingError(
-            f"model {self.served.name!r}{version} at {self.served.address}: {what}; {advice}", refused=refused
+            f"model {self.served.name!r}{version} at {self.served.shown_address}: {what}; {advice}", refused=refused
         )
 
 

@@ -13,7 +13,7 @@ from support.formats import WRITABLE
 
 from hrs_keras.cli.main import main
 from hrs_keras.data.audit import audit
-from hrs_keras.errors import HRSError
+from hrs_keras.errors import DataError, HRSError, NonFiniteError
 from hrs_keras.evaluation import scoring
 from hrs_keras.evaluation.counts import ImageCounts, count
 from hrs_keras.evaluation.evaluator import evaluate
@@ -172,9 +172,9 @@ def test_memory_does_not_grow_with_the_images(make_recipe, write_set, tmp_path, 
 
     decide = scoring._decide
 
-    def watched(predictor, image):
+    def watched(predictor, image, name):
         nonlocal most
-        ids, sure = decide(predictor, image)
+        ids, sure = decide(predictor, image, name)
         alive.add(ids := ids.view(Watched))
         most = max(most, len(alive))
         return ids, sure
@@ -195,6 +195,37 @@ def test_memory_that_does_not_suffice(make_recipe, write_set, tmp_path, error):
     predictor = Predictor(TrainedModel("x", (32, 64), CAMVID, logits))
     with pytest.raises(HRSError, match="no memory to predict 1 image of 8x9"):
         next(count_images(recipe, predictor, audit(recipe).sets["validation"]))
+
+
+@pytest.mark.fault("`hrs evaluate --write-ids` into the folder of the images or labels", "refused; no file is touched")
+@pytest.mark.parametrize("folder", ["labels", "images", "link"])
+def test_images_and_labels_are_never_overwritten(make_recipe, write_set, tmp_path, folder):
+    recipe = make_recipe(write_set(tmp_path, [np.full((8, 9), 3)] * 2), [{"labels": "labels/*.png"}])
+    (tmp_path / "link").symlink_to(tmp_path / "labels")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    sets = audit(recipe).sets["validation"]
+    lost = next(path for path in sorted(before) if path.parent.name == ("images" if folder == "images" else "labels"))
+    with pytest.raises(DataError, match=f"would be written over {lost}; choose another --write-ids"):
+        next(count_images(recipe, one_class(3), sets, tmp_path / folder))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+
+
+@pytest.mark.fault("a network that answers NaN or infinity", "an error that names the image or the frame")
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_not_scored(make_recipe, write_set, tmp_path, number):
+    recipe = make_recipe(write_set(tmp_path, [np.full((8, 9), 3)] * 2), [{}])
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        return tf.concat([tf.zeros((*images.shape[:3], 10)), tf.fill((*images.shape[:3], 1), np.float32(number))], -1)
+
+    predictor = Predictor(TrainedModel("x", (32, 64), CAMVID, logits))
+    with pytest.raises(NonFiniteError, match=r"images/s0\.png: the network answers NaN or infinity"):
+        next(count_images(recipe, predictor, audit(recipe).sets["validation"]))
+
+
+def test_no_image():
+    with pytest.raises(DataError, match="there is no image to score"):
+        Scores.of([], THREE)
 
 
 # ---- a run and its exports -----------------------------------------------------------------------------------------
@@ -253,15 +284,17 @@ def test_a_view_is_that_of_predict(finished, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_saved_model_scores_as_its_run(finished):
+def test_a_saved_model_scores_as_its_run(finished, tmp_path):
     by_run = evaluate_run(finished).to_dict()
     saved = finished.parents[1] / "saved_models/tiny"
     for path in (saved, saved / "1"):
-        found = evaluate_run(finished, EvaluateOptions(model=path)).to_dict()
+        found = evaluate_run(finished, EvaluateOptions(model=path, out=tmp_path)).to_dict()
         assert found["confusion_matrix"] == by_run["confusion_matrix"] and found["interval"] == by_run["interval"]
         assert found["calibration"]["expected_error"] == pytest.approx(
             by_run["calibration"]["expected_error"], rel=1e-5
         )
+    (kept,) = tmp_path.glob("*.json")  # both are of one version, which it names
+    assert json.loads(kept.read_text())["model"] == str(saved / "1")
 
 
 @pytest.mark.slow

@@ -16,13 +16,14 @@ from hrs_keras.errors import HRSError
 from hrs_keras.evaluation.evaluator import class_ids
 from hrs_keras.export.finding import find_exported
 from hrs_keras.export.options import ExportOptions
-from hrs_keras.export.record import Origin
+from hrs_keras.export.record import RECORD, Origin, check_same_model
 from hrs_keras.export.run import export_run
 from hrs_keras.export.saved_model import export_saved_model, find_export
 from hrs_keras.export.versions import write_version
-from hrs_keras.labels import CITYSCAPES, LabelSpace
+from hrs_keras.labels import CAMVID, CITYSCAPES, LabelSpace
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.runs.loading import load_segmenter
+from hrs_keras.system.files import write_json
 
 LOADER = """
 import sys
@@ -212,6 +213,21 @@ def test_a_folder_of_versions_belongs_to_one_model(network, origin, tmp_path, ca
         with pytest.raises(HRSError, match=re.escape(says)):
             export_saved_model(network, Origin(other, step=1), exports)
     assert sorted(path.name for path in exports.iterdir()) == ["1", "2", "3", "4"]
+
+
+@pytest.mark.fault("an export among versions in another format", "refused; the format that is there is shown")
+def test_a_folder_of_versions_has_one_format(origin, tmp_path):
+    for name, file, record in (("onnx", "1/mine.onnx", "mine.json"), ("saved", "1/saved_model.pb", RECORD)):
+        (tmp_path / name / file).parent.mkdir(parents=True)
+        (tmp_path / name / file).touch()
+        write_json(tmp_path / name / "1" / record, origin.record())
+    for name, fits, other, shown in (("onnx", ".onnx", "", "mine.onnx"), ("saved", "", ".onnx", "a SavedModel")):
+        check_same_model(tmp_path / name, origin.recipe, fits)
+        with pytest.raises(HRSError, match=rf"{name} holds versions in another format \(version 1 is {shown}\)"):
+            check_same_model(tmp_path / name, origin.recipe, other)
+        classes = tiny.recipe(f"data.classes={json.dumps(['lamp', *CAMVID.classes[1:]])}", "name=other", size=(32, 64))
+        with pytest.raises(HRSError, match="class 0 is sky in version 1, and lamp in this run"):
+            check_same_model(tmp_path / name, classes, fits)
 
 
 @pytest.mark.fault("an export that fails midway", "nothing of it is left for a server to find")

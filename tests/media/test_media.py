@@ -70,6 +70,23 @@ def test_same_outputs_are_refused(tmp_path):
     assert len(find_inputs([tmp_path / "a/x.png", tmp_path / "a/x.mp4"])) == 2
 
 
+@pytest.mark.fault("a video and images that are called as its frames will be", "refused before the first prediction")
+def test_images_in_the_place_of_a_videos_frames(tmp_path):
+    touch(tmp_path, ["drive.mp4", "drive/frame_0000003.png", "drive/frame_left.png", "drive/0000003.png"])
+    assert refusal(f"{tmp_path}/**/*") == (
+        f"{tmp_path}/drive.mp4 and {tmp_path}/drive/frame_0000003.png would both be written as"
+        " drive/frame_0000003.png; rename one, or do them apart"
+    )
+    (tmp_path / "drive/frame_0000003.png").unlink()
+    assert len(find_inputs([f"{tmp_path}/**/*"])) == 3
+
+
+def test_one_input_and_none(tmp_path):
+    touch(tmp_path, ["a.png"])
+    assert list(find_inputs(str(tmp_path))) == list(find_inputs(tmp_path / "a.png")) == [tmp_path / "a.png"]
+    assert refusal() == "there is nothing to predict: no file, folder or pattern was given"
+
+
 def test_names_have_the_folders_that_a_pattern_leaves_open(tmp_path, monkeypatch):
     touch(tmp_path, ["in/x.png", "in/a/x.png", "in/a/b/x.jpg", "in/b/v.mp4", "in/a/b.c/x.png"])
     monkeypatch.chdir(tmp_path)

@@ -142,6 +142,22 @@ def test_a_video_that_lies_on_its_side_is_turned_upright(tmp_path, clockwise):
     assert bright[corner] and bright.mean() == pytest.approx(16 * 16 / (48 * 64), abs=0.03)
 
 
+@pytest.mark.fault("an FFmpeg without H.264, or one that refuses a picture", "one message; nothing half is left")
+def test_what_ffmpeg_cannot_write(tmp_path, monkeypatch):
+    def film() -> VideoWriter:
+        return VideoWriter(tmp_path / "x.mp4", (48, 64), Fraction(1, 25), Fraction(25))
+
+    with monkeypatch.context() as changed:
+        changed.setattr("hrs_keras.media.video.CODEC", "libx999")
+        with pytest.raises(HRSError, match=r"cannot write .*x\.mp4: FFmpeg says .*libx999"):
+            film()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(HRSError, match=r"cannot write .*x\.mp4: FFmpeg says .*Invalid argument"), film() as writer:
+        for time in (0, 1, 0):  # not later than the one before
+            writer.write(time, np.zeros((48, 64, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("suffix", CONTAINERS)
 @pytest.mark.parametrize("share", [0.6, 0.9])
 def test_truncated_video(tmp_path, suffix, share):

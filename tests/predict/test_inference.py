@@ -238,11 +238,13 @@ def test_folders_that_the_system_refuses(tmp_path, monkeypatch):
 
 
 @pytest.mark.fault("a model that is missing, of something else, or of no export", "refused; what it is not is said")
-def test_what_is_no_model(tmp_path):
+def test_what_is_no_model(finished, tmp_path):
     with pytest.raises(CheckpointError, match="missing does not exist, so it is neither a run folder"):
         load_model(tmp_path / "missing")
     with pytest.raises(CheckpointError, match="is neither a run folder"):
         load_model(tmp_path)
+    with pytest.raises(CheckpointError, match="checkpoint 'latest': must be 'best' or 'last'"):
+        load_model(finished, "latest")
     with pytest.raises(CheckpointError, match="only a run has a 'last' checkpoint"):
         load_model(tmp_path, "last")
     (tmp_path / "notes.onnx").write_text("x")

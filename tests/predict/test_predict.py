@@ -19,7 +19,7 @@ from support.processes import start
 from support.sample_images import full_disk, large
 
 from hrs_keras.cli.main import main
-from hrs_keras.errors import CheckpointError, DataError, HRSError
+from hrs_keras.errors import CheckpointError, DataError, HRSError, NonFiniteError
 from hrs_keras.labels import CAMVID, CITYSCAPES
 from hrs_keras.media import images as media
 from hrs_keras.media.label_maps import LabelMapFolders
@@ -158,9 +158,9 @@ def test_the_next_batch_is_begun_while_the_network_is_at_one(monkeypatch, tmp_pa
     begun, waited = threading.Semaphore(0), []
     call = predict.Predictor.__call__
 
-    def predictor(self, images):
+    def predictor(self, images, names):
         begun.release()
-        return call(self, images)
+        return call(self, images, names)
 
     def logits(images):
         if not waited:  # the first batch, which has begun itself
@@ -179,12 +179,12 @@ def test_a_large_batch_has_the_memory_to_itself(monkeypatch, tmp_path):
         noise(tmp_path / f"in/{number}.png", 8, 8, seed=number)
     at_work, most, call = [], [], predict.Predictor.__call__
 
-    def predictor(self, images):
+    def predictor(self, images, names):
         at_work.append(images)
         time.sleep(0.02)
         most.append(len(at_work))
         try:
-            return call(self, images)
+            return call(self, images, names)
         finally:
             at_work.pop()
 
@@ -362,6 +362,33 @@ def test_no_memory(tmp_path, monkeypatch):
         noise(tmp_path / f"{name}.png", 8, 9)
     with pytest.raises(HRSError, match=r"no memory to predict 2 images of 8x9 .* lower --batch-size"):
         predict_files("", [tmp_path], tmp_path / "out", PredictOptions(batch_size=2))
+
+
+def test_what_is_not_finite_names_its_image(tmp_path, monkeypatch):
+    """Of a batch that one which is not; nothing is written of it."""
+
+    def logits(images):
+        bad = tf.reduce_max(images, axis=(1, 2, 3), keepdims=True) > 200
+        return tf.where(bad, np.float32(np.nan), by_brightness.logits(images))
+
+    monkeypatch.setattr(predict, "load_model", lambda *_: dataclasses.replace(by_brightness, logits=logits))
+    for name, brightness in (("a", 100), ("b", 250), ("c", 100)):
+        Image.fromarray(np.full((8, 9, 3), brightness, np.uint8)).save(tmp_path / f"{name}.png")
+    with pytest.raises(NonFiniteError, match=f"{tmp_path}/b.png: the network answers NaN or infinity"):
+        predict_files("", [tmp_path], tmp_path / "out", PredictOptions(batch_size=3))
+    assert names(tmp_path / "out") == []
+    record(tmp_path / "x.mkv", (8, 16), 12)
+    with pytest.raises(NonFiniteError, match=f"{tmp_path}/x.mkv, the frame at 0.36 s: the network answers NaN"):
+        predict_files("", [tmp_path / "x.mkv"], tmp_path / "out", PredictOptions())
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"confidence": True}, "confidence True: must be 'png', 'npy' or None"), ({"confidence": "tiff"}, "'tiff': must")],
+)
+def test_kinds_of_confidence_that_there_are_not(options, says):
+    with pytest.raises(HRSError, match=says):
+        PredictOptions(**options)
 
 
 @pytest.mark.parametrize("option", ["batch_size", "max_pixels"])

@@ -91,6 +91,19 @@ def test_refused_connection_and_then_up(kind, scheme):
         servers[0].close()
 
 
+@pytest.mark.fault("an address with a password, for a proxy", "it is sent, and no message shows it; gRPC has none")
+def test_passwords_are_not_shown():
+    port = free_port()
+    with (
+        ServingClient(ServedModel(f"http://me:se@cret@127.0.0.1:{port}", "toy", attempts=1)) as client,
+        pytest.raises(ServingError, match=f"at http://127.0.0.1:{port}: unavailable") as caught,
+    ):
+        client.versions()
+    assert "cret" not in str(caught.value)
+    with pytest.raises(ServingError, match=r"address 'grpc://127\.0\.0\.1:1': must be http://host:port"):
+        ServingClient(ServedModel("grpc://me:secret@127.0.0.1:1", "toy"))
+
+
 @pytest.mark.fault("a server that is not there", "an error that names the address")
 @pytest.mark.parametrize("scheme", ["http://", "grpc://", ""])
 def test_connection_that_stays_refused(scheme):

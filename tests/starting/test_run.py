@@ -338,6 +338,13 @@ def test_no_pairs(tmp_path, names, says):
     assert not (tmp_path / "mine.yaml").exists()
 
 
+@pytest.mark.fault("an option of `hrs init` that is given twice", "refused; argparse would take the last alone")
+def test_an_option_given_twice(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["init", str(tmp_path / "mine.yaml"), "--target", "a", "--target", "b"])
+    assert "argument --target: is there twice (a, b); put folders into one" in capsys.readouterr().err
+
+
 @pytest.mark.fault("one folder for two options of `hrs init`", "refused; both are named")
 def test_one_folder_twice(tmp_path):
     real = own_folders.flat(tmp_path / "real")
