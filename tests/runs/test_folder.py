@@ -157,6 +157,7 @@ def test_both_folders_are_tried_before_the_first_step(here, key):
 def test_an_export_that_would_be_refused_is_refused_before_the_first_step(here):
     record = Path("saved_models/one/7/assets.extra/hrs.json")
     record.parent.mkdir(parents=True)
+    Path("saved_models/one/7/saved_model.pb").touch()
     space = own_label_space(("sky", "road")).to_dict()
     record.write_text(json.dumps({"name": "one", "size": [32, 64], "label_space": space}))
     with pytest.raises(HRSError, match="saved_models/one holds versions of another model: class 1 is road in"):
