@@ -37,11 +37,12 @@ class RerunError(HRSError):
 class PreemptedError(RerunError):
     """The run was told by SIGTERM to end early.
 
-    Args:
+    Attributes:
         when: the part of the message that says at which point it was told, and what was saved.
     """
 
     def __init__(self, when: str):
+        self.when = when
         super().__init__(f"told to end (SIGTERM) {when}; the same command, without --fresh, goes on")
 
 

@@ -1,20 +1,28 @@
 """Being told to stop."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+
+_ONCE_MORE = b"\nstopping after this step, whose outcome is saved; Ctrl-C once more stops at once\n"
 
 
 class StopRequest:
     """A signal that may come; calling it tells whether it has.
 
+    Args:
+        heeds_second: a second Ctrl-C interrupts also where the first is only noted, which the first says.
+
     Attributes:
+        by_user: it was Ctrl-C (SIGINT).
         raised: it was not only noted, but interrupted what was under way.
     """
 
-    def __init__(self) -> None:
-        self._came = self._noting = self.raised = False
+    def __init__(self, *, heeds_second: bool = False) -> None:
+        self._came = self._noting = self.by_user = self.raised = False
+        self._heeds_second = heeds_second
 
     def __call__(self) -> bool:
         return self._came
@@ -28,12 +36,15 @@ class StopRequest:
         finally:
             self._noting = False
 
-    def handle(self, *_: object) -> None:
+    def handle(self, number: int, _: object = None) -> None:
         """The signal's handler."""
-        self._came = True
-        if not self._noting:
+        second, self._came = self.by_user, True
+        self.by_user |= number == signal.SIGINT
+        if not self._noting or (second and self._heeds_second and number == signal.SIGINT):
             self.raised = True
             raise KeyboardInterrupt
+        if self._heeds_second and number == signal.SIGINT:
+            os.write(2, _ONCE_MORE)  # not print(), which may be at work just now
 
 
 @contextlib.contextmanager
@@ -61,10 +72,11 @@ def told_to_stop(*signals: signal.Signals) -> Iterator[StopRequest]:
 
 @contextlib.contextmanager
 def breaking_off(*signals: signal.Signals) -> Iterator[StopRequest]:
-    """Whether one of ``signals`` came. They raise ``KeyboardInterrupt``, but within :meth:`StopRequest.noting`.
+    """Whether one of ``signals`` came. They raise ``KeyboardInterrupt``, but within :meth:`StopRequest.noting`, where a
+    second Ctrl-C does.
 
     Where the interrupt passes through TensorFlow's C++ code another error comes out: hence the question.
     """
-    stop = StopRequest()
+    stop = StopRequest(heeds_second=True)
     with _handled(stop.handle, *signals):
         yield stop

@@ -134,8 +134,9 @@ def _closing(session: Session) -> Iterator[tf.summary.SummaryWriter]:
         yield writer
     except tf.errors.ResourceExhaustedError:
         raise HRSError(
-            "out of memory: lower train.batch_size or data.size, or set precision: mixed_bfloat16; the last"
-            f" checkpoint is {session.checkpoints.latest or '(none yet)'}"
+            "out of memory: lower train.batch_size or data.size, raise train.accumulate, or set precision:"
+            " mixed_bfloat16, each of which is another run and wants a name of its own, name=NAME; the last checkpoint is"
+            f" {session.checkpoints.latest or '(none yet)'}"
         ) from None
     finally:
         session.checkpoints.close()

@@ -53,6 +53,8 @@ def train(
 
     Raises:
         PreemptedError: SIGTERM came; what was trained is saved.
+        KeyboardInterrupt: after Ctrl-C. The first, while steps are taken, saves them; a second loses those since the
+            last checkpoint.
         WorkerLostError: another worker of the cluster ended or cannot be reached.
         HRSError: something the user can fix; nothing already saved is lost.
     """
@@ -65,7 +67,7 @@ def train(
     distribution = distribute(recipe, devices)
     warn_of_slow_precision(recipe)
     # Not sooner: TensorFlow has a handler of its own for workers.
-    with breaking_off(signal.SIGTERM) as stop:
+    with breaking_off(signal.SIGTERM, signal.SIGINT) as stop:
         try:
             with _session(recipe, distribution, stop, fresh, export) as session:
                 run_steps(session, profile)
@@ -74,6 +76,10 @@ def train(
                 return result
         except BaseException as error:
             # Where the signal's KeyboardInterrupt passes through TensorFlow's C++ code another error comes out.
+            if stop.by_user and (stop.raised or isinstance(error, PreemptedError)):
+                if isinstance(error, PreemptedError):
+                    log.info("stopped %s", error.when)
+                raise KeyboardInterrupt from None
             if stop.raised and not isinstance(error, RerunError):
                 raise PreemptedError("before the first step or after the last") from None
             raise

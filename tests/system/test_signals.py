@@ -48,6 +48,23 @@ def test_a_signal_interrupts_but_where_it_is_only_to_be_noted(number):
         assert stop.raised
 
 
+def test_a_second_interrupt_is_heeded(number, capfd):
+    with breaking_off(*BOTH) as stop, stop.noting():
+        signal.raise_signal(number)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.by_user == (number == signal.SIGINT) and not stop.raised
+        assert ("Ctrl-C once more" in capfd.readouterr().err) == stop.by_user
+        if stop.by_user:
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+                pytest.fail("nothing was interrupted")
+            assert stop.raised
+    with told_to_stop(*BOTH) as stop:
+        for _ in range(2):
+            signal.raise_signal(number)
+        assert stop() and not stop.raised
+
+
 def test_an_error_inside_noting_ends_it(number):
     with breaking_off(number) as stop:
         with pytest.raises(ZeroDivisionError), stop.noting():
@@ -67,7 +84,7 @@ def test_an_ignored_signal_stays_ignored(number):
 
 
 def test_contexts_within_one_another():
-    """As for ``hrs train``: the interrupt is the command's, SIGTERM the run's."""
+    """One signal each."""
     before = [signal.getsignal(number) for number in BOTH]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -342,17 +342,19 @@ def test_validation_without_a_label(make_recipe, write_set, tmp_path):
         train(recipe)
 
 
-@pytest.mark.fault("Ctrl-C while a run trains", "exit code 130 and one line; the same command goes on")
+@pytest.mark.fault("Ctrl-C while a run trains", "saved, exit code 130; a second one ends it at once; it can go on")
 @pytest.mark.slow
-def test_interrupted(recipe_file, tmp_path):
-    process = hrs("train", recipe_file, "train.steps=100000", cache=tmp_path / "cache")
+@pytest.mark.parametrize("times", [1, 2])
+def test_interrupted(recipe_file, tmp_path, times):
+    process = hrs("train", recipe_file, "train.steps=100000", "train.checkpoint_every=5", cache=tmp_path / "cache")
     try:
         end = time.monotonic() + 120
-        while not (tmp_path / "runs/tiny/checkpoints/last/step-6.index").exists() and time.monotonic() < end:
+        while not (tmp_path / "runs/tiny/checkpoints/last/step-5.index").exists() and time.monotonic() < end:
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130, err
@@ -360,6 +362,11 @@ def test_interrupted(recipe_file, tmp_path):
     assert [line for line in err.splitlines() if line.startswith("hrs: ")] == [
         "hrs: interrupted; the same command, without --fresh, goes on from the last checkpoint"
     ]
+    if times == 1:
+        assert "Ctrl-C once more stops at once" in err
+        step, file = re.search(r"^stopped after step (\d+): saved (.*)$", out, re.MULTILINE).groups()
+        assert file.endswith(f"last/step-{step}") and Path(f"{file}.index").exists()
+        assert RunFolder(tmp_path / "runs/tiny").steps_taken == int(step)
 
 
 @pytest.mark.fault("a log cut off or damaged by a crash of the machine", "its whole rows up to the checkpoint stay")
