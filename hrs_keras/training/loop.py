@@ -135,8 +135,8 @@ def _closing(session: Session) -> Iterator[tf.summary.SummaryWriter]:
     except tf.errors.ResourceExhaustedError:
         raise HRSError(
             "out of memory: lower train.batch_size or data.size, raise train.accumulate, or set precision:"
-            " mixed_bfloat16, each of which is another run and wants a name of its own, name=NAME; the last checkpoint is"
-            f" {session.checkpoints.latest or '(none yet)'}"
+            " mixed_bfloat16; each makes it another run, which wants a name of its own, name=NAME; the last checkpoint"
+            f" is {session.checkpoints.latest or '(none yet)'}"
         ) from None
     finally:
         session.checkpoints.close()

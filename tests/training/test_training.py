@@ -369,6 +369,17 @@ def test_interrupted(recipe_file, tmp_path, times):
         assert RunFolder(tmp_path / "runs/tiny").steps_taken == int(step)
 
 
+@pytest.mark.fault("no memory for a step", "one message with the remedies and the last checkpoint")
+@pytest.mark.slow
+def test_memory_that_does_not_suffice(recipe_file, monkeypatch):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr("hrs_keras.training.loop.StepFunction.__call__", full)
+    with pytest.raises(HRSError, match=r"out of memory: lower train\.batch_size .* last checkpoint is \(none yet\)"):
+        train(load_recipe(recipe_file))
+
+
 @pytest.mark.fault("a log cut off or damaged by a crash of the machine", "its whole rows up to the checkpoint stay")
 def test_rows_of_the_log(tmp_path):
     log = tmp_path / "log.csv"
