@@ -15,14 +15,15 @@ _FOLDERS = {
 }
 
 
+_ONE = "give one; of folders put in one each layout becomes a data set"
+
+
 class _Once(argparse.Action):
     """An option that is refused a second time: the last alone would count, without a word."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, *_: object) -> None:
         if (before := getattr(namespace, self.dest)) is not None:
-            raise argparse.ArgumentError(
-                self, f"is there twice ({before}, {value}); put folders into one: each layout in it becomes a data set"
-            )
+            raise argparse.ArgumentError(self, f"is there twice ({before}, {value}); {_ONE}")
         setattr(namespace, self.dest, value)
 
 

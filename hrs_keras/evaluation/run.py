@@ -145,7 +145,7 @@ def _about(options: EvaluateOptions, model: TrainedModel, data: list[dict[str, A
     return {
         "on": options.on,
         "step": model.step,
-        "model": None if model.exported is None else printable(model.exported),
+        "model": None if options.model is None else printable(model.exported or Path(options.model)),
         "view": asdict(options.view),
         "overrides": [printable(change) for change in options.overrides],
         "data": data,

@@ -100,15 +100,12 @@ def _decide(predictor: Predictor, image: np.ndarray, name: str) -> tuple[np.ndar
 
 
 def _refuse_overwriting(folder: Path, sets: Iterable[Pairs]) -> None:
-    files = [
-        os.path.realpath(path)
-        for pairs in sets
-        for path in (*pairs.images, *pairs.labels)
-        if not storage.is_remote(path)
-    ]
-    written = {os.path.realpath(folder / f"{path.stem}.png") for pairs in sets for path in pairs.images}
-    if lost := next(filter(written.__contains__, files), None):
-        raise DataError(f"a prediction would be written over {printable(Path(lost))}; choose another --write-ids")
+    files = [path for pairs in sets for path in (*pairs.images, *pairs.labels) if not storage.is_remote(path)]
+    by_folder = {os.path.dirname(path): Path(path) for path in files}
+    for other, file in by_folder.items():
+        # Of prepared data the files may be gone.
+        if folder.is_dir() and os.path.isdir(other) and os.path.samefile(folder, other):
+            raise DataError(f"{printable(file)} lies where predictions would be written; choose another --write-ids")
 
 
 def refuse_same_stems(images: Iterable[PurePath]) -> None:

@@ -127,11 +127,12 @@ def check_same_model(folder: Path, recipe: Recipe, suffix: str = "") -> None:
             theirs = list(record["label_space"]["classes"])
         except CheckpointError:  # damaged, or no version of ours
             continue
-        if (exported.suffix if exported.is_file() else "") != suffix:
+        their_suffix, what = (exported.suffix, exported.name) if exported.is_file() else ("", "a SavedModel")
+        if their_suffix != suffix:
             raise HRSError(
-                f"{folder} holds versions in another format (version {number} is"
-                f" {exported.name if exported.is_file() else 'a SavedModel'}), which a server or a program that watches"
-                " it expects; export to a folder of its own (hrs export RUN --to FOLDER)"
+                f"{folder} holds versions in another format (version {number} is {what}), which a server or a program"
+                " that watches it expects. Give the run a name=NAME or saved_models=FOLDER of its own, or export it"
+                " elsewhere (hrs export RUN --to FOLDER)"
             )
         ours = list(recipe.data.label_space.classes)
         for index, (their, our) in enumerate(itertools.zip_longest(theirs, ours, fillvalue="(none)")):

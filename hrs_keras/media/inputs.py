@@ -126,7 +126,7 @@ def _refuse_outputs(files: Mapping[Path, str]) -> None:
             what = f"would be written under a name of {length} bytes, {LONGEST_NAME} are possible; rename it"
             raise DataError(f"{printable(file)} {what}")
         folder, _, own = stem.rpartition("/")
-        frames_of = videos.get(folder) if _FRAME.fullmatch(own) else None
+        frames_of = videos.get(folder) if _FRAME.fullmatch(own) and not is_video(file) else None
         if (other := frames_of or by_name.setdefault(name, file)) is not file:
             both = f"{printable(other)} and {printable(file)}"
             raise DataError(f"{both} would both be written as {printable(Path(name))}; rename one, or do them apart")

@@ -175,7 +175,7 @@ class VideoWriter:
                 self._file = opened.enter_context(self._unfinished.open("wb"))
                 self._container = opened.enter_context(self._av.open(self._file, "w", format="mp4"))
                 # Without B-frames pictures are stored in the order of their times: uneven ones come out exactly.
-                self._stream = self._container.add_stream(CODEC, rate=rate, options={"crf": "18", "bf": "0"})
+                self._stream = self._add_stream(rate)
             context = self._stream.codec_context
             context.height, context.width = (side + side % 2 for side in size)
             context.pix_fmt, context.time_base = "yuv420p", time_base
@@ -188,10 +188,16 @@ class VideoWriter:
         with writing(self._path):
             try:
                 yield
-            except (self._av.FFmpegError, ValueError) as error:  # ValueError: a codec that this FFmpeg does not have
+            except self._av.FFmpegError as error:
                 if isinstance(error, OSError):
                     raise
                 raise HRSError(f"cannot write {printable(self._path)}: FFmpeg says {error}") from None
+
+    def _add_stream(self, rate: Fraction | None) -> Any:
+        try:
+            return self._container.add_stream(CODEC, rate=rate, options={"crf": "18", "bf": "0"})
+        except ValueError:
+            raise HRSError(f"cannot write {printable(self._path)}: this FFmpeg has no {CODEC}") from None
 
     def write(self, time: int, picture: np.ndarray) -> None:
         """Add [h, w, 3] uint8 at ``time``, which must be later than the one before; another size is scaled."""

@@ -58,7 +58,7 @@ class ServedModel:
     @property
     def shown_address(self) -> str:
         """The address without the user and password that it may have, for messages."""
-        return re.sub("(?<=//)[^/]*@", "", self.address)
+        return re.sub(r"^(\w+://)?.*@", r"\1", self.address)
 
 
 class Transport(ABC):

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-_ONCE_MORE = b"\nstopping after this step, whose outcome is saved; Ctrl-C once more stops at once\n"
+_ONCE_MORE = b"\nstopping after this step, which is saved; Ctrl-C once more does not wait for that\n"
 
 
 class StopRequest:
@@ -44,7 +44,8 @@ class StopRequest:
             self.raised = True
             raise KeyboardInterrupt
         if self._heeds_second and number == signal.SIGINT:
-            os.write(2, _ONCE_MORE)  # not print(), which may be at work just now
+            with contextlib.suppress(OSError):  # what reads it may have ended by the same Ctrl-C
+                os.write(2, _ONCE_MORE)  # not print(), which may be at work just now
 
 
 @contextlib.contextmanager

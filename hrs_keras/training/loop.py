@@ -47,10 +47,13 @@ def run_steps(session: Session, profile: range | None = None) -> None:
             raise PreemptedError(f"while the weights of step {session.first}, which are saved, were validated")
         for step, (losses, told, times) in enumerate(_steps(session, tracing), session.first + 1):
             refuse_non_finite(step, losses, session)  # before anything is made of numbers that mean nothing
+            if told:  # before the rest, which may fail: Ctrl-C may also have ended what reads this process's output
+                saving.after_step(step, ending=True)
             journal.after_step(step, losses, times)
-            if session.validates(step) and not told:  # before it is saved: what is saved is done with
-                told = not validation.run(step)
-            saving.after_step(step, ending=told)
+            if not told:
+                # Before it is saved: what is saved is done with.
+                told = session.validates(step) and not validation.run(step)
+                saving.after_step(step, ending=told)
             if told:
                 raise PreemptedError(f"after step {step}: {saving.where}")
         if session.stop():  # while the last step was being saved
@@ -77,7 +80,8 @@ def _steps(session: Session, tracing: Profile | None) -> Iterator[tuple[dict[str
             times.step_is_taken()
             if tracing:
                 tracing.after_step(step)
-            yield losses, told, times
+            # One worker need not agree with others, and spares the next step.
+            yield losses, told or (session.distribution.workers == 1 and session.stop()), times
 
 
 def _batches(session: Session, begin: int) -> Iterable[Any]:

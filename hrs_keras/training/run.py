@@ -76,9 +76,10 @@ def train(
                 return result
         except BaseException as error:
             # Where the signal's KeyboardInterrupt passes through TensorFlow's C++ code another error comes out.
-            if stop.by_user and (stop.raised or isinstance(error, PreemptedError)):
+            if stop.by_user and (stop.raised or isinstance(error, PreemptedError | BrokenPipeError)):
                 if isinstance(error, PreemptedError):
-                    log.info("stopped %s", error.when)
+                    with contextlib.suppress(OSError):  # of a pipe, whose reader may have ended by the same Ctrl-C
+                        log.info("stopped %s", error.when)
                 raise KeyboardInterrupt from None
             if stop.raised and not isinstance(error, RerunError):
                 raise PreemptedError("before the first step or after the last") from None

@@ -204,8 +204,8 @@ def test_images_and_labels_are_never_overwritten(make_recipe, write_set, tmp_pat
     (tmp_path / "link").symlink_to(tmp_path / "labels")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
     sets = audit(recipe).sets["validation"]
-    lost = next(path for path in sorted(before) if path.parent.name == ("images" if folder == "images" else "labels"))
-    with pytest.raises(DataError, match=f"would be written over {lost}; choose another --write-ids"):
+    lost = tmp_path / ("images" if folder == "images" else "labels") / "s1.png"
+    with pytest.raises(DataError, match=f"{lost} lies where predictions would be written; choose another --write-ids"):
         next(count_images(recipe, one_class(3), sets, tmp_path / folder))
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
 
@@ -295,6 +295,11 @@ def test_a_saved_model_scores_as_its_run(finished, tmp_path):
         )
     (kept,) = tmp_path.glob("*.json")  # both are of one version, which it names
     assert json.loads(kept.read_text())["model"] == str(saved / "1")
+    evaluate_run(finished, EvaluateOptions(model=finished, out=tmp_path))  # a run is no export, but another model
+    assert {json.loads(file.read_text())["model"] for file in tmp_path.glob("*.json")} == {
+        str(saved / "1"),
+        str(finished),
+    }
 
 
 @pytest.mark.slow

@@ -77,8 +77,8 @@ def test_images_in_the_place_of_a_videos_frames(tmp_path):
         f"{tmp_path}/drive.mp4 and {tmp_path}/drive/frame_0000003.png would both be written as"
         " drive/frame_0000003.png; rename one, or do them apart"
     )
-    (tmp_path / "drive/frame_0000003.png").unlink()
-    assert len(find_inputs([f"{tmp_path}/**/*"])) == 3
+    (tmp_path / "drive/frame_0000003.png").rename(tmp_path / "drive/frame_0000003.mp4")
+    assert len(find_inputs([f"{tmp_path}/**/*"])) == 4
 
 
 def test_one_input_and_none(tmp_path):

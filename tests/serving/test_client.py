@@ -100,8 +100,9 @@ def test_passwords_are_not_shown():
     ):
         client.versions()
     assert "cret" not in str(caught.value)
-    with pytest.raises(ServingError, match=r"address 'grpc://127\.0\.0\.1:1': must be http://host:port"):
-        ServingClient(ServedModel("grpc://me:secret@127.0.0.1:1", "toy"))
+    for scheme, password in (("grpc://", "secret"), ("", "secret"), ("http://", "sec/ret")):
+        with pytest.raises(ServingError, match=rf"address '{scheme}127\.0\.0\.1:1': must be http://host:port"):
+            ServingClient(ServedModel(f"{scheme}me:{password}@127.0.0.1:1", "toy"))
 
 
 @pytest.mark.fault("a server that is not there", "an error that names the address")

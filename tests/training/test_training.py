@@ -30,7 +30,9 @@ from hrs_keras.runs import folder as run_folder
 from hrs_keras.runs.folder import RunFolder
 from hrs_keras.system.environment import environment
 from hrs_keras.system.files import write_json, writing
+from hrs_keras.training.log import Log
 from hrs_keras.training.log_file import LogFile
+from hrs_keras.training.loop import StepFunction
 from hrs_keras.training.run import train
 from hrs_keras.training.saving import Saving
 
@@ -342,18 +344,16 @@ def test_validation_without_a_label(make_recipe, write_set, tmp_path):
         train(recipe)
 
 
-@pytest.mark.fault("Ctrl-C while a run trains", "saved, exit code 130; a second one ends it at once; it can go on")
+@pytest.mark.fault("Ctrl-C while a run trains", "saved, exit code 130; the same command goes on")
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [1, 2])
-def test_interrupted(recipe_file, tmp_path, times):
+def test_interrupted(recipe_file, tmp_path):
     process = hrs("train", recipe_file, "train.steps=100000", "train.checkpoint_every=5", cache=tmp_path / "cache")
     try:
         end = time.monotonic() + 120
         while not (tmp_path / "runs/tiny/checkpoints/last/step-5.index").exists() and time.monotonic() < end:
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.05)
-        for _ in range(times):
-            process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
@@ -362,11 +362,48 @@ def test_interrupted(recipe_file, tmp_path, times):
     assert [line for line in err.splitlines() if line.startswith("hrs: ")] == [
         "hrs: interrupted; the same command, without --fresh, goes on from the last checkpoint"
     ]
-    if times == 1:
-        assert "Ctrl-C once more stops at once" in err
-        step, file = re.search(r"^stopped after step (\d+): saved (.*)$", out, re.MULTILINE).groups()
-        assert file.endswith(f"last/step-{step}") and Path(f"{file}.index").exists()
-        assert RunFolder(tmp_path / "runs/tiny").steps_taken == int(step)
+    assert "Ctrl-C once more does not wait" in err
+    step, file = re.search(r"^stopped after step (\d+): saved (.*)$", out, re.MULTILINE).groups()
+    assert file.endswith(f"last/step-{step}") and Path(f"{file}.index").exists()
+    assert RunFolder(tmp_path / "runs/tiny").steps_taken == int(step)
+
+
+@pytest.mark.fault("Ctrl-C once more while a run is saved, or as standard output closes", "the run ends, and can go on")
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["nothing", "second", "closed pipe"])
+def test_interrupted_within_a_step(recipe_file, monkeypatch, then):
+    """The step that was under way is the last one, and is saved but for a second Ctrl-C."""
+    step, save = StepFunction.__call__, Saving.after_step
+    taken = []
+
+    def interrupted(*arguments):
+        result = step(*arguments)
+        taken.append(result)
+        if len(taken) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return result
+
+    def saving(*arguments, ending):
+        if ending and then == "second":
+            signal.raise_signal(signal.SIGINT)
+        save(*arguments, ending=ending)
+
+    def closed(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(StepFunction, "__call__", interrupted)
+    monkeypatch.setattr(Saving, "after_step", saving)
+    if then == "closed pipe":
+        monkeypatch.setattr("os.write", closed)
+        monkeypatch.setattr(Log, "after_step", lambda *_: closed() if len(taken) == 2 else None)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore the interrupt
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(load_recipe(recipe_file, ["train.checkpoint_every=100"]))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(taken) == 2
+    assert RunFolder(load_recipe(recipe_file).run_dir).steps_taken == (0 if then == "second" else 2)
 
 
 @pytest.mark.fault("no memory for a step", "one message with the remedies and the last checkpoint")
