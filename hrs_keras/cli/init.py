@@ -15,15 +15,13 @@ _FOLDERS = {
 }
 
 
-_ONE = "give one; of folders put in one each layout becomes a data set"
-
-
 class _Once(argparse.Action):
     """An option that is refused a second time: the last alone would count, without a word."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, *_: object) -> None:
         if (before := getattr(namespace, self.dest)) is not None:
-            raise argparse.ArgumentError(self, f"is there twice ({before}, {value}); {_ONE}")
+            once = "give it once; folders of several kinds can be put into one"
+            raise argparse.ArgumentError(self, f"is there twice ({before}, {value}); {once}")
         setattr(namespace, self.dest, value)
 
 

@@ -1,6 +1,5 @@
 """One pass over labelled images: each is shown to a model, and what is counted in it is handed on."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePath
@@ -12,8 +11,9 @@ from tqdm import tqdm
 from hrs_keras.data.pairs import Pairs, sample_names
 from hrs_keras.data.pipeline import whole_images
 from hrs_keras.data.reading import in_order, read
-from hrs_keras.errors import DataError, printable
+from hrs_keras.errors import DataError
 from hrs_keras.evaluation.counts import ImageCounts, count
+from hrs_keras.media.inputs import refuse_overwriting
 from hrs_keras.media.label_maps import FileIdWriter
 from hrs_keras.predict.views import NO_MEMORY, Predictor, confidence, likeliest, no_memory
 from hrs_keras.recipe.schema import Recipe
@@ -51,7 +51,7 @@ def count_images(
 
     Raises:
         HRSError: an image cannot be read, memory does not suffice, predictions cannot be written, two would have one
-            name, one would take the place of an image or a label, or the label space has no file ids.
+            name, an image or a label lies in their folder, or the label space has no file ids.
         NonFiniteError: the network answers NaN or infinity to an image, which the message names.
     """
     classes = len(recipe.data.label_space.classes)
@@ -79,7 +79,9 @@ def _predicted(recipe: Recipe, predictor: Predictor, sets: list[Pairs], write_id
     paths = [path for pairs in sets for path in pairs.images]
     if write_ids:
         refuse_same_stems(paths)
-        _refuse_overwriting(write_ids, sets)
+        files = (path for pairs in sets for path in (*pairs.images, *pairs.labels))
+        local = (Path(path) for path in files if not storage.is_remote(path))
+        refuse_overwriting(local, [write_ids], "--write-ids")
     writer = FileIdWriter(write_ids, recipe.data.label_space) if write_ids else None
     samples = read(whole_images(recipe, sets), recipe, in_order(sets))
     names = sample_names(sets, storage.path_of(recipe.data.root))
@@ -97,15 +99,6 @@ def _decide(predictor: Predictor, image: np.ndarray, name: str) -> tuple[np.ndar
         return likeliest(logits), confidence(logits)
     except NO_MEMORY:
         raise no_memory(1, image.shape[:2], "lower --scales, or evaluate smaller images") from None
-
-
-def _refuse_overwriting(folder: Path, sets: Iterable[Pairs]) -> None:
-    files = [path for pairs in sets for path in (*pairs.images, *pairs.labels) if not storage.is_remote(path)]
-    by_folder = {os.path.dirname(path): Path(path) for path in files}
-    for other, file in by_folder.items():
-        # Of prepared data the files may be gone.
-        if folder.is_dir() and os.path.isdir(other) and os.path.samefile(folder, other):
-            raise DataError(f"{printable(file)} lies where predictions would be written; choose another --write-ids")
 
 
 def refuse_same_stems(images: Iterable[PurePath]) -> None:

@@ -66,8 +66,8 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def refuse_overwriting(files: Iterable[Path], folders: Iterable[Path]) -> None:
-    """Refuse inputs that lie in the folders that label maps will be written to.
+def refuse_overwriting(files: Iterable[Path], folders: Iterable[Path], option: str = "--out") -> None:
+    """Refuse inputs that lie in the folders that label maps will be written to, which ``option`` chooses.
 
     Raises:
         DataError: naming the first such input.
@@ -76,7 +76,7 @@ def refuse_overwriting(files: Iterable[Path], folders: Iterable[Path]) -> None:
     targets = {Path(os.path.realpath(folder)) for folder in folders}
     for file in files:
         if not targets.isdisjoint(Path(os.path.realpath(file)).parents):
-            raise DataError(f"{printable(file)} lies where predictions would be written; choose another --out")
+            raise DataError(f"{printable(file)} lies where predictions would be written; choose another {option}")
 
 
 def log_skipped(message: str) -> None:

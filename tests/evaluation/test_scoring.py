@@ -204,7 +204,7 @@ def test_images_and_labels_are_never_overwritten(make_recipe, write_set, tmp_pat
     (tmp_path / "link").symlink_to(tmp_path / "labels")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
     sets = audit(recipe).sets["validation"]
-    lost = tmp_path / ("images" if folder == "images" else "labels") / "s1.png"
+    lost = tmp_path / ("images" if folder == "images" else "labels") / "s0.png"
     with pytest.raises(DataError, match=f"{lost} lies where predictions would be written; choose another --write-ids"):
         next(count_images(recipe, one_class(3), sets, tmp_path / folder))
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before

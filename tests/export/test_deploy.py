@@ -522,11 +522,16 @@ def test_sigterm_reaches_the_training_of_a_slurm_task(tmp_path, slurm):
     )
     script = SLURM_JOB.read_text()
     task = re.search(r"^task='(.*?)'$", script, re.MULTILINE | re.DOTALL)[1]
-    run = subprocess.Popen(["bash", "-c", task, "task"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, cwd=tmp_path)
+    run_environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    run = subprocess.Popen(["bash", "-c", task, "task"], env=run_environment, cwd=tmp_path)
     while not (tmp_path / "begun").exists() and run.poll() is None:
         time.sleep(0.01)
     run.terminate()
     assert run.wait(30) == 75 and (tmp_path / "saved").exists()
+    # One that comes before there is a training reaches it as soon as there is.
+    early = task.replace("\npython", "\nkill -TERM $$\npython")
+    assert early != task
+    assert subprocess.run(["bash", "-c", early, "task"], env=run_environment, cwd=tmp_path, timeout=30).returncode == 75
 
 
 # ---- the page about it -----------------------------------------------------------------------------------------

@@ -342,7 +342,7 @@ def test_no_pairs(tmp_path, names, says):
 def test_an_option_given_twice(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["init", str(tmp_path / "mine.yaml"), "--target", "a", "--target", "b"])
-    assert "argument --target: is there twice (a, b); give one" in capsys.readouterr().err
+    assert "argument --target: is there twice (a, b); give it once" in capsys.readouterr().err
 
 
 @pytest.mark.fault("one folder for two options of `hrs init`", "refused; both are named")
