@@ -22,7 +22,6 @@ VIDEO_SUFFIXES = (
     *(".ts", ".mts", ".m2ts", ".mpg", ".mpeg"),
 )
 
-
 _FRAME = re.compile(r"frame_\d{7,}")
 
 

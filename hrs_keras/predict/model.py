@@ -111,5 +111,10 @@ def _told(exported: Path) -> dict[str, Any]:
     record = read_record(exported)
     height, width = map(int, record["size"])
     space = LabelSpace.from_dict(record["label_space"])
-    told = {"name": record["name"], "size": (height, width), "space": space, "step": record.get("step")}
-    return told | {"exported": exported}
+    return {
+        "name": record["name"],
+        "size": (height, width),
+        "space": space,
+        "step": record.get("step"),
+        "exported": exported,
+    }
